@@ -1,0 +1,1 @@
+"""Waveform in, features out: reading, augmentation, features."""

@@ -1,0 +1,84 @@
+"""Audio files in: decoded, mono, at one sample rate, or an error that says what is wrong."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import soundfile
+import soxr
+
+
+class AudioError(ValueError):
+    """A file that holds no usable audio; the message is the reason, without the path."""
+
+
+@dataclass(frozen=True)
+class AudioHeader:
+    """What a file says of itself: samples a channel, Hz, channels."""
+
+    samples: int
+    sample_rate: int
+    channels: int
+
+    @property
+    def seconds(self) -> float:
+        return self.samples / self.sample_rate
+
+
+def read_header(path: str | Path) -> AudioHeader:
+    """Read the header alone; raises ``AudioError`` where there is no audio to be had."""
+    if not os.path.isfile(path):
+        raise AudioError("there is no such file")
+    try:
+        info = soundfile.info(str(path))
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        raise AudioError("not an audio file, or a broken one") from error
+    if info.frames == 0:
+        raise AudioError("holds no samples")
+    return AudioHeader(info.frames, info.samplerate, info.channels)
+
+
+def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
+    """Return the waveform (samples,) float32 in [-1, 1], channels averaged, at ``sample_rate`` Hz.
+
+    Raises ``AudioError`` if the file is missing, unreadable, truncated, empty, or holds samples
+    that are not finite.
+    """
+    header = read_header(path)
+    try:
+        samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        raise AudioError("breaks off: its end cannot be decoded") from error
+    if len(samples) < header.samples:
+        raise AudioError(f"breaks off after {len(samples)} of {header.samples} samples")
+    waveform = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
+    if not np.isfinite(waveform).all():
+        raise AudioError("holds samples that are not finite (NaN or Inf)")
+    if rate != sample_rate:
+        waveform = soxr.resample(waveform, rate, sample_rate)
+    return np.clip(waveform, -1.0, 1.0)
+
+
+def inspect(paths: Sequence[str]) -> pl.DataFrame:
+    """Read many headers: ``duration`` (s), ``sample_rate`` (Hz), ``channels``, ``problem``."""
+
+    def row(path: str) -> tuple[float | None, int | None, int | None, str | None]:
+        try:
+            header = read_header(path)
+        except AudioError as error:
+            return None, None, None, str(error)
+        return header.seconds, header.sample_rate, header.channels, None
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        rows = list(pool.map(row, paths, chunksize=256))
+    schema = {
+        "duration": pl.Float64,
+        "sample_rate": pl.Int64,
+        "channels": pl.Int64,
+        "problem": pl.String,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")

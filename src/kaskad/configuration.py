@@ -1,0 +1,248 @@
+"""What is wrong with a configuration, found before a run begins and said so that it can be mended.
+
+`check` looks through a composed configuration; `explain` puts any error that ended a run, Hydra's
+own included, into at most three lines.
+"""
+
+import inspect
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from difflib import get_close_matches
+from textwrap import shorten
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from hydra.utils import get_object
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from typeguard import CollectionCheckStrategy, ForwardRefPolicy, TypeCheckError, check_type
+from yaml import MarkedYAMLError
+
+LINES, WIDTH = 3, 1000  # lines and characters a line that an explanation may have
+HYDRA_KEYWORDS = {"_target_", "_args_", "_partial_", "_recursive_", "_convert_"}
+
+
+class ConfigurationError(ValueError):
+    """A configuration that no run can begin with; its message has one line for each fault."""
+
+
+def check(config: DictConfig) -> None:
+    """Raise `ConfigurationError` where the configuration cannot work, before anything is built.
+
+    First come values still missing (`???`) and interpolations that lead nowhere. Then each
+    `_target_` is imported and its keywords are held against its signature: names it does not
+    take, plain values that do not fit their annotation. A parameter that nobody gave is no
+    fault, for code may hand it over.
+    """
+    faults = list(_faults_of_values(config)) or list(_faults_of_calls(config))
+    if faults:
+        raise ConfigurationError("\n".join(faults))
+
+
+def explain(error: BaseException, groups: Iterable[str] = ()) -> str:
+    """At most three lines on an error: the key or file, what could stand there, the first cause.
+
+    `groups` are names of config groups, offered beside the keys where a name is misspelt.
+    """
+    match error:
+        case MissingConfigException(missing_cfg_file=str(path), options=[_, *_] as options):
+            group, _, choice = path.rpartition("/")
+            parent = re.match("In '(.+?)'", str(error))
+            lines = [
+                f"{group}={choice}: no such choice{did_you_mean(choice, options)}",
+                f"{group} is one of {nearest_first(choice, options)}",
+                f"asked for in {parent[1]}.yaml or on the command line" if parent else "",
+            ]
+        case ConfigCompositionException(
+            __cause__=(ConfigAttributeError() | ConfigKeyError()) as cause
+        ) if cause.full_key and cause.parent_node is not None:
+            parent_key, dot, key = cause.full_key.rpartition(".")
+            beside = {str(name) for name in cause.parent_node} - {"hydra"}
+            if not dot:
+                beside.update(groups)
+            kind, where = ("option", f"{parent_key} has") if dot else ("option or group", "it has")
+            lines = [
+                f"{cause.full_key}: no such {kind}{did_you_mean(key, beside, parent_key + dot)}",
+                f"{where} {nearest_first(key, beside)}" if beside else "",
+                str(error).splitlines()[-1],  # how to add it as a new key
+            ]
+        case OverrideParseException(override=override, message=str(message)):
+            reason = [line for line in message.splitlines()[:-1] if override not in line]
+            lines = [f"{override}: cannot be read as key=value", *reason]
+        case MarkedYAMLError(problem=problem, context=context, problem_mark=mark) if mark:
+            lines = [f"{mark.name}, line {mark.line + 1}: {problem}", context or ""]
+        case InstantiationException(__cause__=Exception()):
+            full_key = re.search(r"full_key: (\S+)", str(error))
+            what = str(error).splitlines()[0].rstrip(":")
+            lines = [f"{full_key[1]}: {what}" if full_key else what, _innermost_cause(error)]
+        case _:
+            lines = _named(error).splitlines()
+            if error.__cause__:
+                lines = [*lines[: LINES - 1], f"because of {_innermost_cause(error)}"]
+    lines = [line.strip() for text in lines for line in text.splitlines() if line.strip(" ^")]
+    lines[LINES - 1 :] = ["; ".join(lines[LINES - 1 :])]
+    return "\n".join(shorten(line, WIDTH, placeholder=" ...") for line in lines if line)
+
+
+def did_you_mean(word: str, choices: Iterable[str], prefix: str = "") -> str:
+    """The end of a sentence: the choice that is spelt most like `word`, or nothing."""
+    near = get_close_matches(word, choices, n=1)
+    return f"; did you mean {prefix}{near[0]}?" if near else ""
+
+
+def nearest_first(word: str, choices: Iterable[str]) -> str:
+    """All choices in a row, those spelt like `word` before the others."""
+    near = get_close_matches(word, choices)
+    return ", ".join([*near, *sorted(set(choices).difference(near))])
+
+
+def _named(error: BaseException) -> str:
+    """The error's message, after its type unless the message was written to stand alone."""
+    if type(error) is ValueError or isinstance(error, ConfigurationError | HydraException):
+        return str(error)
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def _innermost_cause(error: BaseException) -> str:
+    while error.__cause__:
+        error = error.__cause__
+    return _named(error)
+
+
+def _entries(node: DictConfig | ListConfig, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Full name, container and key of every value below `node`.
+
+    Missing values and interpolations are named too, but not entered: what an interpolation points
+    to stands elsewhere.
+    """
+    in_list = isinstance(node, ListConfig)
+    for key in range(len(node)) if in_list else list(node):
+        full_name = f"{name}[{key}]" if in_list else f"{name}.{key}".lstrip(".")
+        yield full_name, node, key
+        if _stands_here(node, key) and OmegaConf.is_config(node[key]):
+            yield from _entries(node[key], full_name)
+
+
+def _stands_here(node: DictConfig | ListConfig, key: Any) -> bool:
+    return not (OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key))
+
+
+def _faults_of_values(config: DictConfig) -> Iterator[str]:
+    missing, unresolved = [], []
+    for name, node, key in _entries(config):
+        if OmegaConf.is_missing(node, key):
+            # In a partial call Hydra lets `???` stand: whoever completes the call gives the value.
+            if not (isinstance(node, DictConfig) and node.get("_partial_")):
+                missing.append(name)
+        else:
+            try:
+                node[key]
+            except OmegaConfBaseException as error:
+                unresolved.append(f"{name}{_choice(name)}: {str(error).splitlines()[0]}")
+    if missing:
+        yield "no value yet for " + ", ".join(name + _choice(name) for name in missing)
+        yield f"give it on the command line ({missing[0]}=...) or in its YAML file"
+    else:
+        yield from unresolved
+
+
+def _faults_of_calls(config: DictConfig) -> Iterator[str]:
+    for name, node, key in _entries(config):
+        if _stands_here(node, key):
+            call = node[key]
+            if isinstance(call, DictConfig) and "_target_" in call:
+                yield from _faults_of_call(call, name)
+
+
+def _faults_of_call(call: DictConfig, name: str) -> Iterator[str]:
+    target, origin = call["_target_"], _choice(name)
+    logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it would log what we report
+    try:
+        parameters = _parameters(get_object(target))
+    except Exception as error:
+        module, _, attribute = str(target).rpartition(".")
+        question = did_you_mean(attribute, vars(sys.modules.get(module, object)))
+        yield f"{name}{origin}: cannot import {target}: {_innermost_cause(error)}{question}"
+        return
+
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    keywords = {
+        p.name: p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    }
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    arguments = list(zip(positional, call.get("_args_") or (), strict=False))
+    for key in map(str, call):
+        if key in keywords and not OmegaConf.is_missing(call, key):
+            arguments.append((keywords[key], call[key]))
+        elif key not in HYDRA_KEYWORDS.union(keywords) and not takes_any:
+            known = nearest_first(key, keywords) or "no keywords"
+            question = did_you_mean(key, keywords)
+            yield f"{name}.{key}{origin}: {target} takes no {key}{question} (it takes {known})"
+    for parameter, value in arguments:
+        if OmegaConf.is_config(value):
+            value = OmegaConf.to_container(value, resolve=True)
+        if not _fits(value, parameter):
+            wanted = inspect.formatannotation(parameter.annotation)
+            yield f"{name}.{parameter.name}={value!r}{origin}: {target} wants {wanted}"
+
+
+def _choice(name: str) -> str:
+    """Which choice of its config group a key comes from, as in ` (model=lstm)`, where known."""
+    if not HydraConfig.initialized():
+        return ""
+    group = re.split(r"[.\[]", name)[0]
+    choice = HydraConfig.get().runtime.choices.get(group)
+    return f" ({group}={choice})" if choice else ""
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """What a call takes, with annotations resolved unless one names what only mypy can see."""
+    for eval_str in (True, False):
+        with suppress(Exception):
+            return list(inspect.signature(function, eval_str=eval_str).parameters.values())
+    # Written in C, and does not tell.
+    return list(inspect.signature(lambda *args, **kwargs: None).parameters.values())
+
+
+def _fits(value: Any, parameter: inspect.Parameter) -> bool:
+    """Whether a plain value may be given to a parameter; what cannot be judged may."""
+    annotation = parameter.annotation
+    undecided = annotation is parameter.empty or isinstance(annotation, str)
+    is_default = type(value) is type(parameter.default) and value == parameter.default
+    if undecided or is_default or _holds_call(value):
+        return True
+    readings = [value, _as_tuples(value)]  # YAML has no tuples
+    if isinstance(value, list):
+        readings.append([_as_tuples(item) for item in value])
+    for reading in readings:
+        with suppress(TypeCheckError):
+            check_type(
+                reading,
+                annotation,
+                forward_ref_policy=ForwardRefPolicy.IGNORE,
+                collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS,
+            )
+            return True
+    return False
+
+
+def _holds_call(value: Any) -> bool:
+    if isinstance(value, dict):
+        return "_target_" in value or any(map(_holds_call, value.values()))
+    return isinstance(value, list) and any(map(_holds_call, value))
+
+
+def _as_tuples(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_tuples(item) for key, item in value.items()}
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value

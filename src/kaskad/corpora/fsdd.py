@@ -1,0 +1,63 @@
+"""Free Spoken Digit Dataset: 3,000 English digits by six men, 8 kHz, CC BY-SA 4.0."""
+
+from pathlib import Path
+
+import polars as pl
+
+from kaskad.corpora.manifest import ManifestError
+from kaskad.text.numerals import number_to_words
+
+SOURCE = "https://github.com/Jakobovski/free-spoken-digit-dataset"
+LAYOUT = (
+    "<root>/recordings/<digit>_<speaker>_<number>.wav, or the same names as .flac in <root>/audio"
+)
+# The README's own split: recordings 0-4 of each digit and speaker are the test.
+TEST_RECORDINGS = range(0, 5)
+VALIDATION_RECORDINGS = range(5, 10)
+
+
+def fsdd(root: str | Path, split: str, *, leave_out: str | None = None) -> pl.DataFrame:
+    """Return one split (train, validation, test) of the corpus, read from its file names.
+
+    The official split has the same speakers on both sides; validation is taken from its training
+    part. With ``leave_out=theo`` that speaker is the whole test, and the recordings 0-9 of the
+    others are the validation.
+
+    Raises ``FileNotFoundError`` where the corpus is not, ``ManifestError`` on an unknown speaker.
+    """
+    files = sorted(
+        file
+        for folder in ("recordings", "audio")
+        for file in (Path(root).resolve() / folder).glob("*_*_*.*")
+        if file.suffix in (".wav", ".flac")
+    )
+    if not files:
+        raise FileNotFoundError(
+            f"no FSDD recordings in {root}; published at {SOURCE}. Say where it is with "
+            f"data.root=… (or KASKAD_DATA); it looks like {LAYOUT}"
+        )
+    rows = []
+    for file in files:
+        digit, speaker, recording = file.stem.split("_")
+        rows.append((file.stem, str(file), int(digit), speaker, int(recording)))
+    schema = ["id", "path", "number", "speaker", "recording"]
+    table = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        text=pl.col("number").replace_strict({n: number_to_words(n, "en") for n in range(10)}),
+        gender=pl.lit("male"),
+        language=pl.lit("en"),
+    )
+    return table.filter(_membership(table, leave_out) == split).drop("recording")
+
+
+def _membership(table: pl.DataFrame, leave_out: str | None) -> pl.Expr:
+    is_test = pl.col("recording").is_in(list(TEST_RECORDINGS))
+    is_validation = pl.col("recording").is_in(list(VALIDATION_RECORDINGS))
+    if leave_out is not None:
+        speakers = table["speaker"].unique().sort().to_list()
+        if leave_out not in speakers:
+            raise ManifestError(
+                f"FSDD has no speaker '{leave_out}' to leave out; speakers: {', '.join(speakers)}"
+            )
+        is_test, is_validation = pl.col("speaker") == leave_out, is_test | is_validation
+    part = pl.when(is_test).then(pl.lit("test")).when(is_validation).then(pl.lit("validation"))
+    return part.otherwise(pl.lit("train"))

@@ -1,0 +1,159 @@
+"""The manifest: one row an utterance, a polars table; on disk Parquet, CSV, TSV or JSON lines.
+
+In memory ``path`` is absolute, so a manifest needs nothing beside it; on disk it is relative to the
+folder of the manifest, so that a corpus can be moved.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from kaskad.text.numerals import number_to_words
+
+# What other tools call our columns: NeMo, Common Voice.
+SYNONYMS = {
+    "audio_filepath": "path",
+    "sentence": "text",
+    "transcript": "text",
+    "client_id": "speaker",
+    "locale": "language",
+}
+AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph"}
+SHOWN_ROWS = 5
+
+
+class ManifestError(ValueError):
+    """A table that cannot serve as a manifest: says which file, which rows, and what to do."""
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """Read any table of strings and numbers by its suffix; see ``READERS`` for what is known."""
+    if path.suffix not in READERS:
+        known = ", ".join(READERS)
+        raise ManifestError(f"{path}: unknown kind of table '{path.suffix}'; known: {known}")
+    if not path.is_file():
+        raise ManifestError(f"{path}: there is no such file")
+    try:
+        return READERS[path.suffix](path)
+    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path}: not a readable {path.suffix} table: {error}") from error
+
+
+def write_table(table: pl.DataFrame, path: Path) -> None:
+    """Write a table in the format that the suffix of ``path`` names."""
+    if path.suffix not in WRITERS:
+        known = ", ".join(WRITERS)
+        raise ManifestError(f"{path}: unknown kind of table '{path.suffix}'; known: {known}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    WRITERS[path.suffix](table, path)
+
+
+def read_manifest(
+    path: Path, *, language: str | None = None, audio_root: Path | None = None
+) -> pl.DataFrame:
+    """Read a manifest: columns ``path`` and ``text`` (or ``number``, read out in ``language``).
+
+    Optional columns (``id``, ``duration`` in seconds, ``speaker``, ``gender``, ``language``) and
+    any other are kept; a missing ``id`` becomes the relative path. Audio must lie inside
+    ``audio_root`` (default: the folder of the manifest).
+
+    Raises ``ManifestError`` on a missing column, a path outside the folder, or ids that repeat.
+    """
+    path = Path(path)
+    table = read_table(path)
+    renames = {old: new for old, new in SYNONYMS.items() if old in table.columns}
+    table = table.rename({old: new for old, new in renames.items() if new not in table.columns})
+    if "text" not in table.columns and "number" in table.columns:
+        table = _read_out_numbers(table, path, language)
+    for column in ("path", "text"):
+        if column not in table.columns:
+            raise ManifestError(
+                f"{path}: there is no column '{column}', only {', '.join(table.columns)}; "
+                "a manifest has 'path' and 'text' (or 'number'): rename or add the column"
+            )
+    if language is not None and "language" not in table.columns:
+        table = table.with_columns(language=pl.lit(language))
+    table = table.with_columns(pl.col("path", "text").cast(pl.String))
+    table = _resolve_paths(table, path, audio_root or path.parent)
+    _refuse_repeated_ids(table, path)
+    return table
+
+
+def write_manifest(table: pl.DataFrame, path: Path) -> None:
+    """Write a manifest with its paths relative to the folder of ``path`` (or absolute outside)."""
+    folder = f"{path.parent.resolve()}/"
+    write_table(table.with_columns(pl.col("path").str.strip_prefix(folder)), path)
+
+
+def _read_out_numbers(table: pl.DataFrame, path: Path, language: str | None) -> pl.DataFrame:
+    if language is None:
+        raise ManifestError(
+            f"{path}: has numbers but no text; say in which language they are spoken (language=ru)"
+        )
+    numbers = table["number"].cast(pl.Int64, strict=False)
+    try:
+        spoken = {n: number_to_words(n, language) for n in numbers.unique().drop_nulls()}
+    except ValueError as error:
+        raise ManifestError(f"{path}: its numbers cannot be read out: {error}") from error
+    return table.with_columns(
+        number=numbers, text=numbers.replace_strict(spoken, default=None, return_dtype=pl.String)
+    )
+
+
+def _resolve_paths(table: pl.DataFrame, path: Path, audio_root: Path) -> pl.DataFrame:
+    root = str(audio_root.resolve())
+    if "id" not in table.columns:
+        table = table.with_columns(id=pl.col("path"))
+    absolute = (
+        pl.when(pl.col("path").str.starts_with("/"))
+        .then(pl.col("path"))
+        .otherwise(pl.lit(f"{root}/") + pl.col("path"))
+    )
+    outside = ~absolute.str.starts_with(f"{root}/") | absolute.str.contains(r"(^|/)\.\.(/|$)")
+    rows = table.with_row_index("row", offset=1).filter(outside)
+    if rows.height:
+        raise ManifestError(
+            f"{path}: {rows.height} paths lie outside {root} ({_name_rows(rows, 'path')}); "
+            "move the audio there, or set audio_root to the folder that holds it"
+        )
+    return table.with_columns(path=absolute, id=pl.col("id").cast(pl.String))
+
+
+def _refuse_repeated_ids(table: pl.DataFrame, path: Path) -> None:
+    repeated = table.with_row_index("row", offset=1).filter(pl.col("id").is_duplicated())
+    if repeated.height:
+        raise ManifestError(
+            f"{path}: {repeated['id'].n_unique()} ids occur more than once "
+            f"({_name_rows(repeated.sort('id', 'row'), 'id')}); every utterance needs its own id"
+        )
+
+
+def _name_rows(rows: pl.DataFrame, column: str) -> str:
+    shown = [
+        f"row {row}: {value}" for row, value in rows.select("row", column).head(SHOWN_ROWS).rows()
+    ]
+    return ", ".join(shown) + (", …" if rows.height > SHOWN_ROWS else "")
+
+
+def _read_separated(separator: str) -> Callable[[Path], pl.DataFrame]:
+    def read(path: Path) -> pl.DataFrame:
+        # A column may turn from numbers to words after any number of rows: look at all of them.
+        return pl.read_csv(path, separator=separator, infer_schema_length=None)
+
+    return read
+
+
+READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
+    ".parquet": pl.read_parquet,
+    ".csv": _read_separated(","),
+    ".tsv": _read_separated("\t"),
+    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
+    ".json": lambda path: pl.read_ndjson(path, infer_schema_length=None),
+}
+WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
+    ".parquet": lambda table, path: table.write_parquet(path),
+    ".csv": lambda table, path: table.write_csv(path),
+    ".tsv": lambda table, path: table.write_csv(path, separator="\t"),
+    ".jsonl": lambda table, path: table.write_ndjson(path),
+}

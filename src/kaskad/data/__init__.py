@@ -1,0 +1,1 @@
+"""From manifest to batches: checks, dataset, samplers, datamodule."""

@@ -1,0 +1,97 @@
+"""What flows from the data to a recogniser: utterances, collated into batches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, Self
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording, read: ``waveform`` (samples,) float32 in [-1, 1]."""
+
+    id: str
+    text: str
+    waveform: np.ndarray
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An utterance that could not be used, and why."""
+
+    corpus: str
+    id: str
+    reason: str
+
+
+# Skipped utterances as a table.
+SKIPPED_SCHEMA = {"corpus": pl.String, "id": pl.String, "reason": pl.String}
+
+
+@dataclass
+class Batch:
+    """``waveforms`` (batch, samples) float32 in [-1, 1], zeros after the end of each utterance;
+    ``waveform_lengths`` (batch,) in samples; ``targets`` (batch, labels), ``target_lengths``
+    (batch,); what was to be here and could not be read is named in ``skipped``."""
+
+    waveforms: Tensor
+    waveform_lengths: Tensor
+    targets: Tensor
+    target_lengths: Tensor
+    ids: list[str]
+    texts: list[str]
+    language: str
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def pin_memory(self) -> Self:
+        """For the DataLoader: page-locked memory, which a GPU copies from faster."""
+        return replace(
+            self,
+            waveforms=self.waveforms.pin_memory(),
+            waveform_lengths=self.waveform_lengths.pin_memory(),
+            targets=self.targets.pin_memory(),
+            target_lengths=self.target_lengths.pin_memory(),
+        )
+
+
+class Encoder(Protocol):
+    """The side of a tokenizer that collation needs."""
+
+    def encode(self, text: str) -> list[int]: ...
+
+
+class Collate:
+    """Pads utterances into a ``Batch``; those that could not be read are only named in it."""
+
+    def __init__(self, tokenizer: Encoder, language: str) -> None:
+        self.tokenizer = tokenizer
+        self.language = language
+
+    def __call__(self, items: Sequence[Utterance | Skipped]) -> Batch:
+        read = [item for item in items if isinstance(item, Utterance)]
+        waveforms = [torch.from_numpy(item.waveform) for item in read]
+        targets = [torch.tensor(self.tokenizer.encode(item.text)) for item in read]
+        return Batch(
+            waveforms=_pad(waveforms, torch.float32),
+            waveform_lengths=torch.tensor([len(waveform) for waveform in waveforms]),
+            targets=_pad(targets, torch.long),
+            target_lengths=torch.tensor([len(target) for target in targets]),
+            ids=[item.id for item in read],
+            texts=[item.text for item in read],
+            language=self.language,
+            skipped=[item for item in items if isinstance(item, Skipped)],
+        )
+
+
+def _pad(sequences: list[Tensor], dtype: torch.dtype) -> Tensor:
+    if not sequences:
+        return torch.empty(0, 0, dtype=dtype)
+    return pad_sequence(sequences, batch_first=True).to(dtype)

@@ -1,0 +1,49 @@
+"""From rows of a manifest to utterances, in the data workers."""
+
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+from torch.utils.data import Dataset
+
+from kaskad.audio.reading import AudioError, read_audio
+from kaskad.data.batch import Skipped, Utterance
+
+Augment = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
+
+
+class SpeechDataset(Dataset[Utterance | Skipped]):
+    """Reads (and, with ``augment``, varies) the recording of a row.
+
+    An item is asked for as ``(epoch, row)``: what augmentation draws depends on these and the
+    seed alone, so a run repeats with any number of workers, and resumes where it stopped.
+    """
+
+    def __init__(
+        self,
+        corpus: str,
+        manifest: pl.DataFrame,
+        sample_rate: int,
+        augment: Augment | None = None,
+        seed: int = 0,
+    ) -> None:
+        # Columns of Arrow memory: forked workers share them, where Python lists would be copied.
+        self.ids, self.paths, self.texts = manifest["id"], manifest["path"], manifest["text"]
+        self.corpus = corpus
+        self.sample_rate = sample_rate
+        self.augment = augment
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, key: tuple[int, int]) -> Utterance | Skipped:
+        epoch, row = key
+        try:
+            waveform = read_audio(self.paths[row], self.sample_rate)
+        except (AudioError, OSError) as error:
+            return Skipped(self.corpus, self.ids[row], f"{self.paths[row]}: {error}")
+        if self.augment is not None:
+            generator = np.random.default_rng((self.seed, epoch, row))
+            waveform = self.augment(waveform, self.sample_rate, generator)
+        return Utterance(self.ids[row], self.texts[row], waveform)

@@ -1,0 +1,1 @@
+"""How far hypotheses are from their references."""

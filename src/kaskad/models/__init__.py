@@ -1,0 +1,1 @@
+"""Nets (plain nn.Module) and the LightningModules that train them."""

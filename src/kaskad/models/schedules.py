@@ -1,0 +1,46 @@
+"""Learning rates over a run, as Lightning wants to be told of them."""
+
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
+
+Schedule = dict[str, Any]
+
+
+def one_cycle(
+    optimizer: Optimizer,
+    total_steps: int,
+    *,
+    max_lr: float,
+    warm_up: float = 0.2,
+    start_divisor: float = 25.0,
+    end_divisor: float = 1e4,
+) -> Schedule:
+    """Up to ``max_lr`` during the share ``warm_up`` of the run, then down, on cosines.
+
+    It begins at ``max_lr / start_divisor`` and ends at that divided by ``end_divisor``.
+    Source: Smith, Topin, "Super-Convergence" (2017).
+    """
+    schedule = OneCycleLR(
+        optimizer,
+        max_lr=max_lr,
+        total_steps=total_steps,
+        pct_start=warm_up,
+        div_factor=start_divisor,
+        final_div_factor=end_divisor,
+    )
+    return {"scheduler": schedule, "interval": "step"}
+
+
+def plateau(
+    optimizer: Optimizer,
+    total_steps: int,
+    *,
+    factor: float = 0.5,
+    patience: int = 3,
+    monitor: str = "validation/wer",
+) -> Schedule:
+    """Multiply the rate by ``factor`` when ``monitor`` has not fallen for ``patience`` epochs."""
+    schedule = ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
+    return {"scheduler": schedule, "interval": "epoch", "monitor": monitor}

@@ -1,0 +1,70 @@
+"""A corpus made or converted into a manifest, and what it holds."""
+
+import logging
+from pathlib import Path
+
+import polars as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from kaskad.corpora.manifest import write_manifest
+from kaskad.data.checks import check_audio
+from kaskad.data.corpus import Corpus
+
+log = logging.getLogger(__name__)
+
+
+def prepare(config: DictConfig) -> dict[str, float]:
+    """Make every corpus of ``config.data``, check its audio, and say what there is.
+
+    With ``config.output`` the usable rows are written as one manifest, with a ``split`` column
+    (train, validation, test…), and the rest beside it as ``<output>.skipped.csv``.
+    """
+    corpora: dict[str, Corpus] = instantiate(config.data.corpora, _convert_="all")
+    usable, rest = {}, {}
+    for name, corpus in corpora.items():
+        usable[name], rest[name] = check_audio(
+            corpus.load(), min_seconds=config.min_seconds, max_seconds=config.max_seconds
+        )
+    show_contents(usable, rest, Console())
+    if config.output is not None:
+        output = Path(config.output)
+        write_manifest(_together(usable), output)
+        skipped = _together(rest).select("split", "id", "path", "reason")
+        log.info("wrote %s", output)
+        if skipped.height:
+            skipped.write_csv(output.with_suffix(".skipped.csv"))
+            log.warning(
+                "%d rows cannot be used: see %s", skipped.height, f"{output.stem}.skipped.csv"
+            )
+    return {f"{name}/utterances": table.height for name, table in usable.items()}
+
+
+def show_contents(
+    usable: dict[str, pl.DataFrame], rest: dict[str, pl.DataFrame], console: Console
+) -> None:
+    """Print utterances, hours, speakers and what had to be left out, a row a corpus."""
+    shown = Table()
+    for title in ("corpus", "utterances", "hours", "speakers", "longest, s", "left out"):
+        shown.add_column(title, justify="left" if title == "corpus" else "right")
+    for name, table in usable.items():
+        seconds = table["duration"]
+        speakers = str(table["speaker"].n_unique()) if "speaker" in table.columns else "?"
+        shown.add_row(
+            name,
+            str(table.height),
+            f"{seconds.sum() / 3600:.2f}",
+            speakers,
+            f"{seconds.to_numpy().max(initial=0.0):.1f}",
+            str(rest[name].height),
+        )
+    console.print(shown)
+
+
+def _together(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    return pl.concat(
+        [table.with_columns(split=pl.lit(name)) for name, table in tables.items()],
+        how="diagonal_relaxed",
+    )

@@ -1,0 +1,47 @@
+"""environment.json: what is needed to repeat a run."""
+
+import importlib.metadata
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = (
+    "kaskad", "torch", "torchaudio", "pytorch-lightning", "hydra-core", "numpy", "polars",
+    "soundfile", "soxr", "audiomentations", "espeakng-loader", "jiwer",
+)  # fmt: skip
+
+
+def environment(seed: int | None) -> dict[str, Any]:
+    """Versions, commit, seed, command and machine of this process."""
+    return {
+        "command": shlex.join(["python", *sys.argv]),
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "seed": seed,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the code, with ``+changes`` if it was edited since; None outside git."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
+        changed = subprocess.run([*git, "diff", "--quiet", "HEAD"], capture_output=True)
+    except FileNotFoundError:
+        return None
+    if commit.returncode != 0:
+        return None
+    return commit.stdout.strip() + ("+changes" if changed.returncode else "")

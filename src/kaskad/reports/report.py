@@ -1,0 +1,109 @@
+"""How good a model is, plainly: report.json, report.html, and a table on the console."""
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from kaskad.metrics.error_rates import ErrorCounts, score, word_errors
+
+EXAMPLES = 5
+WORST = 20
+# How a figure is called and shown; the rest of report.json speaks for itself.
+TITLES = {
+    "wer": "WER",
+    "werc": "WERC",
+    "cer": "CER",
+    "sentence_accuracy": "exact sentences",
+    "number_accuracy": "exact numbers",
+    "digit_cer": "CER of digits",
+}
+
+
+def judge(results: pl.DataFrame, language: str, seconds: float) -> dict[str, Any]:
+    """Score one corpus. ``results`` has id, reference, hypothesis and duration (s); ``seconds``
+    is what recognising it took."""
+    scores = score(results["reference"].to_list(), results["hypothesis"].to_list(), language)
+    audio = float(results["duration"].sum())
+    return {
+        "utterances": scores.utterances,
+        "figures": {name: round(value, 6) for name, value in scores.figures().items()},
+        "words": _counts(scores.words),
+        "characters": _counts(scores.characters),
+        "numbers": scores.numbers,
+        "audio_seconds": round(audio, 2),
+        "seconds": round(seconds, 2),
+        "audio_seconds_per_second": round(audio / seconds, 1) if seconds else None,
+        "examples": _rows(results.sample(min(EXAMPLES, results.height), seed=0)),
+        "worst": _rows(_worst(results)),
+    }
+
+
+def write_report(report: Mapping[str, Any], results: pl.DataFrame, folder: Path) -> None:
+    """Write report.json, report.html and hypotheses.csv into ``folder``."""
+    text = json.dumps(report, ensure_ascii=False, indent=4)
+    (folder / "report.json").write_text(text, encoding="utf-8")
+    template = files("kaskad.reports").joinpath("report.html").read_text(encoding="utf-8")
+    page = jinja2.Environment(autoescape=True).from_string(template)
+    (folder / "report.html").write_text(page.render(report=report, titles=TITLES), encoding="utf-8")
+    results.write_csv(folder / "hypotheses.csv")
+
+
+def show_report(report: Mapping[str, Any], console: Console) -> None:
+    """Print the figures of every corpus, and example hypotheses beneath their references."""
+    corpora = report["corpora"]
+    names = [name for name in TITLES if any(name in part["figures"] for part in corpora.values())]
+    table = Table(title=report["title"], title_justify="left")
+    table.add_column("corpus")
+    for name in ("utterances", *(TITLES[name] for name in names), "audio seconds/s"):
+        table.add_column(name, justify="right")
+    for corpus, part in corpora.items():
+        figures = [_percent(part["figures"].get(name)) for name in names]
+        table.add_row(
+            corpus, str(part["utterances"]), *figures, f"{part['audio_seconds_per_second']:.0f}"
+        )
+    console.print(table)
+    examples = Table(title="for example", title_justify="left", show_lines=True)
+    examples.add_column("reference")
+    examples.add_column("hypothesis")
+    for example in next(iter(corpora.values()))["examples"]:
+        right = example["reference"] == example["hypothesis"]
+        examples.add_row(
+            example["reference"], example["hypothesis"] or "–", style="green" if right else "red"
+        )
+    console.print(examples)
+    if report["skipped"]:
+        console.print(f"{len(report['skipped'])} utterances were skipped; skipped.csv says why")
+
+
+def _worst(results: pl.DataFrame) -> pl.DataFrame:
+    errors = [
+        word_errors([reference], [hypothesis]).rate
+        for reference, hypothesis in results.select("reference", "hypothesis").rows()
+    ]
+    ranked = results.with_columns(wer=pl.Series(errors, dtype=pl.Float64))
+    return ranked.filter(pl.col("wer") > 0).sort("wer", descending=True).head(WORST)
+
+
+def _rows(results: pl.DataFrame) -> list[dict[str, Any]]:
+    columns = ("id", "reference", "hypothesis", "speaker", "wer")
+    return results.select(name for name in columns if name in results.columns).to_dicts()
+
+
+def _counts(counts: ErrorCounts) -> dict[str, int]:
+    return {
+        "reference": counts.reference_length,
+        "substitutions": counts.substitutions,
+        "deletions": counts.deletions,
+        "insertions": counts.insertions,
+    }
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.2f} %"

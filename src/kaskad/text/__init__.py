@@ -1,0 +1,1 @@
+"""Between transcripts and labels: tokenizers, numerals, normalisation."""

@@ -1,0 +1,102 @@
+"""One run, from a configuration to a report: what train.py hands over to."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any, cast
+
+import pytorch_lightning as lightning
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from kaskad.data.datamodule import SpeechDataModule
+from kaskad.evaluation import test_and_report
+from kaskad.models.checkpoints import SaveConfig, read_checkpoint
+from kaskad.models.ctc_recogniser import CTCRecogniser
+from kaskad.reports.environment import environment
+
+log = logging.getLogger(__name__)
+
+
+def train(config: DictConfig) -> dict[str, float]:
+    """Train, choose the best checkpoint by its WER on validation, test it, and report.
+
+    Everything lands in the run folder; the figures of the report are returned.
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    _need_disk_space(folder, config.disk_reserve)
+    _write_json(folder / "environment.json", environment(config.seed))
+    lightning.seed_everything(config.seed, workers=True, verbose=False)
+    torch.set_float32_matmul_precision("high")
+
+    data = _load_data(config)
+    _fit_tokenizer(config, data)
+    recogniser: CTCRecogniser = instantiate(config.model)
+    data.connect(recogniser.tokenizer, recogniser.frame_count)
+    resolved = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    OmegaConf.save(resolved, folder / "config.yaml")
+
+    trainer = _make_trainer(config, resolved, folder)
+    trainer.fit(recogniser, datamodule=data)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    best = _load_best(trainer, recogniser)
+    return test_and_report(trainer, recogniser, data, folder, config.task, config.seed, best)
+
+
+def _load_data(config: DictConfig) -> SpeechDataModule:
+    data: SpeechDataModule = instantiate(config.loader)(
+        corpora=instantiate(config.data.corpora, _convert_="all"),
+        sample_rate=config.features.sample_rate,
+        augment=instantiate(config.augment.waveform),
+        seed=config.seed,
+    )
+    data.load("train", "validation", "test")
+    return data
+
+
+def _fit_tokenizer(config: DictConfig, data: SpeechDataModule) -> None:
+    """Fit on training text alone; the configuration, and with it the model, takes the alphabet."""
+    tokenizer = instantiate(config.tokenizer).fit(data.transcripts("train"))
+    config.tokenizer.alphabet = tokenizer.alphabet
+
+
+def _make_trainer(config: DictConfig, resolved: dict[str, Any], folder: Path) -> lightning.Trainer:
+    callbacks = [instantiate(node) for node in config.callbacks.values() if node is not None]
+    trainer: lightning.Trainer = instantiate(
+        config.trainer,
+        callbacks=[SaveConfig(resolved), *callbacks],
+        logger=[instantiate(node) for node in config.logger.values() if node is not None],
+        default_root_dir=str(folder),
+    )
+    return trainer
+
+
+def _load_best(trainer: lightning.Trainer, recogniser: CTCRecogniser) -> dict[str, Any]:
+    """Take over the best weights; returns what the report says of the training."""
+    checkpoint = trainer.checkpoint_callback
+    path = getattr(checkpoint, "best_model_path", "")
+    said = {"epochs": trainer.current_epoch, "steps": trainer.global_step, "checkpoint": path}
+    if path:
+        recogniser.load_state_dict(read_checkpoint(path)["state_dict"])
+        score = float(checkpoint.best_model_score)  # type: ignore[union-attr]
+        said["best"] = {checkpoint.monitor: round(score, 6)}  # type: ignore[union-attr]
+    else:
+        log.warning("no checkpoint was written: the weights of the last step are tested")
+    return {"training": said}
+
+
+def _need_disk_space(folder: Path, reserve: float) -> None:
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < reserve:
+        raise OSError(
+            f"{folder}: {free:.1f} GB are free on this disk, and a run wants {reserve:.1f}; make "
+            "room, write elsewhere (hydra.run.dir=…), or ask for less (disk_reserve=…)"
+        )
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=4), encoding="utf-8")

@@ -1,0 +1,123 @@
+"""Audio in, text out: a table of recordings gets its columns ``text``, ``number`` and ``error``."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.progress import track
+from torch.utils.data import DataLoader
+
+from kaskad.audio.reading import inspect
+from kaskad.corpora.manifest import AUDIO_SUFFIXES, SYNONYMS, ManifestError, read_table, write_table
+from kaskad.data.batch import Skipped, Utterance
+from kaskad.data.dataset import SpeechDataset
+from kaskad.data.samplers import LengthBuckets
+from kaskad.models.checkpoints import load_recogniser
+from kaskad.models.ctc_recogniser import CTCRecogniser
+from kaskad.text.numerals import NUMERALS, words_to_number
+
+log = logging.getLogger(__name__)
+
+
+class UntranscribedError(ValueError):
+    """Some recordings could not be transcribed; everything else was written."""
+
+
+def transcribe(config: DictConfig) -> dict[str, float]:
+    """Transcribe ``config.input`` (a table, an audio file or a folder) into ``config.output``.
+
+    Raises ``UntranscribedError`` at the end if a row has an error, so that the exit code says so.
+    """
+    table, path_column, root = read_input(Path(config.input))
+    if config.output is not None:
+        write_table(table.head(0), Path(config.output))  # a place that cannot be written fails now
+    recogniser, trained = load_recogniser(
+        config.checkpoint,
+        decoder=config.decoder,
+        trusted=config.trusted,
+    )
+    recogniser.to(config.device)
+    language = config.language or trained["data"]["corpora"]["train"]["language"]
+    paths = [str(root / path) if path else "" for path in table[path_column]]
+    heard = transcribe_files(
+        recogniser, paths, batch_seconds=config.batch_seconds, workers=config.workers
+    )
+    numbers = [
+        words_to_number(text, language) if text and language in NUMERALS else None
+        for text in heard["text"]
+    ]
+    table = table.with_columns(
+        heard["text"], pl.Series("number", numbers, pl.Int64), heard["error"]
+    )
+    if config.output is not None:
+        write_table(table, Path(config.output))
+        log.info("wrote %d rows to %s", table.height, config.output)
+    else:
+        for path, text, error in table.select(path_column, "text", "error").rows():
+            Console().print(f"{path}: {text if error is None else error}")
+    failed = table.filter(pl.col("error").is_not_null())
+    if failed.height:
+        raise UntranscribedError(
+            f"{failed.height} of {table.height} recordings could not be transcribed; the column "
+            f"'error' says why, first: {failed['error'][0]}"
+        )
+    return {"transcribed": table.height}
+
+
+def read_input(path: Path) -> tuple[pl.DataFrame, str, Path]:
+    """Return the table, which of its columns holds paths, and the folder they start from."""
+    if path.is_dir():
+        files = sorted(f for f in path.rglob("*") if f.suffix.lower() in AUDIO_SUFFIXES)
+        if not files:
+            known = ", ".join(sorted(AUDIO_SUFFIXES))
+            raise FileNotFoundError(f"{path}: no audio in this folder (looked for {known})")
+        return pl.DataFrame({"path": [str(f.relative_to(path)) for f in files]}), "path", path
+    if path.suffix.lower() in AUDIO_SUFFIXES:
+        return pl.DataFrame({"path": [path.name]}), "path", path.parent
+    table = read_table(path)
+    names = ["path", *(name for name, meaning in SYNONYMS.items() if meaning == "path")]
+    for name in names:
+        if name in table.columns:
+            return table, name, path.parent
+    raise ManifestError(
+        f"{path}: no column of paths ({' or '.join(names)}), only {', '.join(table.columns)}"
+    )
+
+
+def transcribe_files(
+    recogniser: CTCRecogniser,
+    paths: Sequence[str],
+    *,
+    batch_seconds: float = 120.0,
+    workers: int = 0,
+) -> pl.DataFrame:
+    """Return ``text`` and ``error`` of each path, in their order; one of the two is null."""
+    headers = inspect(paths)
+    texts: list[str | None] = [None] * len(paths)
+    errors: list[str | None] = headers["problem"].to_list()
+    rows = pl.DataFrame({"path": paths, "duration": headers["duration"], "problem": errors})
+    rows = rows.with_row_index("id").filter(pl.col("problem").is_null())
+    rows = rows.with_columns(pl.col("id").cast(pl.String), text=pl.lit(""))
+    loader = DataLoader(
+        SpeechDataset("input", rows, recogniser.features.sample_rate),
+        batch_sampler=LengthBuckets(
+            rows["duration"].to_numpy(), batch_seconds, max_utterances=64, shuffle=False
+        ),
+        collate_fn=list,
+        num_workers=workers,
+    )
+    for items in track(loader, description="transcribing", transient=True):
+        read = [item for item in items if isinstance(item, Utterance)]
+        if read:
+            hypotheses = recogniser.transcribe([item.waveform for item in read])
+            for item, hypothesis in zip(read, hypotheses, strict=True):
+                texts[int(item.id)] = hypothesis.text
+        for item in items:
+            if isinstance(item, Skipped):
+                errors[int(item.id)] = item.reason
+    return pl.DataFrame(
+        {"text": texts, "error": errors}, schema={"text": pl.String, "error": pl.String}
+    )

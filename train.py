@@ -1,0 +1,16 @@
+"""Train a recogniser: python train.py model=cnn2d_lstm data=numbers."""
+
+from omegaconf import DictConfig
+
+from kaskad.commands import command
+
+
+@command("train")
+def main(config: DictConfig) -> dict[str, float]:
+    from kaskad.training import train
+
+    return train(config)
+
+
+if __name__ == "__main__":
+    main()
