@@ -2,12 +2,10 @@
 
 import logging
 import time
-from typing import cast
 
 import pytorch_lightning as lightning
 
 from kaskad.data.batch import Batch
-from kaskad.data.datamodule import SpeechDataModule
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +42,8 @@ class EpochLine(lightning.Callback):
         # Validation runs inside the training epoch: the speed is that of training alone.
         if not trainer.sanity_checking:
             elapsed = time.perf_counter() - self._began
-            speed = self._samples / cast(SpeechDataModule, trainer.datamodule).sample_rate / elapsed
-            module.log("training/audio_seconds_per_second", speed)
+            rate = trainer.datamodule.sample_rate  # type: ignore[attr-defined]
+            module.log("training/audio_seconds_per_second", self._samples / rate / elapsed)
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
