@@ -74,7 +74,7 @@ def command(config_name: str, config_dir: Path | None = None) -> Callable[[Task]
     def decorate(task: Task) -> Main:
         folder = config_dir or Path(inspect.getfile(task)).resolve().parent / "conf"
         groups = _groups(folder)
-        header = inspect.getdoc(inspect.getmodule(task)) or config_name
+        header = inspect.getdoc(sys.modules[task.__module__]) or config_name
 
         def checked_task(config: DictConfig) -> Figures:
             _refuse_misspelt_groups(groups)

@@ -67,7 +67,7 @@ def explain(error: BaseException, groups: Iterable[str] = ()) -> str:
             __cause__=(ConfigAttributeError() | ConfigKeyError()) as cause
         ) if cause.full_key and cause.parent_node is not None:
             parent_key, dot, key = cause.full_key.rpartition(".")
-            beside = {str(name) for name in cause.parent_node} - {"hydra"}
+            beside = {str(name) for name in cause.parent_node} - HYDRA_KEYWORDS - {"hydra"}
             if not dot:
                 beside.update(groups)
             kind, where = ("option", f"{parent_key} has") if dot else ("option or group", "it has")

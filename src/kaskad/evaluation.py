@@ -13,7 +13,7 @@ from rich.console import Console
 from kaskad.callbacks.results import TestResults
 from kaskad.callbacks.skipped import SkippedUtterances
 from kaskad.data.datamodule import SpeechDataModule
-from kaskad.models.checkpoints import load_recogniser
+from kaskad.models.checkpoints import find_checkpoint, load_recogniser
 from kaskad.models.ctc_recogniser import CTCRecogniser
 from kaskad.reports.environment import environment
 from kaskad.reports.report import judge, show_report, write_report
@@ -22,8 +22,9 @@ from kaskad.reports.report import judge, show_report, write_report
 def evaluate(config: DictConfig) -> dict[str, float]:
     """Test ``config.checkpoint`` on the test corpora of ``config.data``; returns the figures."""
     folder = Path(HydraConfig.get().runtime.output_dir)
+    checkpoint = find_checkpoint(Path(config.checkpoint))
     recogniser, trained = load_recogniser(
-        config.checkpoint, decoder=config.decoder, trusted=config.trusted
+        checkpoint, decoder=config.decoder, trusted=config.trusted
     )
     data = instantiate(config.loader)(
         corpora=instantiate(config.data.corpora, _convert_="all"),
@@ -33,7 +34,7 @@ def evaluate(config: DictConfig) -> dict[str, float]:
     data.connect(recogniser.tokenizer)
     trainer = instantiate(config.trainer, logger=False, enable_checkpointing=False)
     title = f"{trained['task']} on {HydraConfig.get().runtime.choices['data']}"
-    extra = {"checkpoint": str(Path(config.checkpoint).resolve())}
+    extra = {"checkpoint": str(checkpoint.resolve())}
     return test_and_report(trainer, recogniser, data, folder, title, trained["seed"], extra)
 
 

@@ -4,6 +4,7 @@ A checkpoint is read with ``weights_only``; the classes that its configuration n
 parts of a recogniser, of this package or of one that the caller trusts by name.
 """
 
+import logging
 import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from kaskad.models.ctc_recogniser import CTCRecogniser
+
+log = logging.getLogger(__name__)
 
 # What only training needs; left out of a recogniser that is loaded to transcribe.
 TRAINING_PARTS = ("optimizer", "scheduler", "augment")
@@ -46,10 +49,10 @@ def load_recogniser(
 ) -> tuple[CTCRecogniser, dict[str, Any]]:
     """Return the recogniser of a checkpoint, ready to transcribe, and the run's configuration.
 
-    ``decoder`` replaces the decoder it was trained with; ``trusted`` names packages, besides
+    ``path`` is a checkpoint or a folder of runs (see ``find_checkpoint``); ``decoder`` replaces the decoder it was trained with; ``trusted`` names packages, besides
     kaskad, whose classes the checkpoint may use. Raises ``CheckpointError``.
     """
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_checkpoint(find_checkpoint(Path(path)))
     config = checkpoint["config"]
     model = {name: part for name, part in config["model"].items() if name not in TRAINING_PARTS}
     if decoder is not None:
@@ -64,6 +67,17 @@ def load_recogniser(
             f"{path}: its weights do not fit its configuration: {error}"
         ) from error
     return recogniser.eval(), config
+
+
+def find_checkpoint(path: Path) -> Path:
+    """Return ``path``, or the best checkpoint of the newest run at or below that folder."""
+    if not path.is_dir():
+        return path
+    found = max(path.rglob("best.ckpt"), key=lambda file: file.stat().st_mtime, default=None)
+    if found is None:
+        raise CheckpointError(f"{path}: no run in this folder has a checkpoints/best.ckpt")
+    log.info("taking the newest checkpoint: %s", found)
+    return found
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
