@@ -30,40 +30,60 @@ from rich.table import Table
 from kaskad.corpora.manifest import read_manifest, write_manifest
 from kaskad.data.samplers import LengthBuckets
 from kaskad.reports.environment import environment
+from kaskad.text.numerals import number_to_words
 
 # As in conf/loader/length_buckets.yaml; the blur is that of LengthBuckets.
 BATCH_SECONDS, MAX_UTTERANCES, BLUR = 60.0, 32, 0.1
 SPEAKERS = 2_000
 LETTERS_A_SECOND = 14
-WORDS = "один два три четыре пять шесть семь восемь девять сорок сто тысяча и ещё раз".split()
 
 
 @dataclass
 class Cost:
-    """Seconds that a step took; MiB at the peak so far, beyond what the imports take."""
+    """Seconds that each step took; MiB at the peak up to its end, beyond what the imports take."""
 
-    seconds: float
-    peak: float
-
-
-@dataclass
-class Costs:
-    """What one way of opening a manifest and planning an epoch cost, and its plan's size."""
-
-    opening: Cost
-    planning: Cost
+    open_seconds: float
+    open_peak: float
+    plan_seconds: float
+    plan_peak: float
     batches: int
 
 
-def write(folder: Path, rows: int) -> None:
-    """Write ``rows`` utterances as manifest.parquet and manifest.csv: 1 to 30 s, 5 in the middle.
+def cost_of(read: Callable[[], Any], plan: Callable[[Any], list[Any]]) -> Cost:
+    """Open a manifest by ``read`` and make the batches of an epoch of it by ``plan``."""
+    began = time.perf_counter()
+    manifest = read()
+    opened, open_peak = time.perf_counter(), peak_memory()
+    batches = plan(manifest)
+    planned, plan_peak = time.perf_counter(), peak_memory()
+    return Cost(
+        opened - began,
+        open_peak - PEAK_OF_IMPORTS,
+        planned - opened,
+        plan_peak - PEAK_OF_IMPORTS,
+        len(batches),
+    )
 
-    Every transcript is another one, as long as its recording would have it.
+
+def peak_memory() -> float:
+    """The most memory that this process has had resident so far, in MiB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+PEAK_OF_IMPORTS = peak_memory()
+
+
+def write(folder: Path, rows: int) -> None:
+    """Write ``rows`` utterances as manifest.parquet and manifest.csv: 1 to 30 s, half below 5.
+
+    No two transcripts need be the same, and each is as long as its recording would have it.
     """
     generator = np.random.default_rng(0)
     durations = np.clip(generator.lognormal(np.log(5), 0.6, rows), 1, 30).round(3)
     speakers = [f"speaker-{number:04d}" for number in generator.integers(SPEAKERS, size=rows)]
-    babble = " ".join(generator.choice(WORDS, 100_000))
+    numbers = generator.integers(1_000_000, size=10_000).tolist()
+    babble = " ".join(number_to_words(number, "ru") for number in numbers)
     starts = generator.integers(len(babble) - 30 * LETTERS_A_SECOND, size=rows)
     ends = starts + (durations * LETTERS_A_SECOND).astype(np.int64)
     table = pl.DataFrame(
@@ -78,24 +98,10 @@ def write(folder: Path, rows: int) -> None:
         write_manifest(table, folder / f"manifest{suffix}")
 
 
-def open_and_plan(path: Path) -> Costs:
-    """What Kaskad does."""
-    opening, manifest = cost_of(lambda: read_manifest(path))
-    planning, batches = cost_of(lambda: plan(manifest))
-    return Costs(opening, planning, len(batches))
-
-
 def plan(manifest: pl.DataFrame) -> list[np.ndarray]:
     """The rows of each batch of a shuffled epoch."""
     durations = manifest["duration"].to_numpy()
     return LengthBuckets(durations, BATCH_SECONDS, MAX_UTTERANCES, shuffle=True).plan()
-
-
-def open_and_plan_with_dictionaries(path: Path) -> Costs:
-    """What takes the fewest lines without Kaskad; it refuses nothing."""
-    opening, rows = cost_of(lambda: read_dictionaries(path))
-    planning, batches = cost_of(lambda: plan_dictionaries(rows))
-    return Costs(opening, planning, len(batches))
 
 
 def read_dictionaries(path: Path) -> list[dict[str, Any]]:
@@ -109,11 +115,11 @@ def read_dictionaries(path: Path) -> list[dict[str, Any]]:
 
 
 def plan_dictionaries(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Batches by the rule of ``LengthBuckets``, cut in one walk along the sorted list."""
+    """Batches under the same bounds, cut in one walk along the sorted list."""
     draw = random.Random(0)
     batches: list[list[dict[str, Any]]] = [[]]
     longest = 0.0
-    for row in sorted(rows, key=lambda row: row["duration"] * draw.uniform(1 - BLUR, 1 + BLUR)):
+    for row in sorted(rows, key=lambda row: row["duration"] * draw.uniform(1, 1 + BLUR)):
         longest = max(longest, row["duration"])
         size = len(batches[-1]) + 1
         if size > 1 and (size > MAX_UTTERANCES or size * longest > BATCH_SECONDS):
@@ -124,64 +130,48 @@ def plan_dictionaries(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     return batches
 
 
-def cost_of(step: Callable[[], Any]) -> tuple[Cost, Any]:
-    """Take a step; returns its cost, and what it returns."""
-    began = time.perf_counter()
-    result = step()
-    seconds = time.perf_counter() - began
-    return Cost(seconds, peak_memory() - MEMORY_OF_IMPORTS), result
-
-
-def peak_memory() -> float:
-    """The most memory that this process has had resident so far, in MiB."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
-MEMORY_OF_IMPORTS = peak_memory()
-
-
-def in_its_own_process(call: Callable[[], Any]) -> Any:
-    """A fresh interpreter: neither the memory nor the caches of another call are in it."""
+def in_its_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call ``function`` in a fresh interpreter, where no other call has left its memory."""
     # A process starts with the peak of the one that starts it: this one does nothing but start.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(call).result()
+        return pool.submit(function, *arguments).result()
 
 
-def show(costs: dict[str, Costs], rows: int, baseline: Costs) -> None:
-    """Print a line for each way, each figure with how many times less it is than the baseline."""
-    table = Table("", title=f"{rows:,} utterances")
-    for title in ("opened, s", "peak, MiB", "planned, s", "peak, MiB", "batches"):
-        table.add_column(title, justify="right")
-    for way, cost in costs.items():
-        pairs = [
-            (getattr(getattr(cost, step), figure), getattr(getattr(baseline, step), figure))
-            for step in ("opening", "planning")
-            for figure in ("seconds", "peak")
-        ]
-        cells = [f"{mine:,.4g} ({theirs / mine:.1f}×)" for mine, theirs in pairs]
-        table.add_row(way, *cells, f"{cost.batches:,}")
+def show(costs: dict[str, Cost], rows: int) -> None:
+    """Print a column for each way, each figure with how many times more the last way takes."""
+    table = Table("", *costs, title=f"{rows:,} utterances")
+    for title, figure, digits in (
+        ("opened, s", "open_seconds", 2),
+        ("peak, MiB", "open_peak", 0),
+        ("planned, s", "plan_seconds", 2),
+        ("peak, MiB", "plan_peak", 0),
+    ):
+        values = [getattr(cost, figure) for cost in costs.values()]
+        table.add_row(title, *(f"{v:,.{digits}f} ({values[-1] / v:.1f}×)" for v in values))
+    table.add_row("batches", *(f"{cost.batches:,}" for cost in costs.values()))
     Console().print(table)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--output", type=Path, help="a JSON file to write the figures to")
+    parser.add_argument("--output", type=Path, help="a JSON file for the figures")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary).resolve()
-        in_its_own_process(partial(write, folder, arguments.rows))
-        ways = {
-            "Kaskad, Parquet": partial(open_and_plan, folder / "manifest.parquet"),
-            "Kaskad, CSV": partial(open_and_plan, folder / "manifest.csv"),
-            "dictionaries, CSV": partial(open_and_plan_with_dictionaries, folder / "manifest.csv"),
+        in_its_own_process(write, folder, arguments.rows)
+        parquet, table = folder / "manifest.parquet", folder / "manifest.csv"
+        costs: dict[str, Cost] = {
+            "Parquet": in_its_own_process(cost_of, partial(read_manifest, parquet), plan),
+            "CSV": in_its_own_process(cost_of, partial(read_manifest, table), plan),
+            "csv.DictReader": in_its_own_process(
+                cost_of, partial(read_dictionaries, table), plan_dictionaries
+            ),
         }
-        costs: dict[str, Costs] = {way: in_its_own_process(call) for way, call in ways.items()}
-    show(costs, arguments.rows, costs["dictionaries, CSV"])
+    show(costs, arguments.rows)
     if arguments.output:
         figures = {way: asdict(cost) for way, cost in costs.items()}
-        content = {"environment": environment(seed=0), "rows": arguments.rows, "costs": figures}
+        content = {"environment": environment(None), "rows": arguments.rows, "costs": figures}
         arguments.output.write_text(json.dumps(content, ensure_ascii=False, indent=4), "utf-8")
 
 

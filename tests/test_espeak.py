@@ -1,7 +1,13 @@
 """The engine keeps no memory, says what it does not know, and is silent but for the speech."""
 
 import hashlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
+import espeakng_loader
 import numpy as np
 import pytest
 
@@ -71,3 +77,17 @@ def test_every_variant_speaks_and_the_library_prints_nothing(capfd):
     for variant in voice_variants():
         assert len(synthesise("сорок два", voice=f"ru+{variant}")) > 0.3 * SAMPLE_RATE, variant
     assert capfd.readouterr() == ("", "")
+
+
+def test_data_the_engine_cannot_reach_are_not_replaced_by_others(tmp_path):
+    deep = tmp_path / ("deep" * 40)
+    deep.mkdir()
+    (deep / "espeakng_loader").symlink_to(Path(espeakng_loader.__file__).parent)
+    program = "from kaskad.espeak import synthesise; synthesise('раз', voice='ru')"
+    process = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(deep)},
+        capture_output=True,
+        text=True,
+    )
+    assert re.search(f"EspeakError: .*{deep.name}.* shorter path", process.stderr)

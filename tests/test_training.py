@@ -22,7 +22,6 @@ SMALL = [
     "trainer.enable_progress_bar=false",
     "trainer.enable_model_summary=false",
     "trainer.num_sanity_val_steps=0",
-    "callbacks.progress=null",
     "loader.workers=0",
     "model.encoder.hidden_size=32",
     "model.encoder.layers=1",
@@ -30,7 +29,7 @@ SMALL = [
     "model.encoder.dropout=0.0",
     "disk_reserve=0.1",
 ]
-BY_HEART = ["trainer.max_epochs=60", "trainer.check_val_every_n_epoch=20", "optimizer.lr=0.01"]
+BY_HEART = ["trainer.max_epochs=15", "loader.batch_seconds=4", "optimizer.lr=0.01"]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def test_a_net_learns_a_handful_of_clips_by_heart(run: Path) -> None:
 def test_the_run_folder_holds_what_repeats_and_explains_the_run(run: Path) -> None:
     config = OmegaConf.load(run / "config.yaml")
     assert config.tokenizer.alphabet == config.model.tokenizer.alphabet
-    assert set(config.tokenizer.alphabet) == set("один два три пять")
+    assert set(config.tokenizer.alphabet) == set("одиндватрипять")
     environment = json.loads((run / "environment.json").read_text())
     assert environment["seed"] == 0
     assert environment["packages"]["torch"] == torch.__version__.split("+")[0]
@@ -150,7 +149,12 @@ def test_the_same_seed_gives_the_same_weights(compose, tone_corpus: Path, tmp_pa
     def weights(name: str, workers: int) -> dict[str, torch.Tensor]:
         folder = tmp_path / name
         folder.mkdir()
-        overrides = [*SMALL, "augment=full", f"data.root={tone_corpus}", f"loader.workers={workers}"]
+        overrides = [
+            *SMALL,
+            "augment=full",
+            f"data.root={tone_corpus}",
+            f"loader.workers={workers}",
+        ]
         train(compose("train", folder, *overrides, "trainer.max_epochs=2"))
         checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
         return checkpoint["state_dict"]

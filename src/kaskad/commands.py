@@ -36,6 +36,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+import kaskad.resolvers  # noqa: F401 - registers them
 from kaskad.configuration import ConfigurationError, check, explain, nearest_first
 
 Figures = Mapping[str, float] | float | None

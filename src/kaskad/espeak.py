@@ -26,7 +26,7 @@ SAMPLE_RATE = 22050
 
 _DATA = Path(espeakng_loader.get_data_path())
 _SYNCHRONOUS = 1  # speak before returning; the other modes hand the text to a thread, and lose some
-_FROM_CHARACTER = 1
+_CHARACTER = 1  # the unit of positions in a text
 _UTF8 = 1
 _PARAMETERS = {"rate": (1, 80, 450), "pitch": (3, 0, 99), "pitch_range": (4, 0, 99)}
 
@@ -83,9 +83,7 @@ def _synthesise(text: str, voice: str, values: dict[str, int], seed: int) -> np.
         engine.espeak_SetSynthCallback(listen)
         for name, value in values.items():
             _call(engine, "espeak_ng_SetParameter", _PARAMETERS[name][0], value, 0)
-        _call(
-            engine, "espeak_ng_Synthesize", encoded, size, 0, _FROM_CHARACTER, 0, _UTF8, None, None
-        )
+        _call(engine, "espeak_ng_Synthesize", encoded, size, 0, _CHARACTER, 0, _UTF8, None, None)
     return np.frombuffer(samples, dtype=np.int16)
 
 
@@ -114,6 +112,7 @@ def _engine(voice: str, seed: int = 0) -> Iterator[ctypes.CDLL]:
         engine = ctypes.CDLL(espeakng_loader.get_library_path())
         try:
             engine.espeak_ng_InitializePath(os.fsencode(_DATA))
+            _check_data_path(engine)
             _call(engine, "espeak_ng_Initialize", None)
             _call(engine, "espeak_ng_InitializeOutput", _SYNCHRONOUS, 0, None)
             # Noise comes from the engine's own generator, in Klatt variants from the C library's.
@@ -124,6 +123,17 @@ def _engine(voice: str, seed: int = 0) -> Iterator[ctypes.CDLL]:
         finally:
             engine.espeak_ng_Terminate()
             _ctypes.dlclose(engine._handle)
+
+
+def _check_data_path(engine: ctypes.CDLL) -> None:
+    """Refuse other data than the wheel's: the engine would turn to the system's if it fails."""
+    path = ctypes.c_char_p()
+    engine.espeak_Info(ctypes.byref(path))
+    if path.value != os.fsencode(_DATA):
+        raise EspeakError(
+            f"espeak-ng cannot open its data in {_DATA} ({len(str(_DATA))} characters; it takes "
+            f"157): install the package espeakng-loader again, in a shorter path"
+        )
 
 
 def _voice_file(voice: str) -> str:

@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,11 +41,18 @@ def train(config: DictConfig) -> dict[str, float]:
     OmegaConf.save(resolved, folder / "config.yaml")
 
     trainer = _make_trainer(config, resolved, folder)
+    began = time.perf_counter()
     trainer.fit(recogniser, datamodule=data)
     if trainer.interrupted:
         raise KeyboardInterrupt
-    best = _load_best(trainer, recogniser)
-    return test_and_report(trainer, recogniser, data, folder, config.task, config.seed, best)
+    training = {
+        "minutes": round((time.perf_counter() - began) / 60, 2),
+        **_take_best(trainer, recogniser),
+    }
+    figures = test_and_report(
+        trainer, recogniser, data, folder, config.task, config.seed, {"training": training}
+    )
+    return {**figures, "training/minutes": training["minutes"]}
 
 
 def _load_data(config: DictConfig) -> SpeechDataModule:
@@ -75,7 +83,7 @@ def _make_trainer(config: DictConfig, resolved: dict[str, Any], folder: Path) ->
     return trainer
 
 
-def _load_best(trainer: lightning.Trainer, recogniser: CTCRecogniser) -> dict[str, Any]:
+def _take_best(trainer: lightning.Trainer, recogniser: CTCRecogniser) -> dict[str, Any]:
     """Take over the best weights; returns what the report says of the training."""
     checkpoint = trainer.checkpoint_callback
     path = getattr(checkpoint, "best_model_path", "")
@@ -86,7 +94,7 @@ def _load_best(trainer: lightning.Trainer, recogniser: CTCRecogniser) -> dict[st
         said["best"] = {checkpoint.monitor: round(score, 6)}  # type: ignore[union-attr]
     else:
         log.warning("no checkpoint was written: the weights of the last step are tested")
-    return {"training": said}
+    return said
 
 
 def _need_disk_space(folder: Path, reserve: float) -> None:

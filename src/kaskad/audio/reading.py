@@ -35,7 +35,7 @@ def read_header(path: str | Path) -> AudioHeader:
         raise AudioError("there is no such file")
     try:
         info = soundfile.info(str(path))
-    except (soundfile.SoundFileError, RuntimeError) as error:
+    except (soundfile.SoundFileError, RuntimeError, TypeError) as error:  # TypeError: a .raw file
         raise AudioError("not an audio file, or a broken one") from error
     if info.frames == 0:
         raise AudioError("holds no samples")

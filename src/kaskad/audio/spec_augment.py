@@ -31,17 +31,18 @@ class SpecAugment(nn.Module):
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         batch, frames, bins = features.shape
         full = torch.full((batch,), bins, device=features.device)
-        widest = torch.full((batch,), self.frequency_width, device=features.device)
-        longest = (lengths * self.time_share).clamp(max=self.time_width)
+        widest = full.clamp(max=self.frequency_width)
+        longest = (lengths * self.time_share).floor().clamp(max=self.time_width)
         covered = _stretches(full, widest, self.frequency_masks, bins)[:, None, :]
         covered = covered | _stretches(lengths, longest, self.time_masks, frames)[:, :, None]
         return features.masked_fill(covered, 0.0)
 
 
 def _stretches(lengths: Tensor, widest: Tensor, count: int, size: int) -> Tensor:
-    """Return (batch, size), True in ``count`` random stretches inside each of ``lengths``."""
+    """Return (batch, size), True in ``count`` stretches inside each of ``lengths``: each 0 to
+    ``widest`` wide, and any place as likely as any other."""
     draws = torch.rand(2, count, len(lengths), 1, device=lengths.device)
-    width = draws[0] * widest[:, None]
-    start = draws[1] * (lengths[:, None] - width).clamp(min=0)
+    width = (draws[0] * (widest[:, None] + 1)).floor()
+    start = (draws[1] * (lengths[:, None] - width + 1)).floor()
     position = torch.arange(size, device=lengths.device)
     return ((position >= start) & (position < start + width)).any(0)

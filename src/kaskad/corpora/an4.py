@@ -5,7 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
-from kaskad.corpora.table import MANIFEST_NAMES, find_manifest, read_manifest
+from kaskad.corpora.manifest import read_manifest
+from kaskad.corpora.table import MANIFEST_NAMES, find_manifest, select_split
 
 SOURCE = "http://www.speech.cs.cmu.edu/databases/an4"
 LAYOUT = (
@@ -34,12 +35,11 @@ def an4(root: str | Path, split: str) -> pl.DataFrame:
             f"AN4 is not in {root}; published at {SOURCE}. Say where it is with data.root=… "
             f"(or KASKAD_DATA); it looks like {LAYOUT}"
         )
-    if split == "test":
-        return everything.filter(pl.col("split") == "test")
-    train = everything.filter(pl.col("split") == "train")
-    held_out = train["speaker"].unique().sort().gather_every(VALIDATION_EVERY)
-    is_held_out = pl.col("speaker").is_in(held_out.to_list())
-    return train.filter(is_held_out if split == "validation" else ~is_held_out)
+    is_train = pl.col("split") == "train"
+    speakers = everything.filter(is_train)["speaker"].unique().sort()
+    held_out = pl.col("speaker").is_in(speakers.gather_every(VALIDATION_EVERY).to_list())
+    part = pl.when(is_train & held_out).then(pl.lit("validation")).otherwise("split")
+    return select_split(everything.with_columns(split=part), split, folder)
 
 
 def _read_cmu(folder: Path, part: str) -> pl.DataFrame:
@@ -57,6 +57,6 @@ def _read_cmu(folder: Path, part: str) -> pl.DataFrame:
         speaker = Path(name).parent.name
         path = str(folder / "wav" / f"{name}.sph")
         rows.append((utterance, path, texts.get(utterance), speaker, GENDERS.get(speaker[0])))
-    return pl.DataFrame(
-        rows, schema=["id", "path", "text", "speaker", "gender"], orient="row"
-    ).with_columns(language=pl.lit("en"), split=pl.lit(part))
+    schema = dict.fromkeys(["id", "path", "text", "speaker", "gender"], pl.String)
+    table = pl.DataFrame(rows, schema=schema, orient="row")
+    return table.with_columns(language=pl.lit("en"), split=pl.lit(part))

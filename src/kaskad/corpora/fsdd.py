@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.table import select_split
 from kaskad.text.numerals import number_to_words
 
 SOURCE = "https://github.com/Jakobovski/free-spoken-digit-dataset"
@@ -43,21 +43,12 @@ def fsdd(root: str | Path, split: str, *, leave_out: str | None = None) -> pl.Da
     schema = ["id", "path", "number", "speaker", "recording"]
     table = pl.DataFrame(rows, schema=schema, orient="row").with_columns(
         text=pl.col("number").replace_strict({n: number_to_words(n, "en") for n in range(10)}),
+        split=pl.when(pl.col("recording").is_in(list(TEST_RECORDINGS)))
+        .then(pl.lit("test"))
+        .when(pl.col("recording").is_in(list(VALIDATION_RECORDINGS)))
+        .then(pl.lit("validation"))
+        .otherwise(pl.lit("train")),
         gender=pl.lit("male"),
         language=pl.lit("en"),
     )
-    return table.filter(_membership(table, leave_out) == split).drop("recording")
-
-
-def _membership(table: pl.DataFrame, leave_out: str | None) -> pl.Expr:
-    is_test = pl.col("recording").is_in(list(TEST_RECORDINGS))
-    is_validation = pl.col("recording").is_in(list(VALIDATION_RECORDINGS))
-    if leave_out is not None:
-        speakers = table["speaker"].unique().sort().to_list()
-        if leave_out not in speakers:
-            raise ManifestError(
-                f"FSDD has no speaker '{leave_out}' to leave out; speakers: {', '.join(speakers)}"
-            )
-        is_test, is_validation = pl.col("speaker") == leave_out, is_test | is_validation
-    part = pl.when(is_test).then(pl.lit("test")).when(is_validation).then(pl.lit("validation"))
-    return part.otherwise(pl.lit("train"))
+    return select_split(table.drop("recording"), split, Path(root), leave_out)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
+from polars import selectors
 
 from kaskad.text.numerals import number_to_words
 
@@ -19,6 +20,8 @@ SYNONYMS = {
     "client_id": "speaker",
     "locale": "language",
 }
+# Words, even where they look like numbers: speaker 01 is not speaker 1.
+WORDS = ("path", "text", "id", "speaker", "split")
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph"}
 SHOWN_ROWS = 5
 
@@ -58,7 +61,8 @@ def read_manifest(
     any other are kept; a missing ``id`` becomes the relative path. Audio must lie inside
     ``audio_root`` (default: the folder of the manifest).
 
-    Raises ``ManifestError`` on a missing column, a path outside the folder, or ids that repeat.
+    Raises ``ManifestError`` on a missing column or path, a path outside the folder, or ids that
+    repeat.
     """
     path = Path(path)
     table = read_table(path)
@@ -74,10 +78,14 @@ def read_manifest(
             )
     if language is not None and "language" not in table.columns:
         table = table.with_columns(language=pl.lit(language))
-    table = table.with_columns(pl.col("path", "text").cast(pl.String))
-    table = _resolve_paths(table, path, audio_root or path.parent)
-    _refuse_repeated_ids(table, path)
-    return table
+    table = table.with_columns(selectors.by_name(*WORDS, require_all=False).cast(pl.String))
+    if "id" not in table.columns:
+        table = table.with_columns(id=pl.col("path"))
+    nowhere = pl.col("path").fill_null("") == ""
+    _refuse(table, path, nowhere, "text", "the path is missing", "add it")
+    repeated = pl.col("id").is_duplicated()
+    _refuse(table, path, repeated, "id", "the id is not unique", "every utterance needs its own")
+    return _resolve_paths(table, path, audio_root or path.parent)
 
 
 def write_manifest(table: pl.DataFrame, path: Path) -> None:
@@ -102,44 +110,40 @@ def _read_out_numbers(table: pl.DataFrame, path: Path, language: str | None) -> 
 
 
 def _resolve_paths(table: pl.DataFrame, path: Path, audio_root: Path) -> pl.DataFrame:
-    root = str(audio_root.resolve())
-    if "id" not in table.columns:
-        table = table.with_columns(id=pl.col("path"))
+    root = audio_root.resolve()
+    folder = f"{root}/".replace("//", "/")
     absolute = (
         pl.when(pl.col("path").str.starts_with("/"))
         .then(pl.col("path"))
-        .otherwise(pl.lit(f"{root}/") + pl.col("path"))
+        .otherwise(pl.lit(folder) + pl.col("path"))
     )
-    outside = ~absolute.str.starts_with(f"{root}/") | absolute.str.contains(r"(^|/)\.\.(/|$)")
-    rows = table.with_row_index("row", offset=1).filter(outside)
+    outside = ~absolute.str.starts_with(folder) | absolute.str.contains(r"(^|/)\.\.(/|$)")
+    remedy = "move the audio there, or set audio_root to the folder that holds it"
+    _refuse(table, path, outside, "path", f"the path lies outside {root}", remedy)
+    return table.with_columns(path=absolute)
+
+
+def _refuse(
+    table: pl.DataFrame, path: Path, wrong: pl.Expr, column: str, fault: str, remedy: str
+) -> None:
+    """Raise ``ManifestError`` if rows are ``wrong``, naming the first of them by ``column``."""
+    rows = table.select(name=column, wrong=wrong).with_row_index("row", offset=1).filter("wrong")
     if rows.height:
+        first = rows.sort("name", "row").select("row", "name").head(SHOWN_ROWS).rows()
+        named = ", ".join(f"row {row}: {name}" for row, name in first)
+        more = ", …" if rows.height > SHOWN_ROWS else ""
         raise ManifestError(
-            f"{path}: {rows.height} paths lie outside {root} ({_name_rows(rows, 'path')}); "
-            "move the audio there, or set audio_root to the folder that holds it"
+            f"{path}: in {rows.height} of {table.height} rows {fault} ({named}{more}); {remedy}"
         )
-    return table.with_columns(path=absolute, id=pl.col("id").cast(pl.String))
-
-
-def _refuse_repeated_ids(table: pl.DataFrame, path: Path) -> None:
-    repeated = table.with_row_index("row", offset=1).filter(pl.col("id").is_duplicated())
-    if repeated.height:
-        raise ManifestError(
-            f"{path}: {repeated['id'].n_unique()} ids occur more than once "
-            f"({_name_rows(repeated.sort('id', 'row'), 'id')}); every utterance needs its own id"
-        )
-
-
-def _name_rows(rows: pl.DataFrame, column: str) -> str:
-    shown = [
-        f"row {row}: {value}" for row, value in rows.select("row", column).head(SHOWN_ROWS).rows()
-    ]
-    return ", ".join(shown) + (", …" if rows.height > SHOWN_ROWS else "")
 
 
 def _read_separated(separator: str) -> Callable[[Path], pl.DataFrame]:
     def read(path: Path) -> pl.DataFrame:
         # A column may turn from numbers to words after any number of rows: look at all of them.
-        return pl.read_csv(path, separator=separator, infer_schema_length=None)
+        words = dict.fromkeys([*WORDS, *SYNONYMS], pl.String)
+        return pl.read_csv(
+            path, separator=separator, infer_schema_length=None, schema_overrides=words
+        )
 
     return read
 

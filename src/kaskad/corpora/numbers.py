@@ -1,129 +1,41 @@
-"""Spoken numbers, synthesised on first use: the corpus that needs no download.
+"""Spoken numbers, synthesised on first use: the corpus that needs no download."""
 
-Many voices say whole numbers in words. Voices differ by espeak-ng's variant (the shape of the vocal
-tract) and by their own pitch, rate and liveliness; each utterance strays a little from its voice.
-"""
-
-import errno
-import functools
-import hashlib
-import json
 import random
-import tempfile
-import wave
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from importlib import metadata
-from multiprocessing import get_context
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
-import numpy as np
 import polars as pl
 from num2words import CONVERTER_CLASSES, num2words
-from rich.console import Console
-from rich.progress import track
 
-from kaskad import espeak
+from kaskad.corpora.synthesis import UTTERANCES, Line, Recipe, Source, synthesise, voices
 
-UTTERANCES = MappingProxyType({"train": 2000, "validation": 200, "test": 300, "test_known": 300})
-"""How many utterances each split has unless told otherwise."""
-
-# Left out: whispers, robots, echoes, and what could not be told apart by matching single numerals
-# (DTW) with ten ordinary voices. Variants alike in their vocal tract share a split, so that the
-# voices of validation and test are new and not merely renamed. The odd ones only train.
-VARIANTS = {
-    "train": {
-        "female": "f3 f4 linda belinda aunty Annie anika grandma",
-        "male": "m1 m3 m4 m5 m6 m7 max john grandpa pedro pablo paul quincy robert iven3 Michael "
-        "marcelo Mario Alex antonio Storm adam edward Andy",
-    },
-    "validation": {"female": "f1 steph steph2", "male": "m8 Gene boris"},
-    "test": {"female": "f2 f5 Andrea", "male": "m2 ed michel"},
-}
-"""The engine's voice variants (the shapes of the vocal tract) that speak in each split."""
-VOICES = {"train": 48, "validation": 12, "test": 12}
-"""How many voices speak in a split, half of them women."""
+__all__ = ["numbers", "voices"]
 
 _RECIPE = 1  # raise when the same parameters begin to give other utterances
 
 
 @dataclass(frozen=True)
-class Voice:
-    """A speaker: the same in every corpus, whatever its seed.
+class _Numbers(Source):
+    """Whole numbers in words, each in one breath."""
 
-    Rate in words a minute; pitch and pitch range in the engine's units (50: the variant's own).
-    """
+    languages = CONVERTER_CLASSES.keys()
 
-    name: str
-    variant: str
-    gender: str
-    rate: float
-    pitch: int
-    pitch_range: int
-
-
-@functools.cache
-def voices(split: str) -> tuple[Voice, ...]:
-    """The voices of a split, women and men in turn; ``test_known`` has those of ``train``."""
-    cast = "train" if split == "test_known" else split
-    return tuple(
-        _voice(gender, variants.split(), turn)
-        for turn in range(VOICES[cast] // 2)
-        for gender, variants in VARIANTS[cast].items()
-    )
-
-
-def _voice(gender: str, variants: list[str], turn: int) -> Voice:
-    variant = variants[turn % len(variants)]
-    name = f"{variant}-{turn // len(variants) + 1}"
-    draw = random.Random(name)
-    rate, pitch, pitch_range = draw.uniform(145, 220), draw.randint(30, 65), draw.randint(30, 70)
-    return Voice(name, variant, gender, rate, pitch, pitch_range)
-
-
-@dataclass(frozen=True)
-class _Recipe:
-    """All that decides what a corpus holds."""
-
-    language: str
-    utterances: dict[str, int]
     smallest: int
     largest: int
-    seed: int
 
     def __post_init__(self) -> None:
-        known = sorted(CONVERTER_CLASSES.keys() & set(espeak.languages()))
-        if self.language not in known:
-            raise ValueError(
-                f"numbers in language {self.language!r} cannot be spelled and spoken; "
-                f"choose one of {', '.join(known)}"
-            )
         if not 0 <= self.smallest <= self.largest:
             raise ValueError(
                 f"numbers run from smallest to largest, 0 <= smallest <= largest; "
                 f"got smallest={self.smallest}, largest={self.largest}"
             )
-        if unknown := self.utterances.keys() - UTTERANCES.keys():
-            raise ValueError(
-                f"utterances names unknown splits {', '.join(sorted(unknown))}; "
-                f"choose among {', '.join(UTTERANCES)}"
-            )
-        if min(self.utterances.values(), default=0) < 0:
-            raise ValueError(f"utterances must not be negative: {self.utterances}")
 
-    def parameters(self) -> dict[str, Any]:
-        engine = f"espeakng-loader {metadata.version('espeakng-loader')}"
-        return {"recipe": _RECIPE, "engine": engine, **asdict(self)}
+    def line(self, draw: random.Random, language: str) -> Line:
+        number = self._number(draw)
+        return Line((_words(number, language),), number)
 
-    def digest(self) -> str:
-        text = json.dumps(self.parameters(), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-    def number(self, draw: random.Random) -> int:
+    def _number(self, draw: random.Random) -> int:
         """Half uniform, half by the number of digits first: short numbers are rare otherwise."""
         if draw.random() < 0.5:
             return draw.randint(self.smallest, self.largest)
@@ -143,116 +55,18 @@ def numbers(
     seed: int = 0,
     workers: int | None = None,
 ) -> pl.DataFrame:
-    """Return one split of the corpus, one row an utterance; the first call makes the corpus.
+    """Return one split of the corpus, as ``synthesise`` does; the first call makes the corpus.
 
-    ``train``, ``validation`` and ``test`` have voices of their own, ``test_known`` those of
-    ``train``. ``utterances`` says how many each split has; one left out has none. ``language`` is a
-    code that num2words and espeak-ng share: ``ru``, ``en``, ``uk``, …
-
-    The corpus is kept in ``root``, in a folder named by a digest of the parameters, which decide it
-    to the byte. ``workers`` are the processes that share the work: all cores unless told, and 1
-    works in this process.
-
-    Columns: ``id``, ``path`` (absolute; WAV, 16 bit, 22 050 Hz), ``text``, ``number``, ``duration``
-    (seconds), ``speaker`` (the voice), ``gender`` (female, male), ``language``.
+    ``utterances`` says how many each split has; one left out has none. ``language`` is a code that
+    num2words and espeak-ng share: ``ru``, ``en``, ``uk``, …
 
     Raises ``ValueError`` for a split, language, range or count that cannot be, and ``OSError`` with
     the folder's name if the disk is full; nothing half-made stays behind.
     """
-    recipe = _Recipe(language, dict(utterances), smallest, largest, seed)
-    if split not in recipe.utterances:
-        raise ValueError(f"no split {split!r}; utterances names {', '.join(recipe.utterances)}")
-    corpus = Path(root).resolve() / recipe.digest()
-    if not corpus.exists():
-        _make(corpus, recipe, workers)
-    manifest = pl.read_parquet(corpus / "manifest.parquet").filter(pl.col("split") == split)
-    return manifest.drop("split").with_columns(path=pl.lit(f"{corpus}/") + pl.col("path"))
-
-
-def _make(corpus: Path, recipe: _Recipe, workers: int | None) -> None:
-    """Make a corpus beside its place and move it there when it is complete."""
-    try:
-        corpus.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=corpus.parent, prefix=f".{corpus.name}-") as beside:
-            folder = Path(beside) / corpus.name
-            _fill(folder, recipe, workers)
-            folder.rename(corpus)
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST) and corpus.exists():
-            return  # another process was faster; its corpus is the same
-        if error.errno == errno.ENOSPC:
-            total = sum(recipe.utterances.values())
-            message = (
-                f"the disk of {corpus.parent} is full: {total} spoken numbers take about "
-                f"{total * 0.1:.0f} MB; free some or choose another root (nothing was left there)"
-            )
-            raise OSError(errno.ENOSPC, message) from error
-        raise
-
-
-def _fill(folder: Path, recipe: _Recipe, workers: int | None) -> None:
-    for split in recipe.utterances:
-        (folder / "audio" / split).mkdir(parents=True)
-    jobs = [(split, index) for split, count in recipe.utterances.items() for index in range(count)]
-    speak = functools.partial(_speak, folder, recipe)
-    with ExitStack() as stack:
-        spoken: Iterator[dict[str, Any]] = map(speak, jobs)
-        if workers != 1:
-            pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-            spoken = stack.enter_context(pool).map(speak, jobs, chunksize=4)
-        console = Console(stderr=True)
-        title = f"Speaking numbers ({recipe.language})"
-        rows = list(track(spoken, title, total=len(jobs), console=console))
-    pl.DataFrame(rows, schema=_SCHEMA).write_parquet(folder / "manifest.parquet")
-    (folder / "corpus.json").write_text(json.dumps(recipe.parameters(), indent=2) + "\n")
-
-
-_SCHEMA = {
-    "id": pl.String,
-    "path": pl.String,
-    "text": pl.String,
-    "number": pl.Int64,
-    "duration": pl.Float64,
-    "speaker": pl.String,
-    "gender": pl.String,
-    "language": pl.String,
-    "split": pl.String,
-}
-
-
-def _speak(folder: Path, recipe: _Recipe, job: tuple[str, int]) -> dict[str, Any]:
-    """Synthesise one utterance into its file; all chance in it comes from seed, split and index."""
-    split, index = job
-    draw = random.Random(f"{recipe.seed} {split} {index}")
-    voice = voices(split)[index % len(voices(split))]
-    number = recipe.number(draw)
-    text = _words(number, recipe.language)
-    speech = espeak.synthesise(
-        text,
-        voice=f"{recipe.language}+{voice.variant}",
-        rate=round(voice.rate * draw.uniform(0.84, 1.18)),  # 122..260 words a minute
-        pitch=voice.pitch + draw.randint(-4, 4),
-        pitch_range=voice.pitch_range + draw.randint(-8, 8),
-        seed=draw.getrandbits(31),
+    source = _Numbers(smallest, largest)
+    return synthesise(
+        root, split, Recipe(_RECIPE, source, language, dict(utterances), seed), workers
     )
-    silence = [round(draw.uniform(0.05, 0.3) * espeak.SAMPLE_RATE) for _ in ("before", "after")]
-    samples = np.pad(speech, silence)
-
-    path = f"audio/{split}/{split}-{index:06d}.wav"
-    with wave.open(str(folder / path), "wb") as file:
-        file.setparams((1, 2, espeak.SAMPLE_RATE, 0, "NONE", "not compressed"))
-        file.writeframes(samples.astype("<i2").tobytes())
-    return {
-        "id": f"{split}-{index:06d}",
-        "path": path,
-        "text": text,
-        "number": number,
-        "duration": len(samples) / espeak.SAMPLE_RATE,
-        "speaker": voice.name,
-        "gender": voice.gender,
-        "language": recipe.language,
-        "split": split,
-    }
 
 
 def _words(number: int, language: str) -> str:

@@ -53,28 +53,32 @@ def select_split(
     """Return the rows of ``split``, as ``table`` describes."""
     if split not in (*TENTHS, "all"):
         raise ManifestError(f"unknown split '{split}'; known: {', '.join(TENTHS)}, all")
+    if "split" not in everything.columns:
+        everything = _divide(everything)
+    everything = everything.with_columns(pl.col("split").replace(SPLIT_NAMES))
     if leave_out is not None:
         everything = _leave_out(everything, leave_out, path)
-    if split == "all":
-        return everything
-    if "split" in everything.columns:
-        return everything.filter(pl.col("split").replace(SPLIT_NAMES) == split)
+    return everything if split == "all" else everything.filter(pl.col("split") == split)
+
+
+def _divide(everything: pl.DataFrame) -> pl.DataFrame:
     by = "speaker" if "speaker" in everything.columns else "id"
     # The rank of a stable hash: the parts keep their sizes, and the same rows, on any machine.
     order = sorted(everything[by].unique(), key=lambda name: md5(str(name).encode()).digest())
-    tenth = {name: 10 * rank // len(order) for rank, name in enumerate(order)}
-    return everything.filter(
-        pl.col(by).replace_strict(tenth, return_dtype=pl.Int64).is_in(list(TENTHS[split]))
-    )
+    parts = [part for part, tenths in TENTHS.items() for _ in tenths]
+    part = {name: parts[10 * rank // len(order)] for rank, name in enumerate(order)}
+    return everything.with_columns(split=pl.col(by).replace_strict(part, return_dtype=pl.String))
 
 
 def _leave_out(everything: pl.DataFrame, speaker: str, path: Path) -> pl.DataFrame:
-    speakers = everything["speaker"].unique().sort().to_list() if "speaker" in everything else []
+    speakers: list[str] = []
+    if "speaker" in everything.columns:
+        speakers = everything["speaker"].drop_nulls().unique().sort().to_list()
     if speaker not in speakers:
         raise ManifestError(
             f"{path}: no speaker '{speaker}' to leave out; speakers: {', '.join(speakers)}"
         )
-    split = pl.col("split").replace({**SPLIT_NAMES, "test": "validation"})
+    others = pl.col("split").replace({"test": "validation"})
     return everything.with_columns(
-        split=pl.when(pl.col("speaker") == speaker).then(pl.lit("test")).otherwise(split)
+        split=pl.when(pl.col("speaker") == speaker).then(pl.lit("test")).otherwise(others)
     )

@@ -32,7 +32,7 @@ def check_audio(
     """Normalise transcripts, read the headers of the audio, and set aside what cannot be used.
 
     Returns the usable rows, with ``duration`` (s), ``sample_rate`` (Hz) and ``channels`` as
-    measured, and the rest with a ``reason``.
+    measured, and the rest with a ``reason`` that names the file.
     """
     headers = inspect(manifest["path"].to_list())
     known = manifest.drop("duration", "sample_rate", "channels", strict=False)
@@ -45,7 +45,7 @@ def check_audio(
     )
     reason = (
         pl.when(pl.col("problem").is_not_null())
-        .then(pl.format("{}: {}", "path", "problem"))
+        .then(pl.col("problem"))
         .when(pl.col("text").is_null() | (pl.col("text") == ""))
         .then(pl.lit("the transcript is empty"))
         .when(pl.col("duration") > max_seconds)
@@ -66,7 +66,7 @@ def check_alignable(
 
     ``frames_of`` gives the encoder's frames for a number of samples at ``sample_rate`` Hz.
     """
-    frames = frames_of((manifest["duration"].to_numpy() * sample_rate).astype(np.int64))
+    frames = frames_of((manifest["duration"].to_numpy() * sample_rate).round().astype(np.int64))
     needed = np.array([_frames_needed(tokenizer.encode(text)) for text in manifest["text"]])
     table = manifest.with_columns(frames=frames, needed=needed)
     reason = pl.when(pl.col("frames") < pl.col("needed")).then(
@@ -90,4 +90,5 @@ def _frames_needed(labels: list[int]) -> int:
 
 def _divide(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     usable = table.filter(pl.col("reason").is_null()).drop("reason")
-    return usable, table.filter(pl.col("reason").is_not_null())
+    rest = table.filter(pl.col("reason").is_not_null())
+    return usable, rest.with_columns(reason=pl.format("{}: {}", "path", "reason"))

@@ -1,6 +1,7 @@
 """In which order, and together with whom, utterances are gone through."""
 
 from collections.abc import Iterator
+from typing import Self
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -10,10 +11,10 @@ class LengthBuckets(Sampler[list[tuple[int, int]]]):
     """Batches of utterances of like length: at most ``batch_seconds`` with padding, and at most
     ``max_utterances``; an utterance longer than that goes alone.
 
-    With ``shuffle`` every epoch draws new neighbours (lengths are blurred by ``blur`` before
-    sorting) and a new order of batches; without, the order is by length and always the same. The
-    number of batches is the same in every epoch, as schedules need to know. Everything is planned
-    on arrays: a million utterances take about a second.
+    With ``shuffle`` every epoch draws new neighbours (lengths are blurred by up to the share
+    ``blur`` before sorting) and a new order of batches; without, the order is by length and always
+    the same. The number of batches is the same in every epoch, as schedules need to know.
+    Everything is planned on arrays: a million utterances take about a second.
     """
 
     def __init__(
@@ -31,7 +32,14 @@ class LengthBuckets(Sampler[list[tuple[int, int]]]):
         self.seed = seed
         self.blur = blur
         self.epoch = 0
-        self.ends = _batch_ends(np.sort(durations), batch_seconds, max_utterances)
+        # Blurred, an utterance may take the place of one shorter by that much.
+        longest = np.sort(durations) * (1 + blur if shuffle else 1)
+        self.ends = _batch_ends(longest, batch_seconds, max_utterances)
+
+    @property
+    def sampler(self) -> Self:
+        """Where Lightning looks for ``set_epoch``: not on a batch sampler, but on its sampler."""
+        return self
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning's call before each epoch."""
@@ -49,9 +57,7 @@ class LengthBuckets(Sampler[list[tuple[int, int]]]):
         if not self.shuffle:
             return np.split(np.argsort(self.durations, kind="stable"), self.ends[:-1])
         generator = np.random.default_rng((self.seed, self.epoch))
-        blurred = self.durations * generator.uniform(
-            1 - self.blur, 1 + self.blur, len(self.durations)
-        )
+        blurred = self.durations * generator.uniform(1, 1 + self.blur, len(self.durations))
         batches = np.split(np.argsort(blurred, kind="stable"), self.ends[:-1])
         return [batches[index] for index in generator.permutation(len(batches))]
 

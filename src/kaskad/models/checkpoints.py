@@ -49,8 +49,9 @@ def load_recogniser(
 ) -> tuple[CTCRecogniser, dict[str, Any]]:
     """Return the recogniser of a checkpoint, ready to transcribe, and the run's configuration.
 
-    ``path`` is a checkpoint or a folder of runs (see ``find_checkpoint``); ``decoder`` replaces the decoder it was trained with; ``trusted`` names packages, besides
-    kaskad, whose classes the checkpoint may use. Raises ``CheckpointError``.
+    ``path`` is a checkpoint or a folder of runs (see ``find_checkpoint``); ``decoder`` replaces
+    the decoder it was trained with; ``trusted`` names packages, besides kaskad, whose classes the
+    checkpoint may use. Raises ``CheckpointError``.
     """
     checkpoint = read_checkpoint(find_checkpoint(Path(path)))
     config = checkpoint["config"]

@@ -39,7 +39,7 @@ def judge(results: pl.DataFrame, language: str, seconds: float) -> dict[str, Any
         "numbers": scores.numbers,
         "audio_seconds": round(audio, 2),
         "seconds": round(seconds, 2),
-        "audio_seconds_per_second": round(audio / seconds, 1) if seconds else None,
+        "audio_seconds_per_second": round(audio / max(seconds, 1e-9), 1),
         "examples": _rows(results.sample(min(EXAMPLES, results.height), seed=0)),
         "worst": _rows(_worst(results)),
     }
@@ -58,16 +58,18 @@ def write_report(report: Mapping[str, Any], results: pl.DataFrame, folder: Path)
 def show_report(report: Mapping[str, Any], console: Console) -> None:
     """Print the figures of every corpus, and example hypotheses beneath their references."""
     corpora = report["corpora"]
-    names = [name for name in TITLES if any(name in part["figures"] for part in corpora.values())]
     table = Table(title=report["title"], title_justify="left")
-    table.add_column("corpus")
-    for name in ("utterances", *(TITLES[name] for name in names), "audio seconds/s"):
-        table.add_column(name, justify="right")
-    for corpus, part in corpora.items():
-        figures = [_percent(part["figures"].get(name)) for name in names]
-        table.add_row(
-            corpus, str(part["utterances"]), *figures, f"{part['audio_seconds_per_second']:.0f}"
-        )
+    for heading in ("", *corpora):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, title in TITLES.items():
+        if any(name in part["figures"] for part in corpora.values()):
+            shares = [part["figures"].get(name) for part in corpora.values()]
+            table.add_row(title, *("–" if s is None else f"{100 * s:.2f} %" for s in shares))
+    for name, title in (
+        ("utterances", "utterances"),
+        ("audio_seconds_per_second", "audio seconds per second"),
+    ):
+        table.add_row(title, *(f"{part[name]:.0f}" for part in corpora.values()))
     console.print(table)
     examples = Table(title="for example", title_justify="left", show_lines=True)
     examples.add_column("reference")
@@ -103,7 +105,3 @@ def _counts(counts: ErrorCounts) -> dict[str, int]:
         "deletions": counts.deletions,
         "insertions": counts.insertions,
     }
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.2f} %"

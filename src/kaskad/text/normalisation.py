@@ -13,7 +13,7 @@ def normalise(text: pl.Expr) -> pl.Expr:
         .str.to_lowercase()
         .str.replace_all("[’ʼ`]", "'")
         .str.replace_all(r"[^\p{L}\p{M}\p{N}'\- ]", " ")
-        .str.replace_all(r"(^|\s)['\-]+|['\-]+(\s|$)", " ")
+        .str.replace_all(r"\B['\-]|['\-]\B", " ")
         .str.replace_all(r"\s+", " ")
         .str.strip_chars()
     )

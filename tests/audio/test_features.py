@@ -1,0 +1,81 @@
+"""Features are the same for an utterance alone or in a batch, and as many as announced."""
+
+import pytest
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from kaskad.audio.features import MFCC, Features, LogMel, padding_mask
+
+ALL = [
+    LogMel(),
+    LogMel(sample_rate=8_000, bins=40, normalise=False),
+    LogMel(sample_rate=22_050, window=0.02, hop=0.0125),
+    MFCC(),
+    MFCC(sample_rate=8_000, bins=13, mel_bands=40, normalise=False),
+]
+every_kind = pytest.mark.parametrize("features", ALL, ids=lambda f: f"{type(f).__name__}{f.bins}")
+# Longer than the others by far, shorter than a window, and not whole numbers of hops.
+SAMPLES = [30_000, 16_000, 15_999, 160, 100]
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    noise = [0.1 * torch.randn(length, generator=generator) for length in SAMPLES]
+    return pad_sequence(noise, batch_first=True), torch.tensor(SAMPLES)
+
+
+@every_kind
+def test_padding_changes_nothing(features: Features) -> None:
+    waveforms, lengths = batch()
+    together, frames = features(waveforms, lengths)
+    for row, length in enumerate(SAMPLES):
+        alone, count = features(waveforms[row : row + 1, :length], lengths[row : row + 1])
+        assert count.item() == frames[row].item()
+        torch.testing.assert_close(together[row, :count], alone[0], rtol=0, atol=1e-5)
+    assert not together[padding_mask(frames, together.shape[1])].any()
+
+
+@every_kind
+def test_frames_are_as_many_as_announced(features: Features) -> None:
+    for samples in [1, features.hop - 1, features.hop, features.hop + 1, 16_000]:
+        out, lengths = features(torch.zeros(1, samples), torch.tensor([samples]))
+        assert out.shape == (1, features.frame_count(samples), features.bins)
+        assert lengths.tolist() == [features.frame_count(samples)]
+
+
+def test_every_bin_of_an_utterance_has_mean_0_and_variance_1() -> None:
+    out, frames = LogMel()(*batch())
+    for row in range(3):
+        variance, mean = torch.var_mean(out[row, : frames[row]], dim=0, correction=0)
+        torch.testing.assert_close(mean, torch.zeros(80), rtol=0, atol=1e-4)
+        torch.testing.assert_close(variance, torch.ones(80), rtol=0, atol=1e-3)
+
+
+@every_kind
+def test_loudness_does_not_matter(features: Features) -> None:
+    waveforms, lengths = (part[:2] for part in batch())
+    quiet, _ = features(0.5 * waveforms, lengths)
+    torch.testing.assert_close(quiet, features(waveforms, lengths)[0], rtol=0, atol=0.05)
+
+
+@every_kind
+def test_silence_is_finite(features: Features) -> None:
+    out, _ = features(torch.zeros(1, 1_600), torch.tensor([1_600]))
+    assert out.isfinite().all()
+
+
+def test_features_are_single_precision_whatever_that_of_the_run() -> None:
+    waveforms, lengths = batch()
+    expected, _ = LogMel()(waveforms, lengths)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out, _ = LogMel()(waveforms.bfloat16().float(), lengths)
+        half, _ = LogMel()(waveforms, lengths)
+    assert out.dtype == torch.float32
+    torch.testing.assert_close(half, expected)
+
+
+def test_a_higher_tone_lies_in_a_higher_bin() -> None:
+    times = torch.arange(16_000) / 16_000
+    tones = torch.stack([0.3 * torch.sin(2 * torch.pi * f * times) for f in (300, 1_000, 4_000)])
+    peaks = LogMel().transform(tones).mean(dim=2).argmax(dim=1)
+    assert peaks.diff().min() > 5

@@ -1,0 +1,81 @@
+"""Any file is read as one mono waveform at one rate, or said to be unusable, and why."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from kaskad.audio.reading import AudioError, inspect, read_audio, read_header
+
+
+def pitch(waveform: np.ndarray, sample_rate: int) -> float:
+    """The strongest frequency, in Hz."""
+    spectrum = np.abs(np.fft.rfft(waveform * np.hanning(len(waveform))))
+    return float(spectrum.argmax() * sample_rate / len(waveform))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("tone.wav", {}),
+        ("tone.wav", {"subtype": "FLOAT"}),
+        ("tone.wav", {"channels": 2}),
+        ("tone.wav", {"sample_rate": 8_000}),
+        ("tone.flac", {"sample_rate": 22_050}),
+        ("tone.flac", {"sample_rate": 44_100, "channels": 2}),
+        ("tone.sph", {"format": "NIST", "subtype": "PCM_16"}),
+        ("tone.ogg", {}),
+        ("tone.opus", {"format": "OGG", "subtype": "OPUS", "sample_rate": 48_000}),
+        ("tone.mp3", {}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value.values())),
+)
+def test_every_format_and_rate_gives_the_same_tone(write_tone, name: str, options) -> None:
+    waveform = read_audio(write_tone(name, seconds=1.0, **options), 16_000)
+    assert (waveform.dtype, waveform.ndim) == (np.float32, 1)
+    assert len(waveform) == pytest.approx(16_000, rel=0.01)
+    assert pitch(waveform, 16_000) == pytest.approx(440, abs=2)
+    assert np.abs(waveform[2_000:-2_000]).max() == pytest.approx(0.3, abs=0.02)
+
+
+def test_channels_are_averaged(tmp_path: Path) -> None:
+    left = np.linspace(-0.5, 0.5, 1_000)
+    soundfile.write(tmp_path / "stereo.wav", np.stack([left, 0 * left], 1), 16_000, "FLOAT")
+    np.testing.assert_allclose(read_audio(tmp_path / "stereo.wav", 16_000), left / 2, atol=1e-6)
+
+
+def test_samples_beyond_full_scale_are_clipped(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "loud.wav", np.array([-2.0, 0.5, 3.0]), 16_000, "FLOAT")
+    assert read_audio(tmp_path / "loud.wav", 16_000).tolist() == [-1.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("missing", "there is no such file"),
+        ("text", "not an audio file, or a broken one"),
+        ("raw", "not an audio file, or a broken one"),
+        ("empty", "holds no samples"),
+        ("truncated", "breaks off"),
+        ("nan", r"holds samples that are not finite \(NaN or Inf\)"),
+    ],
+)
+def test_an_unusable_file_says_what_is_wrong_with_it(broken, fault: str, message: str) -> None:
+    with pytest.raises(AudioError, match=message):
+        read_audio(broken[fault], 16_000)
+
+
+def test_many_headers_are_read_in_order_and_the_unreadable_named(write_tone, broken) -> None:
+    tones = [write_tone(f"{n}.wav", seconds=n / 10, channels=1 + n % 2) for n in range(1, 6)]
+    table = inspect([str(path) for path in [*tones, broken["text"], broken["missing"], tones[0]]])
+    durations = [pytest.approx(n / 10) for n in range(1, 6)]
+    assert table["duration"].to_list() == [*durations, None, None, durations[0]]
+    assert table["channels"].to_list() == [2, 1, 2, 1, 2, None, None, 2]
+    problems = ["not an audio file, or a broken one", "there is no such file"]
+    assert table["problem"].to_list() == [None] * 5 + problems + [None]
+
+
+def test_a_header_is_read_without_the_samples(broken) -> None:
+    header = read_header(broken["truncated"])  # which read_audio would refuse
+    assert (header.seconds, header.sample_rate, header.channels) == (1.0, 16_000, 1)

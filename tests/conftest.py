@@ -1,0 +1,116 @@
+"""What tests share: corpora of their own making, the real ones, and configurations."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import hydra
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, open_dict
+
+import kaskad.commands  # noqa: F401 - puts experiments/ where hydra.compose finds it
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real corpora: $KASKAD_DATA, or ../shared/data beside the project."""
+    folder = Path(os.environ.get("KASKAD_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real corpora at {folder}; set KASKAD_DATA to the folder that holds them")
+    return folder.resolve()
+
+
+@pytest.fixture
+def write_tone(tmp_path: Path):
+    """Write a tone of 440 Hz into the folder of the test, in the format that its suffix names."""
+
+    def write(
+        name: str, seconds: float = 1.0, sample_rate: int = 16_000, channels: int = 1, **options
+    ) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        times = np.arange(round(seconds * sample_rate)) / sample_rate
+        tone = 0.3 * np.sin(2 * np.pi * 440 * times)
+        soundfile.write(path, np.stack([tone] * channels, axis=1), sample_rate, **options)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def make_corpus(tmp_path: Path, write_tone):
+    """Write 0.wav, 1.wav… that last so many seconds and a manifest.csv, and return its path."""
+
+    def make(texts: Sequence[str | None], seconds: Sequence[float] | None = None, **more) -> Path:
+        for index, length in enumerate(seconds or [1.0] * len(texts)):
+            write_tone(f"{index}.wav", length)
+        paths = [f"{index}.wav" for index in range(len(texts))]
+        pl.DataFrame({"path": paths, "text": texts, **more}).write_csv(tmp_path / "manifest.csv")
+        return tmp_path / "manifest.csv"
+
+    return make
+
+
+@pytest.fixture
+def broken(tmp_path: Path, write_tone) -> dict[str, Path]:
+    """Files that hold no usable audio, by what is wrong with them."""
+    files = {
+        "missing": tmp_path / "missing.wav",
+        "text": tmp_path / "text.wav",
+        "raw": tmp_path / "bytes.raw",
+        "empty": write_tone("empty.wav", seconds=0.0),
+        "truncated": write_tone("truncated.flac"),
+        "nan": tmp_path / "nan.wav",
+    }
+    files["text"].write_text("This is a letter, whatever its name says.\n")
+    files["raw"].write_bytes(b"\x01\x02" * 16_000)
+    files["truncated"].write_bytes(files["truncated"].read_bytes()[:4_000])
+    waveform = np.zeros(16_000, dtype=np.float32)
+    waveform[8_000] = np.nan
+    soundfile.write(files["nan"], waveform, 16_000, subtype="FLOAT")
+    return files
+
+
+@pytest.fixture(scope="session")
+def compose():
+    """Compose a configuration as a script does, for a run in a folder of the test's own."""
+
+    def compose_for_run(config_name: str, folder: Path, *overrides: str) -> DictConfig:
+        with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            config = hydra.compose(
+                config_name,
+                [*overrides, f"hydra.runtime.output_dir={folder}"],
+                return_hydra_config=True,
+            )
+        HydraConfig.instance().set_config(config)
+        with open_dict(config):
+            del config.hydra
+        return config
+
+    return compose_for_run
+
+
+@pytest.fixture(scope="session")
+def tone_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus whose words are tones: 8 clips, validated, tested and (eight times each) trained."""
+    folder = tmp_path_factory.mktemp("tones")
+    pitches = {"один": 300.0, "два": 600.0, "три": 1200.0, "пять": 2400.0}
+    rows = []
+    for index, (word, pitch) in enumerate([*pitches.items()] * 2):
+        length = int(16_000 * (0.3 + 0.05 * index))
+        tone = 0.3 * np.sin(2 * np.pi * pitch * np.arange(length) / 16_000)
+        waveform = np.pad(tone, 4_000)  # a tone that begins and ends: a steady one is no event
+        waveform += np.random.default_rng(index).normal(scale=0.01, size=len(waveform))
+        soundfile.write(folder / f"{index}.wav", waveform, 16_000)
+        splits = ["train"] * 8 + ["validation", "test"]
+        rows += [(f"{n}-{index}", f"{index}.wav", word, split) for n, split in enumerate(splits)]
+    pl.DataFrame(rows, schema=["id", "path", "text", "split"], orient="row").write_csv(
+        folder / "manifest.csv"
+    )
+    return folder

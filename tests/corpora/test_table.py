@@ -1,0 +1,82 @@
+"""A folder and a table are a corpus: its parts are as named, or always the same ones."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.table import table
+
+PARTS = ("train", "validation", "test")
+# Three utterances by each of twenty speakers.
+SPOKEN = pl.DataFrame(
+    [(f"{speaker:02}-{n}.wav", "yes", f"{speaker:02}") for speaker in range(20) for n in range(3)],
+    schema=["path", "text", "speaker"],
+    orient="row",
+)
+SPLIT = SPOKEN.with_columns(split=pl.Series(["train", "dev", "test"] * 20))
+
+
+def parts(root: Path, **options) -> dict[str, set[str]]:
+    """The ids of each part."""
+    return {part: set(table(root, part, **options)["id"]) for part in PARTS}
+
+
+@pytest.mark.parametrize("validation", ["validation", "val", "dev", "valid"])
+def test_parts_are_those_that_the_table_names(tmp_path: Path, validation: str) -> None:
+    named = SPLIT.with_columns(pl.col("split").replace({"dev": validation}))
+    named.write_csv(tmp_path / "manifest.tsv", separator="\t")
+    expected = {
+        part: {f"{speaker:02}-{n}.wav" for speaker in range(20)} for n, part in enumerate(PARTS)
+    }
+    assert parts(tmp_path) == expected
+    assert table(tmp_path / "manifest.tsv", "all").height == 60
+
+
+@pytest.mark.parametrize(("by", "sizes"), [("speaker", [48, 6, 6]), ("utterance", [48, 6, 6])])
+def test_a_table_without_parts_is_divided_the_same_way_whatever_its_order(
+    tmp_path: Path, by: str, sizes: list[int]
+) -> None:
+    spoken = SPOKEN if by == "speaker" else SPOKEN.drop("speaker")
+    divisions = []
+    for name, rows in (("one.csv", spoken), ("two.csv", spoken.sample(fraction=1, shuffle=True))):
+        rows.write_csv(tmp_path / name)
+        divisions.append(parts(tmp_path / name))
+    assert divisions[0] == divisions[1]
+    assert [len(ids) for ids in divisions[0].values()] == sizes
+    assert set.union(*divisions[0].values()) == set(SPOKEN["path"])
+    if by == "speaker":
+        speakers = [{name.split("-")[0] for name in ids} for ids in divisions[0].values()]
+        assert sum(map(len, speakers)) == 20
+
+
+@pytest.mark.parametrize("spoken", [SPLIT, SPOKEN], ids=["with parts", "without parts"])
+def test_a_speaker_left_out_is_the_whole_test(tmp_path: Path, spoken: pl.DataFrame) -> None:
+    spoken.write_csv(tmp_path / "manifest.csv")
+    before, after = parts(tmp_path), parts(tmp_path, leave_out="07")
+    theirs = set(spoken.filter(pl.col("speaker") == "07")["path"])
+    assert after["test"] == theirs
+    assert after["train"] == before["train"] - theirs
+    assert after["validation"] == (before["validation"] | before["test"]) - theirs
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": "tset"}, "unknown split 'tset'; known: train, validation, test, all"),
+        (
+            {"split": "test", "leave_out": "7"},
+            r"manifest\.csv: no speaker '7' to leave out; speakers: 00, 01, ",
+        ),
+    ],
+)
+def test_a_part_that_is_not_there_is_refused(tmp_path: Path, options, message: str) -> None:
+    SPOKEN.write_csv(tmp_path / "manifest.csv")
+    with pytest.raises(ManifestError, match=message):
+        table(tmp_path, **options)
+
+
+def test_a_folder_without_a_manifest_says_what_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no manifest at .*manifest\.csv.*data\.root="):
+        table(tmp_path, "train")

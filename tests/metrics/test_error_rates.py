@@ -1,0 +1,80 @@
+"""Error rates agree with alignments made by hand."""
+
+import pytest
+
+from kaskad.metrics.error_rates import ErrorCounts, character_errors, score, word_errors
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "counts"),
+    [
+        # hits, substitutions, deletions, insertions
+        ("one two three", "one two three", (3, 0, 0, 0)),
+        ("one two three", "one too three", (2, 1, 0, 0)),
+        ("one two three", "one three", (2, 0, 1, 0)),
+        ("one two three", "one two and three", (3, 0, 0, 1)),
+        ("one two three four five", "won two four five six", (3, 1, 1, 1)),
+        ("one two", "", (0, 0, 2, 0)),
+        ("", "one two", (0, 0, 0, 2)),
+        ("", "", (0, 0, 0, 0)),
+    ],
+)
+def test_words_are_aligned(reference: str, hypothesis: str, counts: tuple[int, ...]) -> None:
+    assert word_errors([reference], [hypothesis]) == ErrorCounts(*counts)
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "counts"),
+    [
+        ("два", "две", (2, 1, 0, 0)),
+        ("сто два", "стодва", (6, 0, 1, 0)),
+        ("сто", "сто да", (3, 0, 0, 3)),
+        ("", "да", (0, 0, 0, 2)),
+        ("да", "", (0, 0, 2, 0)),
+    ],
+)
+def test_characters_are_aligned_blanks_included(
+    reference: str, hypothesis: str, counts: tuple[int, ...]
+) -> None:
+    assert character_errors([reference], [hypothesis]) == ErrorCounts(*counts)
+
+
+def test_rates_are_over_all_words_not_a_mean_over_utterances() -> None:
+    references = ["one", "one two three four five six seven eight nine", ""]
+    hypotheses = ["two", "one two three four five six seven eight nine", "ten"]
+    counts = word_errors(references, hypotheses)
+    assert counts == ErrorCounts(hits=9, substitutions=1, insertions=1)
+    assert counts.rate == 2 / 10
+    assert counts.rate_without_insertions == 1 / 10
+
+
+def test_rates_may_pass_one_and_nothing_has_none() -> None:
+    counts = word_errors(["one"], ["two three four"])
+    assert (counts.rate, counts.rate_without_insertions) == (3.0, 1.0)
+    assert word_errors([], []).rate == 0.0
+    assert word_errors([""], ["one two"]).rate == 2.0
+
+
+def test_unequal_lists_are_refused() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        word_errors(["one", "two"], ["one"])
+
+
+def test_numbers_are_judged_where_the_reference_is_one() -> None:
+    references = ["сто двадцать три", "сто двадцать три", "две тысячи", "семь", "мама мыла раму"]
+    hypotheses = ["сто двадцать три", "сто двадцать", "два тысячи", "сем", "мама мыла раму"]
+    scores = score(references, hypotheses, "ru")
+    assert (scores.utterances, scores.numbers) == (5, 4)
+    assert scores.sentence_accuracy == 2 / 5
+    assert scores.number_accuracy == 2 / 4  # "два тысячи" is bad Russian, but the right number
+    # 123 was heard as 120, and 7 as nothing.
+    assert scores.digit_errors == ErrorCounts(hits=9, substitutions=1, deletions=1)
+    figures = scores.figures()
+    assert figures["wer"] == figures["werc"] == 3 / 12
+    assert (figures["number_accuracy"], figures["digit_cer"]) == (0.5, 2 / 11)
+
+
+@pytest.mark.parametrize(("text", "language"), [("мама мыла раму", "ru"), ("yirmi üç", "tr")])
+def test_without_numbers_there_are_no_figures_of_them(text: str, language: str) -> None:
+    figures = score([text], [text], language).figures()
+    assert figures == {"wer": 0.0, "werc": 0.0, "cer": 0.0, "sentence_accuracy": 1.0}

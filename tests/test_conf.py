@@ -1,0 +1,52 @@
+"""Every choice under conf/ and every recipe of experiments/ is one that a run can make."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from kaskad.configuration import check
+from kaskad.training import train
+
+ROOT = Path(__file__).parents[1]
+CHOICES = sorted(
+    f"{path.parent.name}={path.stem}"
+    for path in (ROOT / "conf").glob("*/*.yaml")
+    if path.parent.name != "hydra"
+)
+RECIPES = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
+ONE_STEP = [
+    "trainer.max_epochs=1",
+    "trainer.limit_train_batches=1",
+    "trainer.limit_val_batches=1",
+    "trainer.limit_test_batches=1",
+    "trainer.enable_progress_bar=false",
+    "loader.workers=0",
+    "loader.batch_seconds=4",
+    "disk_reserve=0.1",
+]
+REAL = ("data=an4", "data=fsdd")
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_one_training_step_with(choice: str, compose, tone_corpus, request, tmp_path) -> None:
+    overrides = [choice, *ONE_STEP]
+    if choice == "trainer=gpu" and not torch.cuda.is_available():
+        pytest.skip("no GPU on this machine")
+    if choice in REAL:
+        overrides.append(f"data.root={request.getfixturevalue('real_data') / choice[5:]}")
+    elif choice in ("data=numbers", "data=digits"):
+        count = "{train: 4, validation: 2, test: 2, test_known: 2}"
+        overrides += [f"data.root={tmp_path}", f"data.source.utterances={count}"]
+    elif choice == "data=table":
+        overrides.append(f"data.root={tone_corpus}")
+    else:
+        overrides += ["data=table", f"data.root={tone_corpus}"]
+    figures = train(compose("train", tmp_path, *overrides))
+    assert figures["test/wer"] >= 0.0
+    assert (tmp_path / "report.json").is_file()
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_settings_of_a_recipe_fit_what_they_configure(recipe: str, compose, tmp_path) -> None:
+    check(compose("train", tmp_path, f"+experiments={recipe}"))

@@ -1,0 +1,57 @@
+"""Every command of the README works as written, on a fresh copy of the project."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
+NOT_COPIED = shutil.ignore_patterns(".*", "data", "runs", "*.egg-info", "__pycache__")
+
+
+@pytest.fixture(scope="module")
+def clone(tone_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project as a newcomer has it, trained once, with the README's own corpus beside it."""
+    folder = tmp_path_factory.mktemp("clone") / "kaskad"
+    shutil.copytree(ROOT, folder, ignore=NOT_COPIED)
+    shutil.copytree(tone_corpus, folder / "speech")
+    (folder / "recordings.csv").write_text("path,shelf\nspeech/0.wav,a\nspeech/1.wav,b\n")
+    utterances = "{train: 20, validation: 4, test: 6, test_known: 6}"
+    run(folder, ["train.py", "debug=fast", f"data.source.utterances={utterances}"])
+    return folder
+
+
+def run(folder: Path, arguments: list[str]) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder / "src")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{shlex.join(arguments)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_command_works_as_written(command: str, clone: Path) -> None:
+    program, *arguments = shlex.split(command)
+    assert program == "python"
+    if arguments[0] == "train.py" and "--help" not in arguments:
+        arguments += ["debug=fast", "trainer.max_epochs=1"]
+    if (
+        "data=table" not in arguments
+        and arguments[0] != "transcribe.py"
+        and "--help" not in arguments
+    ):
+        arguments.append(
+            "data.source.utterances={train: 20, validation: 4, test: 6, test_known: 6}"
+        )
+    assert run(clone, arguments)

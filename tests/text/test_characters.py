@@ -1,0 +1,49 @@
+"""Characters become labels and come back, and no alphabet changes unnoticed."""
+
+import pytest
+
+from kaskad.text.characters import BLANK, CharacterTokenizer
+
+RUSSIAN = ["сто один", "ещё", "п'ять"]
+
+
+def test_text_survives_the_way_to_labels_and_back() -> None:
+    tokenizer = CharacterTokenizer().fit(RUSSIAN)
+    for text in RUSSIAN:
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.size == len(set("".join(RUSSIAN))) + 1
+
+
+def test_no_character_is_the_blank_and_blanks_are_left_out() -> None:
+    tokenizer = CharacterTokenizer(["a", "b"])
+    assert tokenizer.encode("ab") == [1, 2]
+    assert tokenizer.decode([BLANK, 1, BLANK, BLANK, 2, BLANK]) == "ab"
+
+
+def test_the_order_of_transcripts_does_not_change_the_labels() -> None:
+    assert (
+        CharacterTokenizer().fit(RUSSIAN).alphabet
+        == CharacterTokenizer().fit(RUSSIAN[::-1]).alphabet
+    )
+
+
+def test_what_has_no_label_is_left_out_and_named() -> None:
+    tokenizer = CharacterTokenizer(["a", "b"])
+    assert tokenizer.encode("abçab") == [1, 2, 1, 2]
+    assert tokenizer.unknown("abçabx") == {"ç", "x"}
+
+
+def test_a_tokenizer_is_fitted_once() -> None:
+    tokenizer = CharacterTokenizer().fit(["ab"])
+    assert tokenizer.fit(["ba", "a"]).alphabet == ["a", "b"]
+    with pytest.raises(
+        ValueError, match="already has the alphabet 'ab'; the training text has 'abc'"
+    ):
+        tokenizer.fit(["abc"])
+
+
+def test_without_an_alphabet_there_are_no_labels() -> None:
+    with pytest.raises(ValueError, match="fit it on training text first"):
+        CharacterTokenizer().encode("a")
+    with pytest.raises(ValueError, match="training transcripts are all empty"):
+        CharacterTokenizer().fit(["", ""])
