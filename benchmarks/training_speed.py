@@ -30,6 +30,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+import kaskad.commands  # noqa: F401 - registers what conf/ asks of the machine
 from kaskad import training
 from kaskad.data.batch import Batch
 from kaskad.data.datamodule import SpeechDataModule
@@ -164,7 +165,6 @@ def compose(folder: Path, steps: int) -> DictConfig:
     config.trainer.limit_val_batches = 0
     config.trainer.enable_progress_bar = False
     config.trainer.enable_model_summary = False
-    config.callbacks.progress = None
     config.data.root = str(folder / "numbers")
     config.data.source.workers = 1
     # Enough for every step to have a full batch, and for the worker to have the next ones at hand.

@@ -66,11 +66,14 @@ def broken(tmp_path: Path, write_tone) -> dict[str, Path]:
         "raw": tmp_path / "bytes.raw",
         "empty": write_tone("empty.wav", seconds=0.0),
         "truncated": write_tone("truncated.flac"),
+        "cut": write_tone("cut.mp3"),
         "nan": tmp_path / "nan.wav",
     }
     files["text"].write_text("This is a letter, whatever its name says.\n")
     files["raw"].write_bytes(b"\x01\x02" * 16_000)
-    files["truncated"].write_bytes(files["truncated"].read_bytes()[:4_000])
+    for fault in ("truncated", "cut"):
+        whole = files[fault].read_bytes()
+        files[fault].write_bytes(whole[: len(whole) // 2])
     waveform = np.zeros(16_000, dtype=np.float32)
     waveform[8_000] = np.nan
     soundfile.write(files["nan"], waveform, 16_000, subtype="FLOAT")

@@ -57,7 +57,8 @@ def test_samples_beyond_full_scale_are_clipped(tmp_path: Path) -> None:
         ("text", "not an audio file, or a broken one"),
         ("raw", "not an audio file, or a broken one"),
         ("empty", "holds no samples"),
-        ("truncated", "breaks off"),
+        ("truncated", "breaks off: its end cannot be decoded"),
+        ("cut", r"breaks off after \d+ of 16000 samples"),
         ("nan", r"holds samples that are not finite \(NaN or Inf\)"),
     ],
 )
