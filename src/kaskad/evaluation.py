@@ -24,7 +24,7 @@ def evaluate(config: DictConfig) -> dict[str, float]:
     folder = Path(HydraConfig.get().runtime.output_dir)
     checkpoint = find_checkpoint(Path(config.checkpoint))
     recogniser, trained = load_recogniser(
-        checkpoint, decoder=config.decoder, trusted=config.trusted
+        checkpoint, decoder=config.get("decoder"), trusted=config.trusted
     )
     data = instantiate(config.loader)(
         corpora=instantiate(config.data.corpora, _convert_="all"),

@@ -12,6 +12,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.evaluation import test_and_report
@@ -86,12 +87,11 @@ def _make_trainer(config: DictConfig, resolved: dict[str, Any], folder: Path) ->
 def _take_best(trainer: lightning.Trainer, recogniser: CTCRecogniser) -> dict[str, Any]:
     """Take over the best weights; returns what the report says of the training."""
     checkpoint = trainer.checkpoint_callback
-    path = getattr(checkpoint, "best_model_path", "")
-    said = {"epochs": trainer.current_epoch, "steps": trainer.global_step, "checkpoint": path}
-    if path:
-        recogniser.load_state_dict(read_checkpoint(path)["state_dict"])
-        score = float(checkpoint.best_model_score)  # type: ignore[union-attr]
-        said["best"] = {checkpoint.monitor: round(score, 6)}  # type: ignore[union-attr]
+    said: dict[str, Any] = {"epochs": trainer.current_epoch, "steps": trainer.global_step}
+    if isinstance(checkpoint, ModelCheckpoint) and checkpoint.best_model_score is not None:
+        recogniser.load_state_dict(read_checkpoint(checkpoint.best_model_path)["state_dict"])
+        said["checkpoint"] = checkpoint.best_model_path
+        said["best"] = {checkpoint.monitor: round(float(checkpoint.best_model_score), 6)}
     else:
         log.warning("no checkpoint was written: the weights of the last step are tested")
     return said

@@ -36,7 +36,7 @@ def transcribe(config: DictConfig) -> dict[str, float]:
         write_table(table.head(0), Path(config.output))  # a place that cannot be written fails now
     recogniser, trained = load_recogniser(
         config.checkpoint,
-        decoder=config.decoder,
+        decoder=config.get("decoder"),
         trusted=config.trusted,
     )
     recogniser.to(config.device)

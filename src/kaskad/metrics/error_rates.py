@@ -87,7 +87,8 @@ class Scores:
             "cer": self.characters.rate,
             "sentence_accuracy": self.sentence_accuracy,
         }
-        if self.number_accuracy is not None and self.digit_errors is not None:
+        mostly_numbers = 2 * self.numbers >= self.utterances
+        if mostly_numbers and self.number_accuracy is not None and self.digit_errors is not None:
             figures["number_accuracy"] = self.number_accuracy
             figures["digit_cer"] = self.digit_errors.rate
         return figures
