@@ -106,7 +106,7 @@ def train_with_kaskad(
     stopwatch = Stopwatch(data.sample_rate)
     resolved = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     folder = Path(HydraConfig.get().runtime.output_dir)
-    trainer = training._make_trainer(config, resolved, folder)
+    trainer = training.make_trainer(config, resolved, folder)
     trainer.callbacks.append(stopwatch)  # type: ignore[attr-defined]
     trainer.fit(recogniser, datamodule=data)
     return stopwatch
@@ -180,8 +180,8 @@ def measure(config: DictConfig, rounds: int) -> dict[str, list[Stopwatch]]:
     """
     torch.set_float32_matmul_precision("high")
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    data = training._load_data(config)
-    training._fit_tokenizer(config, data)
+    data = training.load_data(config)
+    training.fit_tokenizer(config, data)
     untrained: CTCRecogniser = instantiate(config.model)
     data.connect(untrained.tokenizer, untrained.frame_count)
     watches: dict[str, list[Stopwatch]] = {name: [] for name in WAYS}

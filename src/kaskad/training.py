@@ -34,14 +34,14 @@ def train(config: DictConfig) -> dict[str, float]:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
 
-    data = _load_data(config)
-    _fit_tokenizer(config, data)
+    data = load_data(config)
+    fit_tokenizer(config, data)
     recogniser: CTCRecogniser = instantiate(config.model)
     data.connect(recogniser.tokenizer, recogniser.frame_count)
     resolved = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     OmegaConf.save(resolved, folder / "config.yaml")
 
-    trainer = _make_trainer(config, resolved, folder)
+    trainer = make_trainer(config, resolved, folder)
     began = time.perf_counter()
     trainer.fit(recogniser, datamodule=data)
     if trainer.interrupted:
@@ -56,7 +56,8 @@ def train(config: DictConfig) -> dict[str, float]:
     return {**figures, "training/minutes": training["minutes"]}
 
 
-def _load_data(config: DictConfig) -> SpeechDataModule:
+def load_data(config: DictConfig) -> SpeechDataModule:
+    """Make the data module of a run, with its manifests read and checked."""
     data: SpeechDataModule = instantiate(config.loader)(
         corpora=instantiate(config.data.corpora, _convert_="all"),
         sample_rate=config.features.sample_rate,
@@ -67,13 +68,14 @@ def _load_data(config: DictConfig) -> SpeechDataModule:
     return data
 
 
-def _fit_tokenizer(config: DictConfig, data: SpeechDataModule) -> None:
+def fit_tokenizer(config: DictConfig, data: SpeechDataModule) -> None:
     """Fit on training text alone; the configuration, and with it the model, takes the alphabet."""
     tokenizer = instantiate(config.tokenizer).fit(data.transcripts("train"))
     config.tokenizer.alphabet = tokenizer.alphabet
 
 
-def _make_trainer(config: DictConfig, resolved: dict[str, Any], folder: Path) -> lightning.Trainer:
+def make_trainer(config: DictConfig, resolved: dict[str, Any], folder: Path) -> lightning.Trainer:
+    """Make the trainer, its callbacks and loggers; checkpoints carry ``resolved``."""
     callbacks = [instantiate(node) for node in config.callbacks.values() if node is not None]
     trainer: lightning.Trainer = instantiate(
         config.trainer,

@@ -64,11 +64,11 @@ class LengthBuckets(Sampler[list[tuple[int, int]]]):
 
 def _batch_ends(ascending: np.ndarray, batch_seconds: float, max_utterances: int) -> np.ndarray:
     """Cut sorted durations: each batch takes as many as fit when padded to its longest."""
-    ends, start = [], 0
-    sizes = np.arange(1, max_utterances + 1)
-    while start < len(ascending):
-        candidates = ascending[start : start + max_utterances]
-        padded = candidates * sizes[: len(candidates)]
-        start += max(1, int(np.searchsorted(padded, batch_seconds, side="right")))
-        ends.append(start)
-    return np.array(ends, dtype=np.int64)
+    ends, start = [np.empty(0, dtype=np.int64)], 0
+    for size in range(max_utterances, 0, -1):  # ever longer utterances, ever smaller batches
+        longest = batch_seconds / size if size > 1 else np.inf
+        fitting = int(np.searchsorted(ascending, longest, side="right"))
+        batches = max(0, fitting - start) // size
+        ends.append(start + size * np.arange(1, batches + 1))
+        start += size * batches
+    return np.concatenate(ends)
