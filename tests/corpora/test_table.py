@@ -51,6 +51,16 @@ def test_a_table_without_parts_is_divided_the_same_way_whatever_its_order(
         assert sum(map(len, speakers)) == 20
 
 
+@pytest.mark.parametrize(("speakers", "apart"), [(2, False), (3, True)])
+def test_a_table_of_few_speakers_has_all_parts_too(
+    tmp_path: Path, speakers: int, apart: bool
+) -> None:
+    SPOKEN.filter(pl.col("speaker").cast(pl.Int64) < speakers).write_csv(tmp_path / "few.csv")
+    found = [{name.split("-")[0] for name in ids} for ids in parts(tmp_path / "few.csv").values()]
+    assert all(found)
+    assert (sum(map(len, found)) == speakers) == apart
+
+
 @pytest.mark.parametrize("spoken", [SPLIT, SPOKEN], ids=["with parts", "without parts"])
 def test_a_speaker_left_out_is_the_whole_test(tmp_path: Path, spoken: pl.DataFrame) -> None:
     spoken.write_csv(tmp_path / "manifest.csv")

@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 
 from kaskad.models.cnn2d_lstm import TIME_STRIDES, CNN2dLSTM
 from kaskad.models.ctc_recogniser import CTCRecogniser
-from kaskad.models.recurrent import LSTM, reverse_by_length
+from kaskad.models.recurrent import GRU, LSTM, reverse_by_length
 
 MODELS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
 SAMPLES = [16_000, 9_601, 3_333]
@@ -24,7 +24,9 @@ def recogniser(compose, folder: Path, *overrides: str) -> CTCRecogniser:
     config = compose("train", folder, "tokenizer.alphabet=[a,b,c]", *overrides)
     model = instantiate(config.model).eval()
     for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):  # as after training, not all 0 and 1
+        if isinstance(
+            module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d
+        ):  # as after training, not all 0 and 1
             torch.nn.init.normal_(module.running_mean, std=0.3)
             torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
     return model
@@ -59,19 +61,21 @@ def test_an_impossible_time_reduction_is_refused_by_name() -> None:
         CNN2dLSTM(20, time_reduction=5)
 
 
-def test_a_one_directional_model_does_not_look_ahead() -> None:
-    lstm = LSTM(4, 8, 2, bidirectional=False).eval()
+@pytest.mark.parametrize("layers", [LSTM, GRU])
+def test_a_one_directional_model_does_not_look_ahead(layers) -> None:
+    net = layers(4, 8, 2, bidirectional=False).eval()
     sequence = torch.randn(1, 10, 4)
     changed = sequence.clone()
     changed[:, 6:] += 1.0
     lengths = torch.tensor([10])
-    torch.testing.assert_close(lstm(sequence, lengths)[:, :6], lstm(changed, lengths)[:, :6])
+    torch.testing.assert_close(net(sequence, lengths)[:, :6], net(changed, lengths)[:, :6])
 
 
-def test_the_unpacked_lstm_gives_what_a_packed_one_gives() -> None:
+@pytest.mark.parametrize("layers", [LSTM, GRU])
+def test_unpacked_layers_give_what_packed_ones_give(layers) -> None:
     torch.manual_seed(0)
-    ours = LSTM(5, 7, 1, bidirectional=True)
-    packed = torch.nn.LSTM(5, 7, batch_first=True, bidirectional=True)
+    ours = layers(5, 7, 1, bidirectional=True)
+    packed = layers.cell(5, 7, batch_first=True, bidirectional=True)
     weights = {**ours.forwards[0].state_dict()}
     weights |= {f"{name}_reverse": w for name, w in ours.backwards[0].state_dict().items()}
     packed.load_state_dict(weights)

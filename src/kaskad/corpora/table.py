@@ -9,8 +9,7 @@ from kaskad.corpora.manifest import ManifestError, read_manifest
 
 MANIFEST_NAMES = ("manifest.parquet", "manifest.jsonl", "manifest.tsv", "manifest.csv")
 SPLIT_NAMES = {"val": "validation", "dev": "validation", "valid": "validation"}
-# Of a table without a split: tenths of the speakers (or utterances) that go to each part.
-TENTHS = {"train": range(8), "validation": range(8, 9), "test": range(9, 10)}
+PARTS = ("train", "validation", "test")
 
 
 def table(
@@ -25,7 +24,8 @@ def table(
 
     ``root`` is a manifest, or a folder with a manifest.{parquet,jsonl,tsv,csv}. Splits come from
     its ``split`` column (val, dev and valid mean validation). A table without that column is
-    divided 80/10/10 by speaker, or by utterance where no speaker is given: always the same way.
+    divided 80/10/10 by speaker, or by utterance where there are fewer than three: always the same
+    way, with at least one in each part.
     With ``leave_out`` the test split is all of that speaker, and nobody else's split has them.
     """
     path = find_manifest(Path(root))
@@ -51,8 +51,8 @@ def select_split(
     everything: pl.DataFrame, split: str, path: Path, leave_out: str | None = None
 ) -> pl.DataFrame:
     """Return the rows of ``split``, as ``table`` describes."""
-    if split not in (*TENTHS, "all"):
-        raise ManifestError(f"unknown split '{split}'; known: {', '.join(TENTHS)}, all")
+    if split not in (*PARTS, "all"):
+        raise ManifestError(f"unknown split '{split}'; known: {', '.join(PARTS)}, all")
     if "split" not in everything.columns:
         everything = _divide(everything)
     everything = everything.with_columns(pl.col("split").replace(SPLIT_NAMES))
@@ -62,11 +62,14 @@ def select_split(
 
 
 def _divide(everything: pl.DataFrame) -> pl.DataFrame:
-    by = "speaker" if "speaker" in everything.columns else "id"
+    by = "id"
+    if "speaker" in everything.columns and everything["speaker"].n_unique() >= len(PARTS):
+        by = "speaker"
     # The rank of a stable hash: the parts keep their sizes, and the same rows, on any machine.
     order = sorted(everything[by].unique(), key=lambda name: md5(str(name).encode()).digest())
-    parts = [part for part, tenths in TENTHS.items() for _ in tenths]
-    part = {name: parts[10 * rank // len(order)] for rank, name in enumerate(order)}
+    held_out = max(1, len(order) // 10)
+    parts = ["validation"] * held_out + ["test"] * held_out
+    part = dict(zip(order, parts + ["train"] * len(order), strict=False))
     return everything.with_columns(split=pl.col(by).replace_strict(part, return_dtype=pl.String))
 
 

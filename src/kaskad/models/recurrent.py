@@ -17,13 +17,15 @@ def reverse_by_length(sequences: Tensor, lengths: Tensor) -> Tensor:
     return sequences.gather(1, order[:, :, None].expand_as(sequences))
 
 
-class LSTM(nn.Module):
-    """Layers of LSTM cells over padded batches, with dropout between the layers.
+class RecurrentLayers(nn.Module):
+    """Layers of ``cell`` over padded batches, with dropout between the layers.
 
     ``forward(sequences (batch, frames, input_size), lengths (batch,)) -> (batch, frames, dim)``;
     ``dim`` is ``hidden_size``, or twice that if bidirectional. What stands beyond an utterance's
     length is undefined, and never reaches what stands within.
     """
+
+    cell: type[nn.LSTM] | type[nn.GRU]
 
     def __init__(
         self,
@@ -37,9 +39,9 @@ class LSTM(nn.Module):
         super().__init__()
         self.dim = hidden_size * (2 if bidirectional else 1)
         sizes = [input_size] + [self.dim] * (layers - 1)
-        self.forwards = nn.ModuleList(nn.LSTM(s, hidden_size, batch_first=True) for s in sizes)
+        self.forwards = nn.ModuleList(self.cell(s, hidden_size, batch_first=True) for s in sizes)
         self.backwards = nn.ModuleList(
-            nn.LSTM(s, hidden_size, batch_first=True) for s in sizes if bidirectional
+            self.cell(s, hidden_size, batch_first=True) for s in sizes if bidirectional
         )
         self.dropout = nn.Dropout(dropout)
 
@@ -53,3 +55,15 @@ class LSTM(nn.Module):
                 output = torch.cat([output, reverse_by_length(turned, lengths)], dim=2)
             sequences = output
         return sequences
+
+
+class LSTM(RecurrentLayers):
+    """Long short-term memory: Hochreiter and Schmidhuber (1997)."""
+
+    cell = nn.LSTM
+
+
+class GRU(RecurrentLayers):
+    """Gated recurrent units: Cho et al. (2014)."""
+
+    cell = nn.GRU
