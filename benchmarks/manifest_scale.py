@@ -33,7 +33,7 @@ from kaskad.reports.environment import environment
 from kaskad.text.numerals import number_to_words
 
 # As in conf/loader/length_buckets.yaml; the blur is that of LengthBuckets.
-BATCH_SECONDS, MAX_UTTERANCES, BLUR = 60.0, 32, 0.1
+BATCH_SECONDS, MAX_UTTERANCES, BLUR = 40.0, 32, 0.1
 SPEAKERS = 2_000
 LETTERS_A_SECOND = 14
 

@@ -64,6 +64,7 @@ def train(config):
     "conf/train.yaml": """
 defaults: [model: small, trainer: cpu, _self_]
 fate: good
+seed: 0
 optimised_metric: wer
 """,
     "conf/trainer/cpu.yaml": "max_epochs: 3\ndevices: 1\n",
@@ -119,6 +120,7 @@ def test_a_run_that_succeeds_prints_no_errors(project):
         (["model=smal"], ["model=smal: no such choice; did you mean small?", "small, broken, "]),
         (["+experiments=wid"], ["experiments=wid: no such choice; did you mean wide?"]),
         (["model=open"], ["no value yet for model.width (model=open), model.rate (model=open)"]),
+        (["seed=abc"], ["seed='abc': wants int, as in seed=0"]),
         (["model.width=abc"], ["model.width='abc' (model=small): tiny.Net wants int"]),
         (["model=misspelt"], ["model.widht (model=misspelt): tiny.Net takes no widht", "width?"]),
         (["model=unmet"], ["model (model=unmet)", "needs_more.Net", "module named 'no_such_lib"]),
@@ -246,4 +248,5 @@ def test_a_sweep_without_failures_ends_well(project):
 def test_a_metric_to_optimise_that_no_run_returns_is_an_error(project):
     code, _, errors = run(project, "-m", "optimised_metric=wre")
     assert code == 1
-    assert "optimised_metric=wre: the run's figures are wer, loss" in errors
+    assert "optimised_metric: wre is no figure of job 0; did you mean wer?" in errors
+    assert "its figures are wer, loss" in errors

@@ -94,3 +94,54 @@ def test_all_faults_are_told_at_once():
             OmegaConf.create({"net": {"_target_": "nets.Net", "bins": "a", "bin": 1, "rate": "b"}})
         )
     assert len(str(error.value).splitlines()) == 3
+
+
+DEFAULTS = """
+seed: 0
+reserve: 1.0
+shuffle: true
+task: ${kind}_run
+trusted: []
+workers: null
+input: ???
+trainer: {max_epochs: 3}
+"""
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"seed": 7, "reserve": 2, "shuffle": False, "task": "mine", "trusted": ["nets"]},
+        {"workers": 4, "input": [1, "a"], "trainer": "what a group makes of it"},
+        {"workers": "${seed}", "input": "a.csv"},
+        {"kind": 3, "task": "${kind}"},  # as it was, an interpolation
+        {"more": "of the user's own"},
+    ],
+)
+def test_a_value_of_the_type_of_its_default_passes(given):
+    defaults = OmegaConf.create(DEFAULTS)
+    check(OmegaConf.merge(defaults, {"kind": "small", "input": "in", **given}), defaults)
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"seed": "abc"}, "seed='abc': wants int, as in seed=0"),
+        ({"seed": 1.5}, "seed=1.5: wants int, as in seed=0"),
+        ({"seed": False}, "seed=False: wants int, as in seed=0"),
+        ({"seed": None}, "seed=None: wants int, as in seed=0"),
+        ({"seed": "${kind}"}, "seed='small': wants int, as in seed=0"),
+        ({"seed": [0, 1]}, "seed=[0, 1]: wants int, as in seed=0"),
+        ({"reserve": "1 GB"}, "reserve='1 GB': wants float, as in reserve=1.0"),
+        ({"shuffle": 1}, "shuffle=1: wants bool, as in shuffle=True"),
+        ({"task": 5}, "task=5: wants str, as in task=${kind}_run"),
+        ({"trusted": "nets"}, "trusted='nets': wants list, as in trusted=[]"),
+    ],
+)
+def test_a_value_of_another_type_than_its_default_is_named(given, fault):
+    defaults = OmegaConf.create(DEFAULTS)
+    config = OmegaConf.merge(defaults, {"kind": "small", "input": "in"})
+    OmegaConf.update(config, *next(iter(given.items())))
+    with pytest.raises(ConfigurationError) as error:
+        check(config, defaults)
+    assert str(error.value) == fault

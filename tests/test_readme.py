@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,6 +27,9 @@ def clone(tone_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(ROOT / name, folder / name)
     shutil.copytree(tone_corpus, folder / "speech")
+    clips = pl.read_csv(tone_corpus / "manifest.csv").unique("path").select("path", "text")
+    speakers = pl.Series("speaker", ["anna", "boris"] * (clips.height // 2))
+    clips.with_columns(speakers).write_csv(folder / "speech" / "manifest.csv")
     (folder / "recordings.csv").write_text("path,shelf\nspeech/0.wav,a\nspeech/1.wav,b\n")
     utterances = "{train: 20, validation: 4, test: 6, test_known: 6}"
     run(folder, ["train.py", "debug=fast", f"data.source.utterances={utterances}"])

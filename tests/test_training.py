@@ -2,13 +2,18 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+import soundfile
 import torch
 from omegaconf import OmegaConf
 
+from kaskad.corpora.table import PARTS
+from kaskad.data.checks import DataError
 from kaskad.evaluation import evaluate
 from kaskad.models.checkpoints import CheckpointError, load_recogniser
 from kaskad.training import train
@@ -106,6 +111,57 @@ def test_a_folder_of_audio_is_transcribed(
     assert transcribe(compose("transcribe", tmp_path, *overrides)) == {"transcribed": 1}
     expected = pl.read_csv(tone_corpus / "manifest.csv")["text"][0]
     assert pl.read_ndjson(output)["text"].to_list() == [expected]
+
+
+@pytest.fixture
+def damaged_corpus(tone_corpus: Path, tmp_path: Path) -> Path:
+    """The tones, and in each part one file whose header is sound and whose samples are not."""
+    folder = tmp_path / "damaged"
+    shutil.copytree(tone_corpus, folder)
+    waveform = np.zeros(16_000, dtype=np.float32)
+    waveform[8_000] = np.nan
+    soundfile.write(folder / "nan.wav", waveform, 16_000, subtype="FLOAT")
+    with (folder / "manifest.csv").open("a") as manifest:
+        manifest.writelines(f"nan-{part},nan.wav,три,{part}\n" for part in PARTS)
+    return folder
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_unreadable_files_are_skipped_counted_and_named(
+    workers: int, compose, damaged_corpus: Path, tmp_path: Path
+) -> None:
+    overrides = [*SMALL, f"data.root={damaged_corpus}", f"loader.workers={workers}"]
+    train(compose("train", tmp_path, *overrides, "trainer.max_epochs=2"))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert {row["corpus"]: row["id"] for row in report["skipped"]} == {
+        part: f"nan-{part}" for part in PARTS
+    }
+    assert all(
+        "nan.wav: holds samples that are not finite" in r["reason"] for r in report["skipped"]
+    )
+    assert report["corpora"]["test"]["skipped"] == 1
+    assert report["corpora"]["test"]["utterances"] == 8
+    assert pl.read_csv(tmp_path / "skipped.csv").to_dicts() == report["skipped"]
+
+
+def test_a_run_that_can_read_too_little_stops_after_its_first_epoch(
+    compose, damaged_corpus: Path, tmp_path: Path
+) -> None:
+    overrides = [*SMALL, f"data.root={damaged_corpus}", "loader.max_skipped=0.1"]
+    with pytest.raises(DataError, match=r"'validation': 1 of 9 .*nan\.wav.*loader\.max_skipped"):
+        train(compose("train", tmp_path, *overrides))
+
+
+def test_a_corpus_that_cannot_be_read_at_all_has_no_figures(
+    run: Path, compose, damaged_corpus: Path, tmp_path: Path
+) -> None:
+    manifest = pl.read_csv(damaged_corpus / "manifest.csv")
+    manifest.filter(pl.col("id") == "nan-test").write_csv(damaged_corpus / "manifest.csv")
+    overrides = [f"checkpoint={run}", "data=table", f"data.root={damaged_corpus}"]
+    with pytest.raises(DataError, match="'test': none of its utterances could be read"):
+        evaluate(compose("evaluate", tmp_path, *overrides, "loader.workers=0"))
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["corpora"]["test"]["figures"] == {}
 
 
 def test_a_run_does_not_start_on_a_full_disk(compose, tone_corpus: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the entry scripts share: one command line, one way to fail, one table after a sweep.
+"""What the entry scripts share: one command line, one way to fail, one sweep of many jobs.
 
 A script at the top of the project is a docstring and a function:
 
@@ -11,7 +11,6 @@ Nothing heavy is imported here, so `--help` answers at once. Where this module i
 
 import functools
 import inspect
-import json
 import logging
 import os
 import re
@@ -19,10 +18,9 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import hydra
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
@@ -31,13 +29,13 @@ from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
-from hydra.experimental.callback import Callback
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import kaskad.resolvers  # noqa: F401 - registers them
-from kaskad.configuration import ConfigurationError, check, explain, nearest_first
+from kaskad.configuration import ConfigurationError, check, explain
+from kaskad.sweeps import JobResult
 
 Figures = Mapping[str, float] | float | None
 Task = Callable[[DictConfig], Figures]
@@ -45,7 +43,6 @@ Main = Callable[[], None]
 
 EXPERIMENTS = "experiments"
 FULL_ERROR = "HYDRA_FULL_ERROR"
-RESULT_FILE = "result.json"  # in the folder of each job of a sweep
 
 HELP = """\
 ${hydra.help.header}
@@ -79,7 +76,9 @@ def command(config_name: str, config_dir: Path | None = None) -> Callable[[Task]
 
         def checked_task(config: DictConfig) -> Figures:
             _refuse_misspelt_groups(groups)
-            check(config)
+            defaults = cast(DictConfig, OmegaConf.load(folder / f"{config_name}.yaml"))
+            defaults.pop("optimised_metric", None)  # which null turns off
+            check(config, defaults)
             return task(config)
 
         @functools.wraps(task)
@@ -120,19 +119,9 @@ def _store_hydra_defaults(header: str, full_error: str) -> None:
         help=HelpConf(header=header, template=HELP, footer="Anything else, as key=value."),
         # Inside a job, and in the processes it starts, the user's own wish is in force again.
         job=JobConf(env_set={FULL_ERROR: full_error}),
-        callbacks={"sweep_table": {"_target_": "kaskad.commands.SweepTable"}},
+        callbacks={"sweep_table": {"_target_": "kaskad.sweeps.SweepTable"}},
     )
     ConfigStore.instance().store("config", defaults, group="hydra", provider="kaskad")
-
-
-@dataclass(order=True)
-class JobResult:
-    """What became of one job of a sweep, kept in its folder: jobs may run in any process."""
-
-    job: int
-    overrides: list[str]
-    figures: dict[str, float] = field(default_factory=dict)
-    failure: str = ""
 
 
 def _run_in_sweep(task: Task, config: DictConfig, groups: list[str]) -> Figures:
@@ -144,7 +133,7 @@ def _run_in_sweep(task: Task, config: DictConfig, groups: list[str]) -> Figures:
         if isinstance(returned, Mapping):
             result.figures = {name: float(figure) for name, figure in returned.items()}
             if metric := config.get("optimised_metric"):
-                returned = _figure(metric, result.figures)
+                returned = result.figure(metric, "optimised_metric")
         elif returned is not None:
             result.figures = {"result": float(returned)}
     except Exception as error:
@@ -152,35 +141,8 @@ def _run_in_sweep(task: Task, config: DictConfig, groups: list[str]) -> Figures:
         _report_error(error, groups)
         result.failure = explain(error, groups)
         returned = None  # which a sweeper takes for a failed trial
-    result_file = Path(run.runtime.output_dir, RESULT_FILE)
-    result_file.write_text(json.dumps(asdict(result), indent=2, ensure_ascii=False), "utf-8")
+    result.write(Path(run.runtime.output_dir))
     return returned
-
-
-def _figure(metric: str, figures: dict[str, float]) -> float:
-    if metric not in figures:
-        known = nearest_first(metric, figures)
-        raise ConfigurationError(f"optimised_metric={metric}: the run's figures are {known}")
-    return figures[metric]
-
-
-class SweepTable(Callback):
-    """A row for each job when a sweep ends; then exit code 1 if any of them failed."""
-
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        from rich.console import Console
-        from rich.table import Table
-
-        files = Path(config.hydra.sweep.dir).rglob(RESULT_FILE)
-        results = sorted(JobResult(**json.loads(file.read_text("utf-8"))) for file in files)
-        columns = list(dict.fromkeys(name for result in results for name in result.figures))
-        table = Table("job", "overrides", *columns, "failure")
-        for result in results:
-            figures = (f"{result.figures[c]:.4g}" if c in result.figures else "" for c in columns)
-            table.add_row(str(result.job), " ".join(result.overrides), *figures, result.failure)
-        Console(markup=False, highlight=False).print(table)
-        if any(result.failure for result in results):
-            sys.exit(1)
 
 
 def _overrides() -> list[str]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from difflib import get_close_matches
 from textwrap import shorten
-from typing import Any
+from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import (
@@ -36,15 +36,18 @@ class ConfigurationError(ValueError):
     """A configuration that no run can begin with; its message has one line for each fault."""
 
 
-def check(config: DictConfig) -> None:
+def check(config: DictConfig, defaults: DictConfig | None = None) -> None:
     """Raise `ConfigurationError` where the configuration cannot work, before anything is built.
 
-    First come values still missing (`???`) and interpolations that lead nowhere. Then each
-    `_target_` is imported and its keywords are held against its signature: names it does not
-    take, plain values that do not fit their annotation. A parameter that nobody gave is no
-    fault, for code may hand it over.
+    First come values still missing (`???`) and interpolations that lead nowhere. Then values at
+    the top level are held against the types of their `defaults`, the command's own file as it
+    is written. Then each `_target_` is imported and its keywords are held against its
+    signature: names it does not take, plain values that do not fit their annotation. A
+    parameter that nobody gave is no fault, for code may hand it over.
     """
-    faults = list(_faults_of_values(config)) or list(_faults_of_calls(config))
+    faults = list(_faults_of_values(config))
+    if not faults:
+        faults = [*_faults_of_types(config, defaults or DictConfig({})), *_faults_of_calls(config)]
     if faults:
         raise ConfigurationError("\n".join(faults))
 
@@ -154,6 +157,20 @@ def _faults_of_values(config: DictConfig) -> Iterator[str]:
         yield f"give it on the command line ({missing[0]}=...) or in its YAML file"
     else:
         yield from unresolved
+
+
+def _faults_of_types(config: DictConfig, defaults: DictConfig) -> Iterator[str]:
+    """Values that are not of the type of their default, which `null` and `???` leave open."""
+    for key, default in cast(dict[str, Any], OmegaConf.to_container(defaults)).items():
+        untouched = OmegaConf.is_interpolation(defaults, key) and not _stands_here(config, key)
+        if default in (None, "???") or isinstance(default, dict) or untouched:
+            continue
+        value = config.get(key, default)
+        if OmegaConf.is_config(value):
+            value = OmegaConf.to_container(value, resolve=True)
+        wanted = type(default)  # of an interpolation: str
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
+            yield f"{key}={value!r}: wants {wanted.__name__}, as in {key}={default}"
 
 
 def _faults_of_calls(config: DictConfig) -> Iterator[str]:

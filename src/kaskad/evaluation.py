@@ -12,6 +12,7 @@ from rich.console import Console
 
 from kaskad.callbacks.results import TestResults
 from kaskad.callbacks.skipped import SkippedUtterances
+from kaskad.data.checks import DataError
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.models.checkpoints import find_checkpoint, load_recogniser
 from kaskad.models.ctc_recogniser import CTCRecogniser
@@ -32,7 +33,13 @@ def evaluate(config: DictConfig) -> dict[str, float]:
     )
     data.load("test")
     data.connect(recogniser.tokenizer)
-    trainer = instantiate(config.trainer, logger=False, enable_checkpointing=False)
+    trainer = instantiate(
+        config.trainer,
+        callbacks=[SkippedUtterances()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+    )
     title = f"{trained['task']} on {HydraConfig.get().runtime.choices['data']}"
     extra = {"checkpoint": str(checkpoint.resolve())}
     return test_and_report(trainer, recogniser, data, folder, title, trained["seed"], extra)
@@ -49,24 +56,28 @@ def test_and_report(
 ) -> dict[str, float]:
     """Run the test, write the report into ``folder``, show it, and return its figures.
 
-    A figure bears the name of its corpus: ``test/wer``.
+    A figure bears the name of its corpus: ``test/wer``. Raises ``DataError``, once the report is
+    written, if nothing of a corpus could be read.
     """
-    results, watch = TestResults(), SkippedUtterances()
-    trainer.callbacks += [results, watch]  # type: ignore[attr-defined]
+    results = TestResults()
+    trainer.callbacks.append(results)  # type: ignore[attr-defined]
     trainer.test(recogniser, datamodule=data, verbose=False)
     names = data.of_role("test")
     tables = {name: results.table(i, data.manifests[name]) for i, name in enumerate(names)}
-    skipped = data.skipped.extend(watch.table())
-    skipped.write_csv(folder / "skipped.csv")
+    data.skipped.write_csv(folder / "skipped.csv")
+    lost = dict(data.skipped["corpus"].value_counts().iter_rows())
     report = {
         "title": title,
         "parameters": sum(p.numel() for p in recogniser.parameters()),
         **extra,
         "corpora": {
-            name: judge(table, data.corpora[name].language, results.seconds[i])
+            name: {
+                **judge(table, data.corpora[name].language, results.seconds[i]),
+                "skipped": lost.get(name, 0),
+            }
             for i, (name, table) in enumerate(tables.items())
         },
-        "skipped": skipped.to_dicts(),
+        "skipped": data.skipped.to_dicts(),
         "unknown_characters": data.unknown_characters,
         "environment": environment(seed),
     }
@@ -76,6 +87,9 @@ def test_and_report(
     )
     write_report(report, together, folder)
     show_report(report, Console())
+    for name, table in tables.items():
+        if table.is_empty():
+            raise DataError(f"corpus '{name}': none of its utterances could be read: no figures")
     return {
         f"{name}/{figure}": value
         for name, part in report["corpora"].items()

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from kaskad.corpora.manifest import write_manifest
+from kaskad.corpora.manifest import require_writable, write_manifest, write_table
 from kaskad.data.checks import check_audio
 from kaskad.data.corpus import Corpus
 
@@ -20,8 +20,14 @@ def prepare(config: DictConfig) -> dict[str, float]:
     """Make every corpus of ``config.data``, check its audio, and say what there is.
 
     With ``config.output`` the usable rows are written as one manifest, with a ``split`` column
-    (train, validation, test…), and the rest beside it as ``<output>.skipped.csv``.
+    (train, validation, test…), and the rest beside it as ``<output>.skipped.csv``. An utterance
+    of several parts (test, and an all that includes it) is written in the first of them.
+
+    Raises ``ManifestError`` if the output cannot be written, before anything is made, or if
+    different utterances share an id.
     """
+    if config.output is not None:
+        require_writable(Path(config.output))
     corpora: dict[str, Corpus] = instantiate(config.data.corpora, _convert_="all")
     usable, rest = {}, {}
     for name, corpus in corpora.items():
@@ -31,11 +37,11 @@ def prepare(config: DictConfig) -> dict[str, float]:
     show_contents(usable, rest, Console())
     if config.output is not None:
         output = Path(config.output)
-        write_manifest(_together(usable), output)
+        write_manifest(_without_repeats(_together(usable)), output)
         skipped = _together(rest).select("split", "id", "path", "reason")
         log.info("wrote %s", output)
         if skipped.height:
-            skipped.write_csv(output.with_suffix(".skipped.csv"))
+            write_table(skipped, output.with_suffix(".skipped.csv"))
             log.warning(
                 "%d rows cannot be used: see %s", skipped.height, f"{output.stem}.skipped.csv"
             )
@@ -68,3 +74,16 @@ def _together(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
         [table.with_columns(split=pl.lit(name)) for name, table in tables.items()],
         how="diagonal_relaxed",
     )
+
+
+def _without_repeats(table: pl.DataFrame) -> pl.DataFrame:
+    """Leave out, with a word, the utterances that an earlier part already has."""
+    is_first = table.select(pl.struct("id", "path").is_first_distinct()).to_series()
+    repeats = table.filter(~is_first)
+    if repeats.height:
+        log.warning(
+            "left out %d utterances of %s that are in an earlier part already",
+            repeats.height,
+            ", ".join(repeats["split"].unique(maintain_order=True)),
+        )
+    return table.filter(is_first)

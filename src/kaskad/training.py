@@ -14,6 +14,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint
 
+from kaskad.callbacks.skipped import SkippedUtterances
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.evaluation import test_and_report
 from kaskad.models.checkpoints import SaveConfig, read_checkpoint
@@ -33,6 +34,8 @@ def train(config: DictConfig) -> dict[str, float]:
     _write_json(folder / "environment.json", environment(config.seed))
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
+    # Lightning announces at every start what config.yaml says anyway.
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
     data = load_data(config)
     fit_tokenizer(config, data)
@@ -79,7 +82,7 @@ def make_trainer(config: DictConfig, resolved: dict[str, Any], folder: Path) -> 
     callbacks = [instantiate(node) for node in config.callbacks.values() if node is not None]
     trainer: lightning.Trainer = instantiate(
         config.trainer,
-        callbacks=[SaveConfig(resolved), *callbacks],
+        callbacks=[SaveConfig(resolved), SkippedUtterances(), *callbacks],
         logger=[instantiate(node) for node in config.logger.values() if node is not None],
         default_root_dir=str(folder),
     )

@@ -1,17 +1,24 @@
 """Audio in, text out: a table of recordings gets its columns ``text``, ``number`` and ``error``."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from omegaconf import DictConfig
-from rich.console import Console
 from rich.progress import track
 from torch.utils.data import DataLoader
 
-from kaskad.audio.reading import inspect
-from kaskad.corpora.manifest import AUDIO_SUFFIXES, SYNONYMS, ManifestError, read_table, write_table
+from kaskad.audio.inspection import inspect
+from kaskad.corpora.manifest import (
+    AUDIO_SUFFIXES,
+    ManifestError,
+    find_column,
+    read_table,
+    require_writable,
+    write_table,
+)
 from kaskad.data.batch import Skipped, Utterance
 from kaskad.data.dataset import SpeechDataset
 from kaskad.data.samplers import LengthBuckets
@@ -32,15 +39,15 @@ def transcribe(config: DictConfig) -> dict[str, float]:
     Raises ``UntranscribedError`` at the end if a row has an error, so that the exit code says so.
     """
     table, path_column, root = read_input(Path(config.input))
-    if config.output is not None:
-        write_table(table.head(0), Path(config.output))  # a place that cannot be written fails now
     recogniser, trained = load_recogniser(
         config.checkpoint,
         decoder=config.get("decoder"),
         trusted=config.trusted,
     )
+    if config.output is not None:
+        require_writable(Path(config.output), table)
     recogniser.to(config.device)
-    language = config.language or trained["data"]["corpora"]["train"]["language"]
+    language = config.language or _language(trained)
     paths = [str(root / path) if path else "" for path in table[path_column]]
     heard = transcribe_files(
         recogniser, paths, batch_seconds=config.batch_seconds, workers=config.workers
@@ -57,7 +64,7 @@ def transcribe(config: DictConfig) -> dict[str, float]:
         log.info("wrote %d rows to %s", table.height, config.output)
     else:
         for path, text, error in table.select(path_column, "text", "error").rows():
-            Console().print(f"{path}: {text if error is None else error}")
+            print(f"{path}: {text if error is None else error}")
     failed = table.filter(pl.col("error").is_not_null())
     if failed.height:
         raise UntranscribedError(
@@ -78,13 +85,13 @@ def read_input(path: Path) -> tuple[pl.DataFrame, str, Path]:
     if path.suffix.lower() in AUDIO_SUFFIXES:
         return pl.DataFrame({"path": [path.name]}), "path", path.parent
     table = read_table(path)
-    names = ["path", *(name for name, meaning in SYNONYMS.items() if meaning == "path")]
-    for name in names:
-        if name in table.columns:
-            return table, name, path.parent
-    raise ManifestError(
-        f"{path}: no column of paths ({' or '.join(names)}), only {', '.join(table.columns)}"
-    )
+    column = find_column(table, "path", path)
+    if column is None:
+        raise ManifestError(
+            f"{path}: there is no column 'path', only {', '.join(table.columns)}; "
+            "add one that says where each recording lies"
+        )
+    return table, column, path.parent
 
 
 def transcribe_files(
@@ -121,3 +128,9 @@ def transcribe_files(
     return pl.DataFrame(
         {"text": texts, "error": errors}, schema={"text": pl.String, "error": pl.String}
     )
+
+
+def _language(trained: Mapping[str, Any]) -> str:
+    """The language that a run was for: that of its training corpus, whatever its name."""
+    corpora = trained["data"]["corpora"].values()
+    return next(corpus["language"] for corpus in corpora if corpus["role"] == "train")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from kaskad.audio.reading import AudioError, inspect, read_audio, read_header
+from kaskad.audio.reading import AudioError, read_audio, read_header
 
 
 def pitch(waveform: np.ndarray, sample_rate: int) -> float:
@@ -65,16 +65,6 @@ def test_samples_beyond_full_scale_are_clipped(tmp_path: Path) -> None:
 def test_an_unusable_file_says_what_is_wrong_with_it(broken, fault: str, message: str) -> None:
     with pytest.raises(AudioError, match=message):
         read_audio(broken[fault], 16_000)
-
-
-def test_many_headers_are_read_in_order_and_the_unreadable_named(write_tone, broken) -> None:
-    tones = [write_tone(f"{n}.wav", seconds=n / 10, channels=1 + n % 2) for n in range(1, 6)]
-    table = inspect([str(path) for path in [*tones, broken["text"], broken["missing"], tones[0]]])
-    durations = [pytest.approx(n / 10) for n in range(1, 6)]
-    assert table["duration"].to_list() == [*durations, None, None, durations[0]]
-    assert table["channels"].to_list() == [2, 1, 2, 1, 2, None, None, 2]
-    problems = ["not an audio file, or a broken one", "there is no such file"]
-    assert table["problem"].to_list() == [None] * 5 + problems + [None]
 
 
 def test_a_header_is_read_without_the_samples(broken) -> None:

@@ -1,12 +1,19 @@
 """Tables of any kind become manifests, and what cannot is refused by file and row."""
 
+import resource
 from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from kaskad.corpora.manifest import ManifestError, read_manifest, write_manifest, write_table
+from kaskad.corpora.manifest import (
+    ManifestError,
+    read_manifest,
+    read_table,
+    write_manifest,
+    write_table,
+)
 
 SPOKEN = pl.DataFrame(
     {
@@ -52,15 +59,43 @@ def test_tables_of_other_tools_are_read_as_they_are(
     assert {column: row[column] for column in expected} == expected
 
 
-def test_numbers_are_read_out_and_the_unreadable_ones_left_without_text(tmp_path: Path) -> None:
+def test_a_quotation_mark_of_common_voice_is_one_of_the_sentence(tmp_path: Path) -> None:
+    sentences = ['"Да', 'он "там"', "нет"]
+    lines = [f"7\t{n}.mp3\t{sentence}\n" for n, sentence in enumerate(sentences)]
+    (tmp_path / "test.tsv").write_text("client_id\tpath\tsentence\n" + "".join(lines))
+    assert read_manifest(tmp_path / "test.tsv")["text"].to_list() == sentences
+    write_table(read_table(tmp_path / "test.tsv"), tmp_path / "copy.tsv")
+    assert read_manifest(tmp_path / "copy.tsv")["text"].to_list() == sentences
+
+
+def test_numbers_are_read_out_and_the_missing_ones_left_without_text(tmp_path: Path) -> None:
     path = tmp_path / "train.csv"
-    path.write_text("path,gender,number\n1.wav,male,139473\n2.wav,female,?\n3.wav,male,2001\n")
+    path.write_text("path,gender,number\n1.wav,male,139473\n2.wav,female,\n3.wav,male,2001.0\n")
     texts = ["сто тридцать девять тысяч четыреста семьдесят три", None, "две тысячи один"]
     assert read_manifest(path, language="ru")["text"].to_list() == texts
     with pytest.raises(ManifestError, match=r"train\.csv: has numbers but no text.*language=ru"):
         read_manifest(path)
     with pytest.raises(ManifestError, match=r"train\.csv: its numbers cannot be read out.*tlh"):
         read_manifest(path, language="tlh")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+@pytest.mark.parametrize(
+    ("numbers", "named"),
+    [
+        ([5, 3.7, 8], "row 2: 3.7"),
+        (["5", "12a", "", "?"], "row 2: 12a, row 4: \\?"),
+        ([5, -1, 10**15], "row 2: -1, row 3: 1000000000000000"),
+    ],
+)
+def test_a_number_that_cannot_be_spoken_is_refused_by_its_row(
+    tmp_path: Path, numbers: list, named: str, suffix: str
+) -> None:
+    paths = [f"{n}.wav" for n in range(len(numbers))]
+    table = pl.DataFrame({"path": paths, "number": pl.Series(numbers, strict=False)})
+    write_table(table, tmp_path / f"train{suffix}")
+    with pytest.raises(ManifestError, match=rf"not a whole one from 0 to 9+ \({named}\); correct"):
+        read_manifest(tmp_path / f"train{suffix}", language="ru")
 
 
 def test_a_corpus_can_be_moved_with_its_manifest(tmp_path: Path) -> None:
@@ -117,7 +152,11 @@ def test_audio_may_lie_in_a_folder_of_its_own(tmp_path: Path) -> None:
             "path,text\n" + "".join(f"../{n}.wav,no\n" for n in range(9)),
             r"in 9 of 9 rows the path lies outside .*row 5: ../4.wav, …\)",
         ),
-        ("path,text\n1.wav,yes,no\n", "not a readable .csv table: "),
+        (
+            "path,sentence,transcript\n1.wav,yes,no\n",
+            "sentence and transcript each stand for the column 'text'; rename the one that counts",
+        ),
+        ("path,text\n1.wav,yes,no\n", "not a readable .csv table: found more fields than .*'$"),
         ("", "not a readable .csv table: "),
     ],
 )
@@ -148,3 +187,45 @@ def test_a_file_that_is_no_table_is_refused(
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ManifestError, match=f"{tmp_path / name}: {message}"):
         read_manifest(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "message"),
+    [
+        ("m.xlsx", ["a"], "unknown kind of table '.xlsx'; known: .parquet, .csv, .tsv, .jsonl"),
+        ("file/m.csv", ["a"], "cannot be written: .*; choose another place"),
+        ("folder.csv", ["a"], "is a folder; name a table in it"),
+        ("m.csv", [["a"]], r"a .csv table cannot hold what is in answers \(lists,.* .parquet"),
+        ("m.tsv", [{"a": 1}], "a .tsv table cannot hold what is in answers"),
+        ("m.jsonl", [b"a"], "a .jsonl table cannot hold what is in answers"),
+    ],
+)
+def test_a_table_that_cannot_be_written_says_why(
+    tmp_path: Path, name: str, column: list, message: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(ManifestError, match=f"{tmp_path / name}: {message}"):
+        write_table(pl.DataFrame({"path": ["1.wav"], "answers": column}), tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".tsv", ".jsonl"])
+def test_a_table_written_over_another_is_whole_or_not_there(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"manifest{suffix}"
+    write_table(SPOKEN, path)
+    large = pl.DataFrame({"path": [f"{n}.wav" for n in range(9_999)]})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, hard))  # as a full disk would
+    try:
+        with pytest.raises((OSError, pl.exceptions.PolarsError), match="File too large"):
+            write_table(large, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert_frame_equal(read_table(path), SPOKEN)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_manifest_that_could_not_be_read_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"the id is not unique \(row 1: 1, row 2: 1\)"):
+        write_manifest(SPOKEN.with_columns(id=pl.lit("1")), tmp_path / "manifest.csv")
+    assert not list(tmp_path.iterdir())

@@ -33,8 +33,8 @@ def test_numbers_of_every_size_come_back(language):
     drawn = [draw.randrange(10**digits) for digits in range(4, 16) for _ in range(200)]
     edges = [10**power + step for power in range(1, 15) for step in (-1, 0, 1)]
     for number in [*range(2000), *drawn, *edges, 10**15 - 1]:
-        assert words_to_number(number_to_words(number, language), language) == number
-        assert words_to_number(num2words(number, lang=language), language) == number
+        assert words_to_number(number_to_words(number, language), language, strict=True) == number
+        assert words_to_number(num2words(number, lang=language), language, strict=True) == number
 
 
 @pytest.mark.slow
@@ -90,11 +90,47 @@ def test_speech_is_read_past_its_noise(text, language, number):
         ("fifteen hundred", "en"),
         ("two hundred hundred", "en"),
         ("двадцать пять", "en"),
+        ("двадцать пят", "ru"),
+        ("сто двадцати", "ru"),
+        ("тридцат", "ru"),
+        ("сто пяти", "ru"),
+        ("twent five", "en"),
+        ("two hunderd", "en"),
     ],
 )
 def test_what_is_not_one_well_formed_number_is_none(text, language):
     assert words_to_number(text, language) is None
     assert words_to_digits(text, language) == ""
+
+
+@pytest.mark.parametrize(
+    "fillers", ["ну э номер пожалуйста рублей кабинет минус", "um uh please number dollars and a"]
+)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_filler_is_not_mistaken_for_a_misheard_numeral(fillers, language):
+    for filler in fillers.split():
+        assert words_to_number(f"{filler} 5", language) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "number"),
+    [
+        ("двадцать пять", "ru", 25),
+        ("25 тысяч", "ru", 25_000),
+        ("ну двадцать пять", "ru", None),
+        ("двадцать пять рублей", "ru", None),
+        ("сто пятый", "ru", None),
+        ("a hundred and twenty-five", "en", 125),
+        ("two million and 5", "en", 2_000_005),
+        ("a five", "en", None),
+        ("five a hundred", "en", None),
+        ("twenty and five", "en", None),
+        ("and five", "en", None),
+        ("two hundred and", "en", None),
+    ],
+)
+def test_strictly_nothing_but_the_number_may_be_said(text, language, number):
+    assert words_to_number(text, language, strict=True) == number
 
 
 def test_no_sequence_of_numerals_is_read_as_a_number_it_does_not_spell():

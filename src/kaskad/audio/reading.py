@@ -1,13 +1,10 @@
 """Audio files in: decoded, mono, at one sample rate, or an error that says what is wrong."""
 
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import soundfile
 import soxr
 
@@ -61,24 +58,3 @@ def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
     if rate != sample_rate:
         waveform = soxr.resample(waveform, rate, sample_rate)
     return np.clip(waveform, -1.0, 1.0)
-
-
-def inspect(paths: Sequence[str]) -> pl.DataFrame:
-    """Read many headers: ``duration`` (s), ``sample_rate`` (Hz), ``channels``, ``problem``."""
-
-    def row(path: str) -> tuple[float | None, int | None, int | None, str | None]:
-        try:
-            header = read_header(path)
-        except AudioError as error:
-            return None, None, None, str(error)
-        return header.seconds, header.sample_rate, header.channels, None
-
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        rows = list(pool.map(row, paths, chunksize=256))
-    schema = {
-        "duration": pl.Float64,
-        "sample_rate": pl.Int64,
-        "channels": pl.Int64,
-        "problem": pl.String,
-    }
-    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,59 +1,75 @@
 """Names and counts the utterances that turn out to be unreadable while a run goes on."""
 
 import logging
-from dataclasses import asdict
 from typing import Any
 
 import polars as pl
 import pytorch_lightning as lightning
 
-from kaskad.data.batch import SKIPPED_SCHEMA, Batch, Skipped
+from kaskad.data.batch import Batch
+from kaskad.data.checks import DataError
+from kaskad.data.datamodule import SpeechDataModule
 
 log = logging.getLogger(__name__)
 NAMED_ON_THE_CONSOLE = 10
 
 
 class SkippedUtterances(lightning.Callback):
-    """``found`` holds each skipped utterance once, in the order in which they were met."""
+    """Adds each of them once to ``skipped`` of the data module.
+
+    Raises ``DataError`` at the end of an epoch that lost more of a corpus than its ``max_skipped``.
+    """
 
     def __init__(self) -> None:
-        self.found: dict[tuple[str, str], Skipped] = {}
+        self.met: set[tuple[str, str]] = set()
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Batch, *_: Any
     ) -> None:
-        self._note(batch.skipped)
+        self._note(trainer, batch)
 
     def on_validation_batch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Batch, *_: Any
     ) -> None:
-        self._note(batch.skipped)
+        self._note(trainer, batch)
 
     def on_test_batch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Batch, *_: Any
     ) -> None:
-        self._note(batch.skipped)
+        self._note(trainer, batch)
 
-    def on_fit_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        self._sum_up()
+    def on_validation_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        self._refuse_too_many(_data(trainer))
 
-    def on_test_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        self._sum_up()
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        self._refuse_too_many(_data(trainer))
 
-    def table(self) -> pl.DataFrame:
-        """corpus, id and reason of every utterance that was skipped."""
-        return pl.DataFrame(list(map(asdict, self.found.values())), schema=SKIPPED_SCHEMA)
+    def _note(self, trainer: lightning.Trainer, batch: Batch) -> None:
+        new = [lost for lost in batch.skipped if (lost.corpus, lost.id) not in self.met]
+        for lost in new:
+            self.met.add((lost.corpus, lost.id))
+            if len(self.met) <= NAMED_ON_THE_CONSOLE:
+                log.warning("skipped an utterance: %s", lost.reason)
+            elif len(self.met) == NAMED_ON_THE_CONSOLE + 1:
+                log.warning("… and more: skipped.csv will name them all")
+        if new:
+            _data(trainer).skip(new)
 
-    def _note(self, skipped: list[Skipped]) -> None:
-        for utterance in skipped:
-            key = (utterance.corpus, utterance.id)
-            if key in self.found:
-                continue
-            self.found[key] = utterance
-            if len(self.found) <= NAMED_ON_THE_CONSOLE:
-                log.warning("skipped an utterance: %s", utterance.reason)
+    def _refuse_too_many(self, data: SpeechDataModule) -> None:
+        for name, manifest in data.manifests.items():
+            lost = sum(corpus == name for corpus, _ in self.met)
+            if lost > data.max_skipped * manifest.height:
+                reasons = data.skipped.filter(pl.col("corpus") == name)["reason"]
+                raise DataError(
+                    f"corpus '{name}': {lost} of {manifest.height} utterances could not be read "
+                    f"({'; '.join(reasons.tail(lost).head(3))}); mend them, or allow more with "
+                    f"loader.max_skipped (now {data.max_skipped})"
+                )
 
-    def _sum_up(self) -> None:
-        if len(self.found) > NAMED_ON_THE_CONSOLE:
-            more = len(self.found) - NAMED_ON_THE_CONSOLE
-            log.warning("… and %d more utterances were skipped; skipped.csv names them", more)
+
+def _data(trainer: lightning.Trainer) -> SpeechDataModule:
+    return trainer.datamodule  # type: ignore[attr-defined]

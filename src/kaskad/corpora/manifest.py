@@ -4,13 +4,15 @@ In memory ``path`` is absolute, so a manifest needs nothing beside it; on disk i
 folder of the manifest, so that a corpus can be moved.
 """
 
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
 from polars import selectors
 
-from kaskad.text.numerals import number_to_words
+from kaskad.text.numerals import LIMIT, number_to_words
 
 # What other tools call our columns: NeMo, Common Voice.
 SYNONYMS = {
@@ -27,7 +29,7 @@ SHOWN_ROWS = 5
 
 
 class ManifestError(ValueError):
-    """A table that cannot serve as a manifest: says which file, which rows, and what to do."""
+    """A table that cannot be read, written or used: says which file, which rows, what to do."""
 
 
 def read_table(path: Path) -> pl.DataFrame:
@@ -40,16 +42,63 @@ def read_table(path: Path) -> pl.DataFrame:
     try:
         return READERS[path.suffix](path)
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path}: not a readable {path.suffix} table: {error}") from error
+        reason = str(error).partition("\n")[0]  # what follows is advice to callers of polars
+        raise ManifestError(f"{path}: not a readable {path.suffix} table: {reason}") from error
 
 
 def write_table(table: pl.DataFrame, path: Path) -> None:
-    """Write a table in the format that the suffix of ``path`` names."""
+    """Write a table in the format that the suffix of ``path`` names: all of it, or nothing.
+
+    Raises ``ManifestError`` as ``require_writable`` does.
+    """
+    require_writable(path, table)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as beside:
+        WRITERS[path.suffix](table, Path(beside, path.name))
+        os.replace(Path(beside, path.name), path)
+
+
+def require_writable(path: Path, table: pl.DataFrame | None = None) -> None:
+    """Make the folder of ``path`` and raise ``ManifestError`` if no table can be written there.
+
+    What is at ``path`` stays untouched: this is for asking before hours of work, not after them.
+    With ``table``, also raises if that table does not fit the format.
+    """
     if path.suffix not in WRITERS:
         known = ", ".join(WRITERS)
         raise ManifestError(f"{path}: unknown kind of table '{path.suffix}'; known: {known}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    WRITERS[path.suffix](table, path)
+    if path.is_dir():
+        raise ManifestError(f"{path}: is a folder; name a table in it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise ManifestError(
+            f"{path}: cannot be written: {error.strerror}; choose another place"
+        ) from error
+    if table is not None and path.suffix in UNFIT:
+        unfit = table.select(UNFIT[path.suffix]).columns
+        if unfit:
+            raise ManifestError(
+                f"{path}: a {path.suffix} table cannot hold what is in {', '.join(unfit)} (lists, "
+                "records or bytes); leave these columns out, or write .parquet"
+            )
+
+
+def find_column(table: pl.DataFrame, name: str, path: Path) -> str | None:
+    """Return which column is ``name``, by itself or by a synonym; ``None`` where none is.
+
+    Raises ``ManifestError`` if several synonyms claim to be.
+    """
+    if name in table.columns:
+        return name
+    synonyms = [column for column in table.columns if SYNONYMS.get(column) == name]
+    if len(synonyms) > 1:
+        raise ManifestError(
+            f"{path}: {' and '.join(synonyms)} each stand for the column '{name}'; "
+            f"rename the one that counts to '{name}'"
+        )
+    return synonyms[0] if synonyms else None
 
 
 def read_manifest(
@@ -61,13 +110,13 @@ def read_manifest(
     any other are kept; a missing ``id`` becomes the relative path. Audio must lie inside
     ``audio_root`` (default: the folder of the manifest).
 
-    Raises ``ManifestError`` on a missing column or path, a path outside the folder, or ids that
-    repeat.
+    Raises ``ManifestError`` on a missing or ambiguous column, a missing path or one outside the
+    folder, a number that is none, or ids that repeat.
     """
     path = Path(path)
     table = read_table(path)
-    renames = {old: new for old, new in SYNONYMS.items() if old in table.columns}
-    table = table.rename({old: new for old, new in renames.items() if new not in table.columns})
+    names = dict.fromkeys(SYNONYMS.values())
+    table = table.rename({old: new for new in names if (old := find_column(table, new, path))})
     if "text" not in table.columns and "number" in table.columns:
         table = _read_out_numbers(table, path, language)
     for column in ("path", "text"):
@@ -83,15 +132,16 @@ def read_manifest(
         table = table.with_columns(id=pl.col("path"))
     nowhere = pl.col("path").fill_null("") == ""
     _refuse(table, path, nowhere, "text", "the path is missing", "add it")
-    if table["id"].hash().n_unique() < table.height:  # at a fraction of the memory of the rows
-        repeated = pl.col("id").is_duplicated()
-        remedy = "every utterance needs its own"
-        _refuse(table, path, repeated, "id", "the id is not unique", remedy)
+    _refuse_repeated_ids(table, path)
     return _resolve_paths(table, path, audio_root or path.parent)
 
 
 def write_manifest(table: pl.DataFrame, path: Path) -> None:
-    """Write a manifest with its paths relative to the folder of ``path`` (or absolute outside)."""
+    """Write a manifest with its paths relative to the folder of ``path`` (or absolute outside).
+
+    Raises ``ManifestError`` on what ``read_manifest`` would refuse: ids that repeat.
+    """
+    _refuse_repeated_ids(table, path)
     folder = f"{path.parent.resolve()}/"
     write_table(table.with_columns(pl.col("path").str.strip_prefix(folder)), path)
 
@@ -101,7 +151,14 @@ def _read_out_numbers(table: pl.DataFrame, path: Path, language: str | None) -> 
         raise ManifestError(
             f"{path}: has numbers but no text; say in which language they are spoken (language=ru)"
         )
-    numbers = table["number"].cast(pl.Int64, strict=False)
+    written = pl.col("number").cast(pl.String).str.strip_chars()
+    value = written.cast(pl.Float64, strict=False)  # exact below 2**53, and so below LIMIT
+    sound = value.is_between(0, LIMIT - 1) & (value == value.floor())
+    wrong = (written != "") & ~sound.fill_null(False)
+    fault = f"the number is not a whole one from 0 to {LIMIT - 1}"
+    remedy = "correct it, or leave it empty: such an utterance is set aside"
+    _refuse(table, path, wrong, "number", fault, remedy)
+    numbers = table.select(value.cast(pl.Int64)).to_series()
     try:
         spoken = {n: number_to_words(n, language) for n in numbers.unique().drop_nulls()}
     except ValueError as error:
@@ -125,6 +182,13 @@ def _resolve_paths(table: pl.DataFrame, path: Path, audio_root: Path) -> pl.Data
     return table.with_columns(path=absolute)
 
 
+def _refuse_repeated_ids(table: pl.DataFrame, path: Path) -> None:
+    if table["id"].hash().n_unique() < table.height:  # at a fraction of the memory of the rows
+        repeated = pl.col("id").is_duplicated()
+        remedy = "every utterance needs its own"
+        _refuse(table, path, repeated, "id", "the id is not unique", remedy)
+
+
 def _refuse(
     table: pl.DataFrame, path: Path, wrong: pl.Expr, column: str, fault: str, remedy: str
 ) -> None:
@@ -139,15 +203,35 @@ def _refuse(
         )
 
 
+def _is_quoted(separator: str, columns: Sequence[str]) -> bool:
+    """Common Voice quotes nothing: a quotation mark in its TSV is one of the sentence."""
+    return separator != "\t" or "client_id" not in columns
+
+
 def _read_separated(separator: str) -> Callable[[Path], pl.DataFrame]:
     def read(path: Path) -> pl.DataFrame:
+        with path.open(encoding="utf-8-sig") as lines:
+            columns = lines.readline().rstrip("\n").split(separator)
+        quote = '"' if _is_quoted(separator, columns) else None
         # A column may turn from numbers to words after any number of rows: look at all of them.
         words = dict.fromkeys([*WORDS, *SYNONYMS], pl.String)
         return pl.read_csv(
-            path, separator=separator, infer_schema_length=None, schema_overrides=words
+            path,
+            separator=separator,
+            quote_char=quote,
+            infer_schema_length=None,
+            schema_overrides=words,
         )
 
     return read
+
+
+def _write_separated(separator: str) -> Callable[[pl.DataFrame, Path], None]:
+    def write(table: pl.DataFrame, path: Path) -> None:
+        quoted = _is_quoted(separator, table.columns)
+        table.write_csv(path, separator=separator, quote_style="necessary" if quoted else "never")
+
+    return write
 
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
@@ -159,7 +243,13 @@ READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
 }
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".parquet": lambda table, path: table.write_parquet(path),
-    ".csv": lambda table, path: table.write_csv(path),
-    ".tsv": lambda table, path: table.write_csv(path, separator="\t"),
+    ".csv": _write_separated(","),
+    ".tsv": _write_separated("\t"),
     ".jsonl": lambda table, path: table.write_ndjson(path),
+}
+# The columns that a format cannot hold.
+UNFIT = {
+    ".csv": selectors.nested() | selectors.binary(),
+    ".tsv": selectors.nested() | selectors.binary(),
+    ".jsonl": selectors.binary(),
 }

@@ -1,14 +1,16 @@
 """What flows from the data to a recogniser: utterances, collated into batches."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self
+from typing import Self
 
 import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+
+from kaskad.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -51,27 +53,28 @@ class Batch:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def to(self, device: torch.device) -> Self:
+        """Return the batch with its tensors on ``device``; Lightning calls this."""
+        return self._with(lambda tensor: tensor.to(device, non_blocking=True))
+
     def pin_memory(self) -> Self:
-        """For the DataLoader: page-locked memory, which a GPU copies from faster."""
+        """Return the batch in page-locked memory, from which a GPU copies faster."""
+        return self._with(Tensor.pin_memory)
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> Self:
         return replace(
             self,
-            waveforms=self.waveforms.pin_memory(),
-            waveform_lengths=self.waveform_lengths.pin_memory(),
-            targets=self.targets.pin_memory(),
-            target_lengths=self.target_lengths.pin_memory(),
+            waveforms=change(self.waveforms),
+            waveform_lengths=change(self.waveform_lengths),
+            targets=change(self.targets),
+            target_lengths=change(self.target_lengths),
         )
-
-
-class Encoder(Protocol):
-    """The side of a tokenizer that collation needs."""
-
-    def encode(self, text: str) -> list[int]: ...
 
 
 class Collate:
     """Pads utterances into a ``Batch``; those that could not be read are only named in it."""
 
-    def __init__(self, tokenizer: Encoder, language: str) -> None:
+    def __init__(self, tokenizer: Tokenizer, language: str) -> None:
         self.tokenizer = tokenizer
         self.language = language
 

@@ -5,55 +5,45 @@ Every check divides a manifest into what can be used and what is set aside, with
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from typing import Protocol
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from kaskad.audio.reading import inspect
+from kaskad.audio.inspection import inspect
 from kaskad.text.normalisation import normalise
+from kaskad.text.tokenizer import Tokenizer
 
 
 class DataError(ValueError):
     """The data cannot serve for this run: says what is wrong and what to do."""
 
 
-class Tokenizer(Protocol):
-    """The side of a tokenizer that the checks need."""
-
-    def encode(self, text: str) -> list[int]: ...
-
-    def unknown(self, text: str) -> set[str]: ...
-
-
 def check_audio(
-    manifest: pl.DataFrame, *, min_seconds: float, max_seconds: float
+    manifest: pl.DataFrame, *, min_seconds: float, max_seconds: float, cache: Path | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Normalise transcripts, read the headers of the audio, and set aside what cannot be used.
 
     Returns the usable rows, with ``duration`` (s), ``sample_rate`` (Hz) and ``channels`` as
-    measured, and the rest with a ``reason`` that names the file.
+    measured, and the rest with a ``reason`` that names the file. What was measured is kept in the
+    folder ``cache``.
     """
-    headers = inspect(manifest["path"].to_list())
+    headers = inspect(manifest["path"].to_list(), cache)
+    problem = headers["problem"]
     known = manifest.drop("duration", "sample_rate", "channels", strict=False)
-    table = known.hstack(headers).with_columns(text=normalise(pl.col("text")))
-    too_long = pl.format(
-        "{} s, longer than max_seconds={}", pl.col("duration").round(1), max_seconds
-    )
-    too_short = pl.format(
-        "{} s, shorter than min_seconds={}", pl.col("duration").round(3), min_seconds
-    )
+    table = known.hstack(headers.drop("problem")).with_columns(text=normalise(pl.col("text")))
+    seconds = pl.col("duration")
     reason = (
-        pl.when(pl.col("problem").is_not_null())
-        .then(pl.col("problem"))
+        pl.when(problem.is_not_null())
+        .then(problem)
         .when(pl.col("text").is_null() | (pl.col("text") == ""))
         .then(pl.lit("the transcript is empty"))
-        .when(pl.col("duration") > max_seconds)
-        .then(too_long)
-        .when(pl.col("duration") < min_seconds)
-        .then(too_short)
+        .when(seconds > max_seconds)
+        .then(pl.format("{} s, longer than max_seconds={}", seconds.round(1), max_seconds))
+        .when(seconds < min_seconds)
+        .then(pl.format("{} s, shorter than min_seconds={}", seconds.round(3), min_seconds))
     )
-    return _divide(table.with_columns(reason=reason).drop("problem"))
+    return _divide(table, reason)
 
 
 def check_alignable(
@@ -68,11 +58,14 @@ def check_alignable(
     """
     frames = frames_of((manifest["duration"].to_numpy() * sample_rate).round().astype(np.int64))
     needed = np.array([_frames_needed(tokenizer.encode(text)) for text in manifest["text"]])
-    table = manifest.with_columns(frames=frames, needed=needed)
-    reason = pl.when(pl.col("frames") < pl.col("needed")).then(
-        pl.format("CTC needs {} frames for the transcript, there are {}", "needed", "frames")
+    reason = pl.when(pl.Series(frames < needed)).then(
+        pl.format(
+            "CTC needs {} frames for the transcript, there are {}",
+            pl.Series(needed),
+            pl.Series(frames),
+        )
     )
-    return _divide(table.with_columns(reason=reason).drop("frames", "needed"))
+    return _divide(manifest, reason)
 
 
 def unknown_characters(texts: Iterable[str], tokenizer: Tokenizer) -> dict[str, int]:
@@ -88,7 +81,9 @@ def _frames_needed(labels: list[int]) -> int:
     return len(labels) + sum(a == b for a, b in pairwise(labels))
 
 
-def _divide(table: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    usable = table.filter(pl.col("reason").is_null()).drop("reason")
-    rest = table.filter(pl.col("reason").is_not_null())
-    return usable, rest.with_columns(reason=pl.format("{}: {}", "path", "reason"))
+def _divide(table: pl.DataFrame, reason: pl.Expr) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows without a reason, and the others with it; the manifest may have a column ``reason``."""
+    reasons = table.select(reason=reason)["reason"]
+    rest = table.filter(reasons.is_not_null())
+    named = pl.format("{}: {}", "path", reasons.drop_nulls())
+    return table.filter(reasons.is_null()), rest.with_columns(reason=named)

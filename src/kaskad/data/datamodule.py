@@ -1,17 +1,19 @@
 """From corpora to loaders of batches: what a run trains, validates and tests on."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytorch_lightning as lightning
+import torch
 from torch.utils.data import DataLoader
 
-from kaskad.data.batch import SKIPPED_SCHEMA, Collate
+from kaskad.data.batch import SKIPPED_SCHEMA, Collate, Skipped
 from kaskad.data.checks import (
     DataError,
-    Tokenizer,
     check_alignable,
     check_audio,
     unknown_characters,
@@ -19,6 +21,7 @@ from kaskad.data.checks import (
 from kaskad.data.corpus import Corpus
 from kaskad.data.dataset import Augment, SpeechDataset
 from kaskad.data.samplers import LengthBuckets
+from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +35,8 @@ class SpeechDataModule(lightning.LightningDataModule):
 
     ``batch_seconds``: seconds of audio in a batch, padding included. ``max_seconds`` and
     ``min_seconds`` bound an utterance. A corpus of which more than ``max_skipped`` (a share) must
-    be set aside stops the run. ``augment`` touches training audio alone.
+    be set aside stops the run. Headers of audio are read once, and kept in the folder ``cache``.
+    ``augment`` touches training audio alone.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         min_seconds: float = 0.05,
         max_seconds: float = 30.0,
         max_skipped: float = 0.2,
+        cache: str | Path | None = None,
         workers: int = 1,
         seed: int = 0,
         augment: Augment | None = None,
@@ -57,6 +62,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         self.min_seconds = min_seconds
         self.max_seconds = max_seconds
         self.max_skipped = max_skipped
+        self.cache = Path(cache) if cache is not None else None
         self.workers = workers
         self.seed = seed
         self.augment = augment
@@ -79,7 +85,10 @@ class SpeechDataModule(lightning.LightningDataModule):
             for name in self.of_role(role):
                 manifest = self.corpora[name].load()
                 usable, rest = check_audio(
-                    manifest, min_seconds=self.min_seconds, max_seconds=self.max_seconds
+                    manifest,
+                    min_seconds=self.min_seconds,
+                    max_seconds=self.max_seconds,
+                    cache=self.cache,
                 )
                 self._keep(name, usable, rest)
                 self._note_conversions(name)
@@ -94,19 +103,16 @@ class SpeechDataModule(lightning.LightningDataModule):
         """
         self.tokenizer = tokenizer
         for name, manifest in self.manifests.items():
-            if self.corpora[name].role == "test" or frames_of is None:
-                unknown = unknown_characters(manifest["text"], tokenizer)
-                self.unknown_characters[name] = unknown
-                if unknown:
-                    listed = ", ".join(f"'{letter}' in {n}" for letter, n in unknown.items())
-                    log.warning(
-                        "%s: transcripts hold characters outside the alphabet (%s): "
-                        "they count as errors",
-                        name,
-                        listed,
-                    )
-            else:
+            role = self.corpora[name].role
+            if role != "train":
+                self._note_unknown_characters(name, tokenizer)
+            if role != "test" and frames_of is not None:
                 self._keep(name, *check_alignable(manifest, tokenizer, frames_of, self.sample_rate))
+
+    def skip(self, utterances: Sequence[Skipped]) -> None:
+        """Add to ``skipped`` what turned out to be unreadable on the way."""
+        rows = [asdict(utterance) for utterance in utterances]
+        self.skipped = pl.concat([self.skipped, pl.DataFrame(rows, schema=SKIPPED_SCHEMA)])
 
     def transcripts(self, role: str) -> list[str]:
         """The transcripts of a role, normalised."""
@@ -141,7 +147,7 @@ class SpeechDataModule(lightning.LightningDataModule):
             manifest["duration"].to_numpy(),
             self.batch_seconds,
             self.max_utterances,
-            shuffle=training,
+            shuffle=training and not self._learns_by_heart(),
             seed=self.seed,
         )
         augment = self.augment if training else None
@@ -151,7 +157,12 @@ class SpeechDataModule(lightning.LightningDataModule):
             num_workers=self.workers,
             collate_fn=Collate(self.tokenizer, self.corpora[name].language),
             persistent_workers=training and self.workers > 0,
+            pin_memory=torch.cuda.is_available(),
         )
+
+    def _learns_by_heart(self) -> bool:
+        """Whether the trainer goes over the same few batches (debug=overfit)."""
+        return getattr(self.trainer, "overfit_batches", 0) > 0
 
     def _keep(self, name: str, usable: pl.DataFrame, rest: pl.DataFrame) -> None:
         self.manifests[name] = usable
@@ -168,6 +179,17 @@ class SpeechDataModule(lightning.LightningDataModule):
                 else f"corpus '{name}' is empty: its manifest has no rows for this split"
             )
         log.warning("%s: set aside %d of %d utterances (%s)", name, rest.height, total, first)
+
+    def _note_unknown_characters(self, name: str, tokenizer: Tokenizer) -> None:
+        unknown = unknown_characters(self.manifests[name]["text"], tokenizer)
+        if unknown:
+            self.unknown_characters[name] = unknown
+            listed = ", ".join(f"'{letter}' in {n}" for letter, n in unknown.items())
+            log.warning(
+                "%s: transcripts hold characters outside the alphabet (%s): they count as errors",
+                name,
+                listed,
+            )
 
     def _note_conversions(self, name: str) -> None:
         manifest = self.manifests[name]

@@ -2,18 +2,12 @@
 
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from kaskad.decoding.hypothesis import Hypothesis, Word
-
-
-class Labels(Protocol):
-    """The side of a tokenizer that decoding needs; id 0 is the blank."""
-
-    def decode(self, ids: list[int]) -> str: ...
+from kaskad.text.tokenizer import Tokenizer
 
 
 class GreedyDecoder:
@@ -22,7 +16,7 @@ class GreedyDecoder:
     ``seconds_per_frame`` turns frames into the times of words.
     """
 
-    def __init__(self, tokenizer: Labels, seconds_per_frame: float) -> None:
+    def __init__(self, tokenizer: Tokenizer, seconds_per_frame: float) -> None:
         self.tokenizer = tokenizer
         self.seconds_per_frame = seconds_per_frame
 

@@ -99,9 +99,9 @@ def score(references: Sequence[str], hypotheses: Sequence[str], language: str) -
     pairs = list(zip(references, hypotheses, strict=True))
     spoken = (
         [
-            (number, words_to_number(hypothesis, language))
+            (number, words_to_number(hypothesis, language, strict=True))
             for reference, hypothesis in pairs
-            if (number := words_to_number(reference, language)) is not None
+            if (number := words_to_number(reference, language, strict=True)) is not None
         ]
         if language in NUMERALS
         else []

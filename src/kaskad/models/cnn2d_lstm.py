@@ -1,7 +1,5 @@
 """CNN2D-LSTM: 2-D convolutions that compress time, then an LSTM."""
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
 from kaskad.audio.features import padding_mask
@@ -24,7 +22,7 @@ class CNN2dLSTM(Encoder):
         self,
         input_size: int,
         time_reduction: int = 2,
-        channels: Sequence[int] = (32, 32),
+        channels: tuple[int, int] = (32, 32),
         kernel_size: int = 3,
         hidden_size: int = 256,
         layers: int = 3,

@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from kaskad.audio.features import Count, Features
+from kaskad.audio.features import Count, Features, padding_mask
 from kaskad.audio.spec_augment import SpecAugment
 from kaskad.data.batch import Batch
 from kaskad.decoding.hypothesis import Hypothesis
 from kaskad.metrics.error_rates import score
 from kaskad.models.encoder import Encoder
 from kaskad.models.schedules import Schedule
-from kaskad.text.characters import BLANK, CharacterTokenizer
+from kaskad.text.tokenizer import BLANK, Tokenizer
 
 Decoder = Callable[[Tensor, Tensor], list[Hypothesis]]
 
@@ -39,7 +39,7 @@ class CTCRecogniser(lightning.LightningModule):
         self,
         features: Features,
         encoder: Encoder,
-        tokenizer: CharacterTokenizer,
+        tokenizer: Tokenizer,
         decoder: Callable[..., Decoder],
         optimizer: Callable[..., torch.optim.Optimizer] | None = None,
         scheduler: Callable[..., Schedule] | None = None,
@@ -89,8 +89,7 @@ class CTCRecogniser(lightning.LightningModule):
             zero_infinity=True,
         )
         repeats = batch.targets[:, 1:] == batch.targets[:, :-1]
-        inside = torch.arange(1, batch.targets.shape[1], device=lengths.device)
-        repeats &= inside < batch.target_lengths[:, None]
+        repeats &= ~padding_mask(batch.target_lengths - 1, repeats.shape[1])
         possible = lengths >= batch.target_lengths + repeats.sum(1)
         return (losses / batch.target_lengths.clamp(min=1))[possible]
 
@@ -99,6 +98,9 @@ class CTCRecogniser(lightning.LightningModule):
             return None
         log_probs, lengths = self(batch.waveforms, batch.waveform_lengths)
         losses = self.losses(log_probs, lengths, batch)
+        # Speed perturbation may shorten what could be aligned before.
+        left_out = float(len(batch) - len(losses))
+        self.log("training/unalignable", left_out, on_epoch=True, on_step=False, reduce_fx="sum")
         if losses.numel() == 0:
             return None
         loss = losses.mean()

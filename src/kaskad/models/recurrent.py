@@ -37,6 +37,8 @@ class RecurrentLayers(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        if layers < 1:
+            raise ValueError(f"layers is {layers}; a recurrent net has at least one")
         self.dim = hidden_size * (2 if bidirectional else 1)
         sizes = [input_size] + [self.dim] * (layers - 1)
         self.forwards = nn.ModuleList(self.cell(s, hidden_size, batch_first=True) for s in sizes)

@@ -43,4 +43,5 @@ def plateau(
 ) -> Schedule:
     """Multiply the rate by ``factor`` when ``monitor`` has not fallen for ``patience`` epochs."""
     schedule = ReduceLROnPlateau(optimizer, factor=factor, patience=patience)
-    return {"scheduler": schedule, "interval": "epoch", "monitor": monitor}
+    # Not strict: validation may come every few epochs only.
+    return {"scheduler": schedule, "interval": "epoch", "monitor": monitor, "strict": False}

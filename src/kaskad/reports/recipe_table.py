@@ -3,59 +3,89 @@
 import json
 import re
 import shlex
+import shutil
 import statistics
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from kaskad.configuration import explain
 from kaskad.reports.environment import environment
+from kaskad.sweeps import JobResult, SweepTable, read_results
 
 
 class RecipeTable(Callback):
-    """Writes ``experiments/<name>.md`` and ``.json`` when a sweep ends: a row a job, mean ± std.
+    """Writes ``<name>.md`` and ``.json`` into the folder of a sweep: a row a job, mean ± std.
+
+    Both are copied to ``experiments/`` unless the sweep is a trial, that is, unless the command
+    line changes more than how the recipe is run (``hydra/launcher=…``). A sweep with failed jobs
+    writes nothing.
 
     ``figures`` maps the figures of a run (``test/wer``) to the heads of their columns; shares are
-    shown in percent, other figures (``training/minutes``) as they are. A sweep with failed jobs
-    writes nothing.
+    shown in percent, other figures (``training/minutes``) as they are. ``harmonic_mean`` gives
+    each run further figures: a name for each, and the figures of which it is the mean.
     """
 
-    def __init__(self, name: str, figures: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        figures: Mapping[str, str],
+        harmonic_mean: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self.name = name
         self.figures = dict(figures)
+        self.harmonic_mean = dict(harmonic_mean or {})
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        results = [
-            json.loads(file.read_text(encoding="utf-8"))
-            for file in Path(config.hydra.sweep.dir).rglob("result.json")
-        ]
-        results.sort(key=lambda result: result["job"])
-        if not results or any(result["failure"] for result in results):
+        try:
+            self._write(config)
+        except Exception as error:  # of which Hydra would make a warning, and end well
+            print(f"experiments/{self.name}: no table: {explain(error)}", file=sys.stderr)
+            SweepTable().on_multirun_end(config)  # its turn would come after this one
+            sys.exit(1)
+
+    def _write(self, config: DictConfig) -> None:
+        sweep = Path(config.hydra.sweep.dir)
+        results = read_results(sweep)
+        if not results or any(result.failure for result in results):
             return
         made = environment(seed=None)
-        rows = [{"run": _swept(result), **self._columns(result["figures"])} for result in results]
         table = {
             "command": shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
             "commit": made["commit"],
             "started": made["started"],
             "machine": f"{made['cpus']} CPUs, {', '.join(made['gpus']) or 'no GPU'}",
-            "rows": rows,
+            "rows": [{"run": _swept(result), **self._columns(result)} for result in results],
         }
         text = json.dumps(table, ensure_ascii=False, indent=4) + "\n"
-        sources = config.hydra.runtime.config_sources
-        conf = Path(next(source.path for source in sources if source.provider == "main"))
-        beside = conf.parent / "experiments" / self.name
-        beside.with_suffix(".json").write_text(text, encoding="utf-8")
-        beside.with_suffix(".md").write_text(self._markdown(table), encoding="utf-8")
+        files = [sweep / f"{self.name}.json", sweep / f"{self.name}.md"]
+        files[0].write_text(text, encoding="utf-8")
+        files[1].write_text(self._markdown(table), encoding="utf-8")
+        if changes := self._changes(config):
+            print(f"{files[1]} is the table of a trial: {' '.join(changes)}")
+        else:
+            sources = config.hydra.runtime.config_sources
+            conf = Path(next(source.path for source in sources if source.provider == "main"))
+            for file in files:
+                print(shutil.copy(file, conf.parent / "experiments"))
 
-    def _columns(self, figures: Mapping[str, float]) -> dict[str, float]:
-        return {name: round(figures[name], 6) for name in self.figures if name in figures}
+    def _changes(self, config: DictConfig) -> list[str]:
+        """What the command line says beyond the name of the recipe and how to run it."""
+        said = config.hydra.overrides
+        settings = [override for override in said.task if override != f"+experiments={self.name}"]
+        return settings + [o for o in said.hydra if re.match(r"\W*hydra\W(sweeper|callbacks)", o)]
+
+    def _columns(self, result: JobResult) -> dict[str, float]:
+        for name, parts in self.harmonic_mean.items():
+            values = [result.figure(part, f"harmonic_mean.{name}") for part in parts]
+            result.figures[name] = statistics.harmonic_mean(values)  # 0 where one of them is 0
+        return {name: round(result.figure(name, "figures"), 6) for name in self.figures}
 
     def _markdown(self, table: Mapping[str, Any]) -> str:
-        names = [name for name in self.figures if name in table["rows"][0]]
         lines = [
             f"# {self.name}",
             "",
@@ -63,21 +93,23 @@ class RecipeTable(Callback):
             "",
             f"Commit {table['commit']}, {table['started']}, {table['machine']}.",
             "",
-            "| run | " + " | ".join(self.figures[name] for name in names) + " |",
-            "|---|" + "---:|" * len(names),
+            "| run | " + " | ".join(self.figures.values()) + " |",
+            "|---|" + "---:|" * len(self.figures),
         ]
         for row in table["rows"]:
-            cells = [_shown(name, row[name]) for name in names]
+            cells = [_shown(name, row[name]) for name in self.figures]
             lines.append(f"| {row['run']} | " + " | ".join(cells) + " |")
         if len(table["rows"]) > 1:
-            cells = [_mean_and_std(name, [row[name] for row in table["rows"]]) for name in names]
+            cells = [
+                _mean_and_std(name, [row[name] for row in table["rows"]]) for name in self.figures
+            ]
             lines.append("| **mean ± std** | " + " | ".join(cells) + " |")
         return "\n".join(lines) + "\n"
 
 
-def _swept(result: Mapping[str, Any]) -> str:
+def _swept(result: JobResult) -> str:
     """The overrides that tell this job from the others: all but the recipe's name."""
-    return " ".join(o for o in result["overrides"] if not re.match(r"\+?experiments=|hydra", o))
+    return " ".join(o for o in result.overrides if not re.match(r"\+?experiments=|hydra", o))
 
 
 def _is_share(name: str) -> bool:

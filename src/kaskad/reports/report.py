@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 import polars as pl
+from polars import selectors
 from rich.console import Console
 from rich.table import Table
 
@@ -30,10 +31,11 @@ def judge(results: pl.DataFrame, language: str, seconds: float) -> dict[str, Any
     """Score one corpus. ``results`` has id, reference, hypothesis and duration (s); ``seconds``
     is what recognising it took."""
     scores = score(results["reference"].to_list(), results["hypothesis"].to_list(), language)
+    figures = scores.figures() if scores.utterances else {}
     audio = float(results["duration"].sum())
     return {
         "utterances": scores.utterances,
-        "figures": {name: round(value, 6) for name, value in scores.figures().items()},
+        "figures": {name: round(value, 6) for name, value in figures.items()},
         "words": _counts(scores.words),
         "characters": _counts(scores.characters),
         "numbers": scores.numbers,
@@ -52,7 +54,7 @@ def write_report(report: Mapping[str, Any], results: pl.DataFrame, folder: Path)
     template = files("kaskad.reports").joinpath("report.html").read_text(encoding="utf-8")
     page = jinja2.Environment(autoescape=True).from_string(template)
     (folder / "report.html").write_text(page.render(report=report, titles=TITLES), encoding="utf-8")
-    results.write_csv(folder / "hypotheses.csv")
+    results.select(~selectors.nested()).write_csv(folder / "hypotheses.csv")
 
 
 def show_report(report: Mapping[str, Any], console: Console) -> None:
@@ -67,6 +69,7 @@ def show_report(report: Mapping[str, Any], console: Console) -> None:
             table.add_row(title, *("–" if s is None else f"{100 * s:.2f} %" for s in shares))
     for name, title in (
         ("utterances", "utterances"),
+        ("skipped", "skipped"),
         ("audio_seconds_per_second", "audio seconds per second"),
     ):
         table.add_row(title, *(f"{part[name]:.0f}" for part in corpora.values()))

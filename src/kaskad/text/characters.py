@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Self
 
-BLANK = 0
+from kaskad.text.tokenizer import BLANK
 
 
 class CharacterTokenizer:

@@ -2,12 +2,17 @@
 
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import lru_cache
 from typing import NamedTuple
 
 from num2words import num2words
 
 LIMIT = 1000**5  # numbers are below this: trillions are the last scale in the tables
 NOTHING = range(0)
+# From this similarity (difflib's ratio) on, a word may be a misheard numeral: "двадцати" has 0.88,
+# "пят" 0.86, "пяти" and "адин" 0.75, but "ну" 0.67, "please" 0.5, "рублей" 0.4.
+RESEMBLANCE = 0.75
 
 
 class Numeral(NamedTuple):
@@ -93,13 +98,20 @@ def number_to_words(number: int, language: str) -> str:
     return " ".join(word for word in words if word != "and")
 
 
-def words_to_number(text: str, language: str) -> int | None:
+def words_to_number(text: str, language: str, *, strict: bool = False) -> int | None:
     """Return the number that ``text`` speaks of, or ``None`` where it is not exactly one.
 
     Words that are no numerals are passed over wherever they stand, "and" and the article of
     "a hundred" among them; so are hyphens, punctuation, signs ("минус пять" is 5) and forms that
     counting does not take ("сто пятый" is 100). A run of digits is the number it writes ("25",
     "25 тысяч").
+
+    A word spelt almost like a numeral is not passed over: it may be one misheard, and a misheard
+    number is no number. "двадцать пят" and "сто двадцати" are ``None``, and, as caution has it,
+    so are "да, пять" (два) and "the five" (three).
+
+    ``strict`` passes over no word at all but the English "a" and "and" where they belong ("a
+    hundred and five"): for judging a hypothesis, in which every word counts.
 
     All the numerals that remain must together make one well-formed number: "сто пять" is 105.
     A scale alone counts once ("тысяча пять" is 1005); gender and case need not agree ("два тысяча"
@@ -113,11 +125,13 @@ def words_to_number(text: str, language: str) -> int | None:
     known = NUMERALS[language]
     # Fifteen digits are the longest number below LIMIT; a longer run falls apart, so it is None.
     tokens = re.findall(r"\d{1,15}|[^\W\d_]+", text.lower())
-    numerals = [
-        Numeral(int(token)) if token.isdecimal() else known[token]
-        for token in tokens
-        if token.isdecimal() or token in known
-    ]
+    heard = [Numeral(int(token)) if token.isdecimal() else known.get(token) for token in tokens]
+    beside = [None, *heard, None]
+    for token, left, numeral, right in zip(tokens, beside, heard, beside[2:], strict=False):
+        is_noise = numeral is None and not _belongs(token, left, right)
+        if is_noise and (strict or _resembles_a_numeral(token, language)):
+            return None
+    numerals = [numeral for numeral in heard if numeral is not None]
     return _compose(numerals, range(LIMIT)) if numerals else None
 
 
@@ -139,6 +153,18 @@ def _compose(numerals: list[Numeral], allowed: range) -> int | None:
     count = _compose(numerals[:at], before) if at > 0 else 1
     rest = _compose(numerals[at + 1 :], after) if at + 1 < len(numerals) else 0
     return None if count is None or rest is None else count * value + rest
+
+
+def _belongs(word: str, left: Numeral | None, right: Numeral | None) -> bool:
+    """Is this the article of *a* hundred, or the conjunction of a hundred *and* five?"""
+    if word == "and":
+        return left is not None and left.before != NOTHING and right is not None
+    return word == "a" and left is None and right is not None and right.before != NOTHING
+
+
+@lru_cache(maxsize=4096)
+def _resembles_a_numeral(word: str, language: str) -> bool:
+    return bool(get_close_matches(word, NUMERALS[language], n=1, cutoff=RESEMBLANCE))
 
 
 def _require_known(language: str) -> None:
