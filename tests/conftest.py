@@ -9,12 +9,14 @@ import numpy as np
 import polars as pl
 import pytest
 import soundfile
+import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
 import kaskad.commands  # noqa: F401 - puts experiments/ where hydra.compose finds it
 
 ROOT = Path(__file__).resolve().parents[1]
+torch.set_num_threads(1)  # the nets of the tests are so small that threads only wait
 
 
 @pytest.fixture(scope="session")
