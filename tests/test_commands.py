@@ -96,6 +96,8 @@ def start(project, *arguments, cwd=None, stderr=subprocess.PIPE, **environment):
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
+        # A shell starts background jobs deaf to Ctrl-C, and what they start inherits that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
