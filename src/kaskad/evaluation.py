@@ -41,8 +41,11 @@ def evaluate(config: DictConfig) -> dict[str, float]:
         enable_model_summary=False,
     )
     title = f"{trained['task']} on {HydraConfig.get().runtime.choices['data']}"
-    extra = {"checkpoint": str(checkpoint.resolve())}
-    return test_and_report(trainer, recogniser, data, folder, title, trained["seed"], extra)
+    origin = {
+        "checkpoint": str(checkpoint.resolve()),
+        "environment": environment(trained["seed"]),
+    }
+    return test_and_report(trainer, recogniser, data, folder, title, origin)
 
 
 def test_and_report(
@@ -51,11 +54,11 @@ def test_and_report(
     data: SpeechDataModule,
     folder: Path,
     title: str,
-    seed: int,
-    extra: dict[str, Any],
+    origin: dict[str, Any],
 ) -> dict[str, float]:
     """Run the test, write the report into ``folder``, show it, and return its figures.
 
+    ``origin`` is what the report says of where the model comes from, its ``environment`` at least.
     A figure bears the name of its corpus: ``test/wer``. Raises ``DataError``, once the report is
     written, if nothing of a corpus could be read.
     """
@@ -69,7 +72,7 @@ def test_and_report(
     report = {
         "title": title,
         "parameters": sum(p.numel() for p in recogniser.parameters()),
-        **extra,
+        **origin,
         "corpora": {
             name: {
                 **judge(table, data.corpora[name].language, results.seconds[i]),
@@ -79,7 +82,6 @@ def test_and_report(
         },
         "skipped": data.skipped.to_dicts(),
         "unknown_characters": data.unknown_characters,
-        "environment": environment(seed),
     }
     together = pl.concat(
         [table.with_columns(corpus=pl.lit(name)) for name, table in tables.items()],

@@ -31,7 +31,8 @@ def train(config: DictConfig) -> dict[str, float]:
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     _need_disk_space(folder, config.disk_reserve)
-    _write_json(folder / "environment.json", environment(config.seed))
+    made = environment(config.seed)
+    _write_json(folder / "environment.json", made)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
     # Lightning announces at every start what config.yaml says anyway.
@@ -53,9 +54,8 @@ def train(config: DictConfig) -> dict[str, float]:
         "minutes": round((time.perf_counter() - began) / 60, 2),
         **_take_best(trainer, recogniser),
     }
-    figures = test_and_report(
-        trainer, recogniser, data, folder, config.task, config.seed, {"training": training}
-    )
+    origin = {"training": training, "environment": made}
+    figures = test_and_report(trainer, recogniser, data, folder, config.task, origin)
     return {**figures, "training/minutes": training["minutes"]}
 
 
