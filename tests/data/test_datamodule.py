@@ -259,6 +259,17 @@ def test_lightning_gives_every_epoch_its_own_order_and_augmentation(
     assert len(heard) == 3 * 12
 
 
+def test_a_trainer_that_overfits_gets_the_same_batches_in_every_epoch(make_corpus) -> None:
+    data = connected(data_from(make_corpus(WORDS * 8), "train", batch_seconds=4.0))
+    data.trainer = lightning.Trainer(overfit_batches=2, accelerator="cpu", logger=False)
+    epochs = []
+    for epoch in range(2):
+        loader = data.train_dataloader()
+        loader.batch_sampler.set_epoch(epoch)
+        epochs.append([batch.ids for batch in loader])
+    assert epochs[0] == epochs[1]
+
+
 def test_the_number_of_workers_changes_nothing(make_corpus) -> None:
     manifest = make_corpus([f"{n}" for n in range(8)], list(np.linspace(0.2, 0.9, 8)))
     options = {"max_utterances": 3, "seed": 3, "augment": Augmentation([Speed()])}
