@@ -141,7 +141,8 @@ def write_manifest(table: pl.DataFrame, path: Path) -> None:
 
     Raises ``ManifestError`` on what ``read_manifest`` would refuse: ids that repeat.
     """
-    _refuse_repeated_ids(table, path)
+    if "id" in table.columns:
+        _refuse_repeated_ids(table, path)
     folder = f"{path.parent.resolve()}/"
     write_table(table.with_columns(pl.col("path").str.strip_prefix(folder)), path)
 
