@@ -156,6 +156,8 @@ class SpeechDataModule(lightning.LightningDataModule):
             batch_sampler=sampler,
             num_workers=self.workers,
             collate_fn=Collate(self.tokenizer, self.corpora[name].language),
+            # Said, because joblib's processes have another way, in which workers cannot start.
+            multiprocessing_context="fork" if self.workers > 0 else None,
             persistent_workers=training and self.workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
