@@ -53,7 +53,7 @@ class RecipeTable(Callback):
         results = read_results(sweep)
         if not results or any(result.failure for result in results):
             return
-        made = environment(seed=None)
+        made = _began(sweep)
         table = {
             "command": shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
             "commit": made["commit"],
@@ -105,6 +105,13 @@ class RecipeTable(Callback):
             ]
             lines.append("| **mean ± std** | " + " | ".join(cells) + " |")
         return "\n".join(lines) + "\n"
+
+
+def _began(sweep: Path) -> dict[str, Any]:
+    """Where the first job began: the code may have changed by the time the last one ends."""
+    for file in sorted(sweep.rglob("environment.json")):
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    return environment(seed=None)
 
 
 def _swept(result: JobResult) -> str:
