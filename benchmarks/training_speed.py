@@ -34,7 +34,7 @@ import kaskad.commands  # noqa: F401 - registers what conf/ asks of the machine
 from kaskad import training
 from kaskad.data.batch import Batch
 from kaskad.data.datamodule import SpeechDataModule
-from kaskad.models.ctc_recogniser import CTCRecogniser
+from kaskad.models.ctc_recogniser import CTCRecogniser, ctc_losses
 from kaskad.models.recurrent import LSTM
 from kaskad.reports.environment import environment
 
@@ -125,7 +125,7 @@ def train_barely(
     for _, batch in zip(range(steps), data.train_dataloader(), strict=False):
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             log_probs, lengths = recogniser(batch.waveforms, batch.waveform_lengths)
-            loss = recogniser.losses(log_probs, lengths, batch).mean()
+            loss = ctc_losses(log_probs, lengths, batch).mean()
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(recogniser.parameters(), config.trainer.gradient_clip_val)

@@ -15,7 +15,7 @@ from kaskad.callbacks.skipped import SkippedUtterances
 from kaskad.data.checks import DataError
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.models.checkpoints import find_checkpoint, load_recogniser
-from kaskad.models.ctc_recogniser import CTCRecogniser
+from kaskad.models.recogniser import Recogniser
 from kaskad.reports.environment import environment
 from kaskad.reports.report import judge, show_report, write_report
 
@@ -50,7 +50,7 @@ def evaluate(config: DictConfig) -> dict[str, float]:
 
 def test_and_report(
     trainer: lightning.Trainer,
-    recogniser: CTCRecogniser,
+    recogniser: Recogniser,
     data: SpeechDataModule,
     folder: Path,
     title: str,

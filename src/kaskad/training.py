@@ -18,7 +18,7 @@ from kaskad.callbacks.skipped import SkippedUtterances
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.evaluation import test_and_report
 from kaskad.models.checkpoints import SaveConfig, read_checkpoint
-from kaskad.models.ctc_recogniser import CTCRecogniser
+from kaskad.models.recogniser import Recogniser
 from kaskad.reports.environment import environment
 
 log = logging.getLogger(__name__)
@@ -40,8 +40,8 @@ def train(config: DictConfig) -> dict[str, float]:
 
     data = load_data(config)
     fit_tokenizer(config, data)
-    recogniser: CTCRecogniser = instantiate(config.model)
-    data.connect(recogniser.tokenizer, recogniser.frame_count)
+    recogniser: Recogniser = instantiate(config.model)
+    data.connect(recogniser.tokenizer, recogniser.alignment_frames)
     resolved = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     OmegaConf.save(resolved, folder / "config.yaml")
 
@@ -89,7 +89,7 @@ def make_trainer(config: DictConfig, resolved: dict[str, Any], folder: Path) -> 
     return trainer
 
 
-def _take_best(trainer: lightning.Trainer, recogniser: CTCRecogniser) -> dict[str, Any]:
+def _take_best(trainer: lightning.Trainer, recogniser: Recogniser) -> dict[str, Any]:
     """Take over the best weights; returns what the report says of the training."""
     checkpoint = trainer.checkpoint_callback
     said: dict[str, Any] = {"epochs": trainer.current_epoch, "steps": trainer.global_step}

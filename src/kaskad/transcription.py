@@ -23,7 +23,7 @@ from kaskad.data.batch import Skipped, Utterance
 from kaskad.data.dataset import SpeechDataset
 from kaskad.data.samplers import LengthBuckets
 from kaskad.models.checkpoints import load_recogniser
-from kaskad.models.ctc_recogniser import CTCRecogniser
+from kaskad.models.recogniser import Recogniser
 from kaskad.text.numerals import NUMERALS, words_to_number
 
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ def read_input(path: Path) -> tuple[pl.DataFrame, str, Path]:
 
 
 def transcribe_files(
-    recogniser: CTCRecogniser,
+    recogniser: Recogniser,
     paths: Sequence[str],
     *,
     batch_seconds: float = 120.0,

@@ -15,7 +15,7 @@ import torch
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from kaskad.models.ctc_recogniser import CTCRecogniser
+from kaskad.models.recogniser import Recogniser
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class SaveConfig(lightning.Callback):
 
 def load_recogniser(
     path: str | Path, *, decoder: DictConfig | None = None, trusted: Sequence[str] = ()
-) -> tuple[CTCRecogniser, dict[str, Any]]:
+) -> tuple[Recogniser, dict[str, Any]]:
     """Return the recogniser of a checkpoint, ready to transcribe, and the run's configuration.
 
     ``path`` is a checkpoint or a folder of runs (see ``find_checkpoint``); ``decoder`` replaces

@@ -1,0 +1,135 @@
+"""What every recogniser does around its net: train, validate, test, transcribe."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from kaskad.audio.features import Count, Features
+from kaskad.audio.spec_augment import SpecAugment
+from kaskad.data.batch import Batch
+from kaskad.decoding.hypothesis import Hypothesis
+from kaskad.metrics.error_rates import score
+from kaskad.models.schedules import Schedule
+from kaskad.text.tokenizer import Tokenizer
+
+
+class DivergedError(RuntimeError):
+    """The loss is no longer a number: nothing more can be learnt in this run."""
+
+
+class Recogniser(lightning.LightningModule):
+    """Waveforms in, hypotheses out. A subclass says how: ``losses``, ``hypotheses``, ``judge``.
+
+    ``optimizer`` and ``scheduler`` are partial: each is finished here. A recogniser that only
+    transcribes needs neither, nor ``augment``.
+    """
+
+    def __init__(
+        self,
+        features: Features,
+        tokenizer: Tokenizer,
+        optimizer: Callable[..., torch.optim.Optimizer] | None = None,
+        scheduler: Callable[..., Schedule] | None = None,
+        augment: SpecAugment | None = None,
+    ) -> None:
+        super().__init__()
+        self.features = features
+        self.tokenizer = tokenizer
+        self.augment = augment
+        self.make_optimizer = optimizer
+        self.make_schedule = scheduler
+        self._judged: list[tuple[str, str]] = []
+
+    def losses(self, batch: Batch) -> Tensor:
+        """The loss, per label, of each utterance that can be learnt from (at most batch,)."""
+        raise NotImplementedError
+
+    def hypotheses(self, waveforms: Tensor, lengths: Tensor) -> list[Hypothesis]:
+        """What is said in each of (batch, samples), (batch,)."""
+        raise NotImplementedError
+
+    def judge(self, batch: Batch) -> tuple[Tensor, list[Hypothesis]]:
+        """``losses`` and ``hypotheses`` of a batch, from one pass through the net."""
+        raise NotImplementedError
+
+    def alignment_frames(self, samples: Count) -> Count:
+        """The frames on which the labels must find room; here each sample would do: no limit."""
+        return samples
+
+    def see(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (batch, frames, bins) of the waveforms, in training augmented, and lengths."""
+        features, lengths = self.features(waveforms, lengths)
+        if self.training and self.augment is not None:
+            features = self.augment(features, lengths)
+        return features, lengths
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor | None:
+        if len(batch) == 0:
+            return None
+        losses = self.losses(batch)
+        # Speed perturbation may shorten what could be aligned before.
+        left_out = float(len(batch) - len(losses))
+        self.log("training/unalignable", left_out, on_epoch=True, on_step=False, reduce_fx="sum")
+        if losses.numel() == 0:
+            return None
+        loss = losses.mean()
+        if not torch.isfinite(loss):
+            raise DivergedError(
+                f"the loss is {loss.item()} at step {self.global_step} (utterances "
+                f"{', '.join(batch.ids[:3])}, …); try a lower optimizer.lr"
+            )
+        self.log(
+            "training/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(batch)
+        )
+        return loss
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        if len(batch) == 0:
+            return
+        losses, hypotheses = self.judge(batch)
+        if losses.numel():
+            self.log("validation/loss", losses.mean(), batch_size=len(losses))
+        self._language = batch.language
+        texts = [hypothesis.text for hypothesis in hypotheses]
+        self._judged += zip(batch.texts, texts, strict=True)
+
+    def on_validation_epoch_end(self) -> None:
+        if self._judged:
+            references, hypotheses = zip(*self._judged, strict=True)
+            figures = score(references, hypotheses, self._language).figures()
+            self.log_dict({f"validation/{name}": value for name, value in figures.items()})
+            self.log("wer", figures["wer"], prog_bar=True, logger=False)
+        self._judged.clear()
+
+    def test_step(self, batch: Batch, batch_index: int, dataloader_idx: int = 0) -> dict[str, Any]:
+        return {"hypotheses": self.recognise(batch)}
+
+    def predict_step(self, batch: Batch, batch_index: int) -> list[Hypothesis]:
+        return self.recognise(batch)
+
+    def recognise(self, batch: Batch) -> list[Hypothesis]:
+        """What is said in each utterance of the batch."""
+        if len(batch) == 0:
+            return []
+        return self.hypotheses(batch.waveforms, batch.waveform_lengths)
+
+    @torch.inference_mode()
+    def transcribe(self, waveforms: Sequence[np.ndarray]) -> list[Hypothesis]:
+        """What is said in each of (samples,) float32 at ``features.sample_rate`` Hz."""
+        lengths = torch.tensor([len(waveform) for waveform in waveforms])
+        padded = pad_sequence([torch.from_numpy(w) for w in waveforms], batch_first=True)
+        return self.eval().hypotheses(padded.to(self.device), lengths.to(self.device))
+
+    def configure_optimizers(self) -> Any:
+        if self.make_optimizer is None:
+            raise ValueError("this recogniser was loaded to transcribe: it has no optimizer")
+        optimizer = self.make_optimizer(self.parameters())
+        if self.make_schedule is None:
+            return optimizer
+        schedule = self.make_schedule(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
