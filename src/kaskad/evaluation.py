@@ -92,8 +92,8 @@ def test_and_report(
     for name, table in tables.items():
         if table.is_empty():
             raise DataError(f"corpus '{name}': none of its utterances could be read: no figures")
-    return {
-        f"{name}/{figure}": value
-        for name, part in report["corpora"].items()
-        for figure, value in part["figures"].items()
-    }
+    figures = {"parameters": float(report["parameters"])}
+    for name, part in report["corpora"].items():
+        figures |= {f"{name}/{figure}": value for figure, value in part["figures"].items()}
+        figures[f"{name}/audio_seconds_per_second"] = part["audio_seconds_per_second"]
+    return figures

@@ -35,6 +35,10 @@ ROWS = """\
 | seed=2 | 60.00 % | 0.00 % | 7.0 |
 | **mean ± std** | 30.00 ± 26.46 % | 11.67 ± 10.41 % | 4.00 ± 2.65 |
 """
+OF_TWO_NETS = """\
+| model=b seed=0 | 60.00 % | 0.00 % | 7.0 |
+| **model=a: mean ± std** | 15.00 ± 7.07 % | 17.50 ± 3.54 % | 2.50 ± 0.71 |
+"""
 RECIPES = sorted(path.stem for path in Path(__file__).parents[2].glob("experiments/*.yaml"))
 
 
@@ -47,11 +51,11 @@ def end_sweep(tmp_path):
     (tmp_path / "experiments" / "short.yaml").write_text(RECIPE)
     (tmp_path / "experiments" / "short.md").write_text("the table of old")
 
-    def end(*overrides, failure=""):
+    def end(*overrides, failure="", jobs=("seed=0", "seed=1", "seed=2")):
         for job, figures in enumerate(RUNS):
             folder = tmp_path / "sweep" / str(job)
             folder.mkdir()
-            result = JobResult(job, ["+experiments=short", f"seed={job}"], figures)
+            result = JobResult(job, ["+experiments=short", *jobs[job].split()], figures)
             result.failure = failure if job == 1 else ""
             result.write(folder)
         sweep = f"hydra.sweep.dir={tmp_path / 'sweep'}"
@@ -91,6 +95,11 @@ def test_the_table_of_a_trial_stays_in_its_sweep(end_sweep, change, capsys):
     assert change in capsys.readouterr().out
 
 
+def test_means_are_taken_over_seeds_alone(end_sweep):
+    project = end_sweep(jobs=("model=a seed=0", "model=a seed=1", "model=b seed=0"))
+    assert (project / "sweep" / "short.md").read_text("utf-8").endswith(OF_TWO_NETS)
+
+
 def test_a_sweep_with_a_failed_job_has_no_table(end_sweep):
     project = end_sweep(failure="no memory")
     assert (project / "experiments" / "short.md").read_text() == "the table of old"
@@ -125,6 +134,7 @@ def test_the_table_of_a_recipe_bears_its_name_and_wants_figures_that_runs_give(
     table = instantiate(HydraConfig.get().callbacks.recipe_table)
     assert table.name == recipe
     tests = [name for name, corpus in config.data.corpora.items() if corpus.role == "test"]
-    given = {f"{test}/{name}" for test in tests for name in score(["one"], ["one"], "en").figures()}
+    names = [*score(["one"], ["one"], "en").figures(), "audio_seconds_per_second"]
+    given = {f"{test}/{name}" for test in tests for name in names}
     wanted = set(table.figures).difference(table.harmonic_mean)
-    assert wanted.union(*table.harmonic_mean.values()) <= {*given, "training/minutes"}
+    assert wanted.union(*table.harmonic_mean.values()) <= {*given, "training/minutes", "parameters"}

@@ -19,7 +19,8 @@ from kaskad.sweeps import JobResult, SweepTable, read_results
 
 
 class RecipeTable(Callback):
-    """Writes ``<name>.md`` and ``.json`` into the folder of a sweep: a row a job, mean ± std.
+    """Writes ``<name>.md`` and ``.json`` into the folder of a sweep: a row a job, and mean ± std of
+    the jobs that differ in the override ``over`` alone.
 
     Both are copied to ``experiments/`` unless the sweep is a trial, that is, unless the command
     line changes more than how the recipe is run (``hydra/launcher=…``). A sweep with failed jobs
@@ -35,8 +36,10 @@ class RecipeTable(Callback):
         name: str,
         figures: Mapping[str, str],
         harmonic_mean: Mapping[str, Sequence[str]] | None = None,
+        over: str = "seed",
     ) -> None:
         self.name = name
+        self.over = over
         self.figures = dict(figures)
         self.harmonic_mean = dict(harmonic_mean or {})
 
@@ -99,12 +102,20 @@ class RecipeTable(Callback):
         for row in table["rows"]:
             cells = [_shown(name, row[name]) for name in self.figures]
             lines.append(f"| {row['run']} | " + " | ".join(cells) + " |")
-        if len(table["rows"]) > 1:
-            cells = [
-                _mean_and_std(name, [row[name] for row in table["rows"]]) for name in self.figures
-            ]
-            lines.append("| **mean ± std** | " + " | ".join(cells) + " |")
+        for what, rows in self._alike(table["rows"]).items():
+            if len(rows) > 1:
+                cells = [_mean_and_std(name, [row[name] for row in rows]) for name in self.figures]
+                head = f"**{what}: mean ± std**" if what else "**mean ± std**"
+                lines.append(f"| {head} | " + " | ".join(cells) + " |")
         return "\n".join(lines) + "\n"
+
+    def _alike(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+        """The rows that differ in ``over`` alone, by what they have in common."""
+        groups: dict[str, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            common = [o for o in row["run"].split() if not o.startswith(f"{self.over}=")]
+            groups.setdefault(" ".join(common), []).append(row)
+        return groups
 
 
 def _began(sweep: Path) -> dict[str, Any]:
@@ -120,7 +131,7 @@ def _swept(result: JobResult) -> str:
 
 
 def _is_share(name: str) -> bool:
-    return not name.startswith("training/")
+    return not name.startswith("training/") and not name.endswith(("_per_second", "parameters"))
 
 
 def _shown(name: str, value: float) -> str:
