@@ -79,6 +79,8 @@ def command(config_name: str, config_dir: Path | None = None) -> Callable[[Task]
             defaults = cast(DictConfig, OmegaConf.load(folder / f"{config_name}.yaml"))
             defaults.pop("optimised_metric", None)  # which null turns off
             check(config, defaults)
+            # Lightning announces at every start what config.yaml says anyway.
+            logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
             return task(config)
 
         @functools.wraps(task)

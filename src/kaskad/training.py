@@ -35,8 +35,6 @@ def train(config: DictConfig) -> dict[str, float]:
     _write_json(folder / "environment.json", made)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
-    # Lightning announces at every start what config.yaml says anyway.
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
 
     data = load_data(config)
     fit_tokenizer(config, data)

@@ -12,7 +12,8 @@ from polars import selectors
 from rich.console import Console
 from rich.table import Table
 
-from kaskad.metrics.error_rates import ErrorCounts, score, word_errors
+from kaskad.metrics.error_rates import word_errors
+from kaskad.metrics.scores import Scores
 
 EXAMPLES = 5
 WORST = 20
@@ -24,21 +25,21 @@ TITLES = {
     "sentence_accuracy": "exact sentences",
     "number_accuracy": "exact numbers",
     "digit_cer": "CER of digits",
+    "balanced_accuracy": "balanced accuracy",
+    "accuracy_female": "accuracy of women",
+    "accuracy_male": "accuracy of men",
 }
 
 
-def judge(results: pl.DataFrame, language: str, seconds: float) -> dict[str, Any]:
-    """Score one corpus. ``results`` has id, reference, hypothesis and duration (s); ``seconds``
-    is what recognising it took."""
-    scores = score(results["reference"].to_list(), results["hypothesis"].to_list(), language)
+def describe(results: pl.DataFrame, scores: Scores, seconds: float) -> dict[str, Any]:
+    """What is said of one corpus. ``results`` has id, reference, hypothesis and duration (s);
+    ``seconds`` is what recognising it took."""
     figures = scores.figures() if scores.utterances else {}
     audio = float(results["duration"].sum())
     return {
         "utterances": scores.utterances,
         "figures": {name: round(value, 6) for name, value in figures.items()},
-        "words": _counts(scores.words),
-        "characters": _counts(scores.characters),
-        "numbers": scores.numbers,
+        **scores.counts(),
         "audio_seconds": round(audio, 2),
         "seconds": round(seconds, 2),
         "audio_seconds_per_second": round(audio / max(seconds, 1e-9), 1),
@@ -53,7 +54,9 @@ def write_report(report: Mapping[str, Any], results: pl.DataFrame, folder: Path)
     (folder / "report.json").write_text(text, encoding="utf-8")
     template = files("kaskad.reports").joinpath("report.html").read_text(encoding="utf-8")
     page = jinja2.Environment(autoescape=True).from_string(template)
-    (folder / "report.html").write_text(page.render(report=report, titles=TITLES), encoding="utf-8")
+    (folder / "report.html").write_text(
+        page.render(report=report, titles=_titles(report)), encoding="utf-8"
+    )
     results.select(~selectors.nested()).write_csv(folder / "hypotheses.csv")
 
 
@@ -63,10 +66,9 @@ def show_report(report: Mapping[str, Any], console: Console) -> None:
     table = Table(title=report["title"], title_justify="left")
     for heading in ("", *corpora):
         table.add_column(heading, justify="right" if heading else "left")
-    for name, title in TITLES.items():
-        if any(name in part["figures"] for part in corpora.values()):
-            shares = [part["figures"].get(name) for part in corpora.values()]
-            table.add_row(title, *("–" if s is None else f"{100 * s:.2f} %" for s in shares))
+    for name, title in _titles(report).items():
+        shares = [part["figures"].get(name) for part in corpora.values()]
+        table.add_row(title, *("–" if s is None else f"{100 * s:.2f} %" for s in shares))
     for name, title in (
         ("utterances", "utterances"),
         ("skipped", "skipped"),
@@ -87,6 +89,12 @@ def show_report(report: Mapping[str, Any], console: Console) -> None:
         console.print(f"{len(report['skipped'])} utterances were skipped; skipped.csv says why")
 
 
+def _titles(report: Mapping[str, Any]) -> dict[str, str]:
+    """Of TITLES, those that a corpus of the report has a figure for."""
+    given = {name for part in report["corpora"].values() for name in part["figures"]}
+    return {name: title for name, title in TITLES.items() if name in given}
+
+
 def _worst(results: pl.DataFrame) -> pl.DataFrame:
     errors = [
         word_errors([reference], [hypothesis]).rate
@@ -99,12 +107,3 @@ def _worst(results: pl.DataFrame) -> pl.DataFrame:
 def _rows(results: pl.DataFrame) -> list[dict[str, Any]]:
     columns = ("id", "reference", "hypothesis", "speaker", "wer")
     return results.select(name for name in columns if name in results.columns).to_dicts()
-
-
-def _counts(counts: ErrorCounts) -> dict[str, int]:
-    return {
-        "reference": counts.reference_length,
-        "substitutions": counts.substitutions,
-        "deletions": counts.deletions,
-        "insertions": counts.insertions,
-    }
