@@ -1,0 +1,118 @@
+"""Beam search over the labels, with or without a language model: words may be any."""
+
+import logging
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import kenlm
+import numpy as np
+import torch
+from pyctcdecode.alphabet import BPE_TOKEN, Alphabet
+from pyctcdecode.decoder import BeamSearchDecoderCTC, OutputBeam
+from pyctcdecode.language_model import LanguageModel
+
+from kaskad.decoding.decoder import SearchDecoder, word_border
+from kaskad.decoding.hypothesis import Hypothesis, Word, best_of
+from kaskad.decoding.language_model import open_language_model
+from kaskad.decoding.posteriors import align
+from kaskad.text.tokenizer import Tokenizer
+
+logging.getLogger("pyctcdecode").setLevel(logging.ERROR)  # its doubts are checked here, better
+
+# Stands for a label that is nothing but the blank before a word: pyctcdecode takes a bare "▁" for
+# the end of a word as well, and breaks another beam's word in two.
+BORDER = "\ue000"
+
+
+class BeamDecoder(SearchDecoder):
+    """CTC prefix beam search, of pyctcdecode; labels of any tokenizer.
+
+    A word adds ``alpha`` times the natural logarithm of its probability in ``language_model``, an
+    ARPA file of words as the transcripts spell them, plus ``beta``. A beginning of no known word
+    costs ``unk_score_offset``; a frame goes on only with labels above ``token_min_logp``, a
+    beam only within ``beam_prune_logp`` of the best. A beam earns ``hotword_weight`` for each
+    of ``hotwords``. ``n_best`` hypotheses are returned, as one and its alternatives.
+
+    For ``workers`` see ``SearchDecoder``, for what is done to the posteriors ``Decoder``.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        seconds_per_frame: float,
+        *,
+        language_model: str | Path | None = None,
+        alpha: float = 0.5,
+        beta: float = 1.5,
+        unk_score_offset: float = -10.0,
+        beam_width: int = 100,
+        token_min_logp: float = -5.0,
+        beam_prune_logp: float = -10.0,
+        hotwords: Sequence[str] = (),
+        hotword_weight: float = 10.0,
+        n_best: int = 1,
+        **shared: Any,
+    ) -> None:
+        super().__init__(tokenizer, seconds_per_frame, **shared)
+        for word in hotwords:
+            if unknown := tokenizer.unknown(word):
+                raise ValueError(
+                    f"decoder.hotwords: {word!r} can never be heard, for there is no label for "
+                    f"{', '.join(map(repr, sorted(unknown)))}"
+                )
+        model = None
+        if language_model is not None:
+            n_grams, words = open_language_model(language_model, tokenizer)
+            model = WordModel(n_grams, words, alpha, beta, unk_score_offset)
+        self._beams = BeamSearchDecoderCTC(alphabet(tokenizer.labels), model)
+        weakref.finalize(self, self._beams.cleanup)
+        self.n_best = n_best
+        self._limits: dict[str, Any] = {
+            "beam_width": beam_width,
+            "token_min_logp": token_min_logp,
+            "beam_prune_logp": beam_prune_logp,
+            # Merges what the language model cannot tell apart: quicker, but no n-best list is left.
+            "prune_history": n_best == 1,
+            "hotwords": list(hotwords),
+            "hotword_weight": hotword_weight,
+        }
+
+    def search(self, log_probs: np.ndarray) -> Hypothesis:
+        beams = self._beams.decode_beams(log_probs, **self._limits)
+        return best_of([self._hypothesis(beam, log_probs) for beam in beams[: self.n_best]])
+
+    def _hypothesis(self, beam: OutputBeam, log_probs: np.ndarray) -> Hypothesis:
+        text, _, _, acoustic_score, score = beam
+        text = text.replace(BORDER, "")
+        return Hypothesis(text, float(score), self._words(text, log_probs), float(acoustic_score))
+
+    def _words(self, text: str, log_probs: np.ndarray) -> list[Word]:
+        """When each word was said: beams that meet keep the frames of either, not of the better."""
+        if not text:
+            return []
+        labels = torch.tensor(self.tokenizer.encode(text), dtype=torch.int32)
+        return self.words(align(torch.from_numpy(log_probs), labels).tolist())
+
+
+class WordModel(LanguageModel):
+    """Scores words without the sign that may stand before them."""
+
+    def score(
+        self, prev_state: kenlm.State, word: str, is_last_word: bool = False
+    ) -> tuple[float, kenlm.State]:
+        return super().score(prev_state, word.removeprefix(BORDER), is_last_word)
+
+    def score_partial_token(self, partial_token: str) -> float:
+        return super().score_partial_token(partial_token.removeprefix(BORDER))
+
+
+def alphabet(labels: Sequence[str]) -> Alphabet:
+    """Labels as pyctcdecode wants them, which marks with "▁" those that begin a word."""
+    if word_border(labels) is not None:
+        return Alphabet(list(labels), is_bpe=False)
+    marked = [
+        BPE_TOKEN + (label[1:] or BORDER) if label.startswith(" ") else label for label in labels
+    ]
+    return Alphabet(marked, is_bpe=True)

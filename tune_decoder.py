@@ -1,0 +1,16 @@
+"""Tune a decoder on validation: python tune_decoder.py checkpoint=… decoder.language_model=…."""
+
+from omegaconf import DictConfig
+
+from kaskad.commands import command
+
+
+@command("tune_decoder")
+def main(config: DictConfig) -> dict[str, float]:
+    from kaskad.tuning import tune
+
+    return tune(config)
+
+
+if __name__ == "__main__":
+    main()
