@@ -38,6 +38,7 @@ typecheck: install ## check the types
 bench: install ## measure speed and memory, each against its baseline in the same run
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/manifest_scale.py
+	$(BIN)/python benchmarks/decoding_speed.py
 
 lock: install ## renew requirements.lock from requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements.txt -o requirements.lock

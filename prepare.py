@@ -1,4 +1,8 @@
-"""Make or convert a corpus into a manifest: python prepare.py data=fsdd output=fsdd.parquet."""
+"""Make or convert a corpus into a manifest: python prepare.py data=fsdd output=fsdd.parquet.
+
+Or a language model: python prepare.py data=an4 language_model=words output=an4.arpa.
+Or strip a cascade: python prepare.py prepare_for=ru checkpoint=runs/…/best.ckpt output=ru.ckpt.
+"""
 
 from omegaconf import DictConfig
 

@@ -113,9 +113,9 @@ def tone_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
         waveform = np.pad(tone, 4_000)  # a tone that begins and ends: a steady one is no event
         waveform += np.random.default_rng(index).normal(scale=0.01, size=len(waveform))
         soundfile.write(folder / f"{index}.wav", waveform, 16_000)
-        splits = ["train"] * 8 + ["validation", "test"]
-        rows += [(f"{n}-{index}", f"{index}.wav", word, split) for n, split in enumerate(splits)]
-    pl.DataFrame(rows, schema=["id", "path", "text", "split"], orient="row").write_csv(
-        folder / "manifest.csv"
-    )
+        gender = "male" if pitch < 1_000 else "female"
+        for n, split in enumerate(["train"] * 8 + ["validation", "test"]):
+            rows.append((f"{n}-{index}", f"{index}.wav", word, split, gender))
+    columns = ["id", "path", "text", "split", "gender"]
+    pl.DataFrame(rows, schema=columns, orient="row").write_csv(folder / "manifest.csv")
     return folder

@@ -25,7 +25,7 @@ ONE_STEP = [
     "loader.batch_seconds=4",
     "disk_reserve=0.1",
 ]
-REAL = ("data=an4", "data=fsdd")
+REAL = {"data=an4": "an4", "data=fsdd": "fsdd", "data=ru_uk": "", "data=ru_en": ""}
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -34,16 +34,21 @@ def test_one_training_step_with(choice: str, compose, tone_corpus, request, tmp_
     if choice == "trainer=gpu" and not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
     if choice in REAL:
-        overrides.append(f"data.root={request.getfixturevalue('real_data') / choice[5:]}")
+        overrides.append(f"data.root={request.getfixturevalue('real_data') / REAL[choice]}")
     elif choice in ("data=numbers", "data=digits"):
         count = "{train: 4, validation: 2, test: 2, test_known: 2}"
         overrides += [f"data.root={tmp_path}", f"data.source.utterances={count}"]
+    elif choice in ("data=numbers_ru_en", "model=cascade_lstm"):
+        counts = ["data.source.utterances={train: 4, validation: 2, test: 2}"]
+        counts.append("data.source_ext.utterances={train: 4}")
+        overrides += ["data=numbers_ru_en", f"data.root={tmp_path}", *counts]
     elif choice == "data=table":
         overrides.append(f"data.root={tone_corpus}")
     else:
         overrides += ["data=table", f"data.root={tone_corpus}"]
-    figures = train(compose("train", tmp_path, *overrides))
-    assert figures["test/wer"] >= 0.0
+    config = compose("train", tmp_path, *overrides)
+    figures = train(config)
+    assert figures[config.optimised_metric] >= 0.0
     assert (tmp_path / "report.json").is_file()
 
 

@@ -11,7 +11,7 @@ import espeakng_loader
 import numpy as np
 import pytest
 
-from kaskad.espeak import SAMPLE_RATE, languages, synthesise, voice_variants
+from kaskad.espeak import SAMPLE_RATE, languages, pronounce, synthesise, voice_variants
 
 TEXT = "двести тридцать одна тысяча пятьсот семьдесят четыре"
 
@@ -45,6 +45,15 @@ def test_an_utterance_is_mono_speech_of_a_plausible_length_and_level():
     assert samples.dtype == np.int16 and samples.ndim == 1
     assert 2 < len(samples) / SAMPLE_RATE < 4
     assert np.abs(samples).max() > 3000
+
+
+def test_a_word_is_pronounced_the_same_whatever_was_pronounced_before():
+    words = ["чай", "hello", "в", "25", "ещё", "джаз", "五", "из-за"]
+    together = pronounce(words, voice="ru")
+    assert together[:2] == ["t͡ʃʲˈɑj", "həlˈə͡ʊ"]
+    assert together == [pronounce([word], voice="ru")[0] for word in words]
+    assert together[::-1] == pronounce(words[::-1], voice="ru")
+    assert pronounce(["-", "25"], voice="en-us") == ["", "twˈɛntifˈa͡ɪv"]
 
 
 def test_rate_pitch_and_seed_change_the_samples():

@@ -33,6 +33,7 @@ def corpora(output: Path, **roots: Path) -> DictConfig:
             "output": str(output),
             "min_seconds": 0.05,
             "max_seconds": 30.0,
+            "prepare_for": None,
         }
     )
 

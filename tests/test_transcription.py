@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from kaskad.corpora.manifest import ManifestError
 from kaskad.models.checkpoints import CheckpointError
-from kaskad.transcription import transcribe
+from kaskad.transcription import UntranscribedError, transcribe
 
 NAME = "a [bold]name[/bold] " + "that is long " * 9 + ".wav"
 
@@ -33,6 +33,25 @@ def checkpoint(compose, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def gender_checkpoint(compose, tmp_path: Path) -> Path:
+    """A recogniser that hears a woman in everything."""
+    config = compose(
+        "train",
+        tmp_path,
+        "data=table",
+        "data.root=.",
+        "model=gender_cnn",
+        "tokenizer.alphabet=[female,male]",
+    )
+    recogniser = instantiate(config.model)
+    recogniser.head.bias.data = torch.tensor([100.0, -100.0])
+    path = tmp_path / "gender.ckpt"
+    resolved = OmegaConf.to_container(config, resolve=True)
+    torch.save({"config": resolved, "state_dict": recogniser.state_dict()}, path)
+    return path
+
+
 def test_numbers_are_in_the_language_that_the_run_was_for(
     compose, checkpoint: Path, make_corpus, tmp_path: Path
 ) -> None:
@@ -50,6 +69,35 @@ def test_a_table_may_be_transcribed_into_itself(
     overrides = [f"checkpoint={checkpoint}", f"input={table}", f"output={table}"]
     transcribe(compose("transcribe", tmp_path, *overrides))
     assert pl.read_csv(table).rows() == [("1.wav", "a", 5, 5, None)]
+
+
+def test_a_second_checkpoint_fills_in_the_gender(
+    compose, checkpoint: Path, gender_checkpoint: Path, make_corpus, tmp_path: Path
+) -> None:
+    table, output = make_corpus(["пять", "шесть"]), tmp_path / "out.csv"
+    (tmp_path / "1.wav").write_text("this is no audio")
+    overrides = [f"checkpoint={checkpoint}", f"gender_checkpoint={gender_checkpoint}"]
+    with pytest.raises(UntranscribedError, match="1 of 2"):
+        transcribe(
+            compose("transcribe", tmp_path, *overrides, f"input={table}", f"output={output}")
+        )
+    assert pl.read_csv(output).select("text", "gender").rows() == [(5, "female"), (None, None)]
+
+
+@pytest.mark.parametrize(
+    ("checkpoint_of", "message"),
+    [
+        (["gender.ckpt", "gender.ckpt"], "checkpoint=.*gender.ckpt recognises gender, not text"),
+        (["best.ckpt", "best.ckpt"], "gender_checkpoint=.*best.ckpt recognises text, not gender"),
+    ],
+)
+def test_checkpoints_in_each_others_place_are_refused(
+    compose, checkpoint, gender_checkpoint, make_corpus, tmp_path: Path, checkpoint_of, message
+) -> None:
+    names = zip(("checkpoint", "gender_checkpoint"), checkpoint_of, strict=True)
+    overrides = [f"{option}={tmp_path / name}" for option, name in names]
+    with pytest.raises(CheckpointError, match=message):
+        transcribe(compose("transcribe", tmp_path, *overrides, f"input={make_corpus(['пять'])}"))
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ import ctypes
 import difflib
 import functools
 import os
+import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,9 @@ _DATA = Path(espeakng_loader.get_data_path())
 _SYNCHRONOUS = 1  # speak before returning; the other modes hand the text to a thread, and lose some
 _CHARACTER = 1  # the unit of positions in a text
 _UTF8 = 1
+_IPA = 2
+_TIE = 0x80 | ord("\u0361") << 8  # in a phone of several letters, a tie between them: t͡ʃ
+_FOREIGN = re.compile(r"\(.*?\)")  # "(en)", where the engine turns to the voice of another language
 _PARAMETERS = {"rate": (1, 80, 450), "pitch": (3, 0, 99), "pitch_range": (4, 0, 99)}
 
 _Listener = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
@@ -85,6 +89,29 @@ def _synthesise(text: str, voice: str, values: dict[str, int], seed: int) -> np.
             _call(engine, "espeak_ng_SetParameter", _PARAMETERS[name][0], value, 0)
         _call(engine, "espeak_ng_Synthesize", encoded, size, 0, _CHARACTER, 0, _UTF8, None, None)
     return np.frombuffer(samples, dtype=np.int16)
+
+
+def pronounce(words: Sequence[str], *, voice: str) -> list[str]:
+    """Return each word in IPA, as it is said alone: "чай" is "t͡ʃʲˈɑj".
+
+    Stress stands before its vowel; the letters of one phone are tied (U+0361). Asked for a whole
+    phrase, the engine would run words together ("of the" is one). What it has no sound for is "".
+
+    Raises ``ValueError`` for an unknown language, and ``EspeakError`` if the engine itself fails.
+    """
+    with _engine(voice) as engine:
+        engine.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        return [_phonemes(engine, word) for word in words]
+
+
+def _phonemes(engine: ctypes.CDLL, text: str) -> str:
+    buffer = ctypes.create_string_buffer(text.encode())
+    rest = ctypes.c_void_p(ctypes.addressof(buffer))
+    said = []
+    while rest.value:  # a clause at a time
+        said.append(engine.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | _TIE).decode())
+    # The tie comes between the letters of "(en)", too.
+    return "".join(_FOREIGN.sub("", "".join(said)).split())
 
 
 def voice_variants() -> list[str]:

@@ -17,7 +17,7 @@ from kaskad.data.datamodule import SpeechDataModule
 from kaskad.models.checkpoints import find_checkpoint, load_recogniser
 from kaskad.models.recogniser import Recogniser
 from kaskad.reports.environment import environment
-from kaskad.reports.report import judge, show_report, write_report
+from kaskad.reports.report import describe, show_report, write_report
 
 
 def evaluate(config: DictConfig) -> dict[str, float]:
@@ -30,7 +30,9 @@ def evaluate(config: DictConfig) -> dict[str, float]:
     data = instantiate(config.loader)(
         corpora=instantiate(config.data.corpora, _convert_="all"),
         sample_rate=recogniser.features.sample_rate,
+        target=recogniser.target,
     )
+    recogniser.phone_errors = config.phone_errors
     data.load("test")
     data.connect(recogniser.tokenizer)
     trainer = instantiate(
@@ -68,14 +70,23 @@ def test_and_report(
     names = data.of_role("test")
     tables = {name: results.table(i, data.manifests[name]) for i, name in enumerate(names)}
     data.skipped.write_csv(folder / "skipped.csv")
+    scores = {
+        name: recogniser.score(
+            table["reference"].to_list(),
+            table["hypothesis"].to_list(),
+            data.corpora[name].language,
+        )
+        for name, table in tables.items()
+    }
     lost = dict(data.skipped["corpus"].value_counts().iter_rows())
     report = {
         "title": title,
         "parameters": sum(p.numel() for p in recogniser.parameters()),
+        "tokenizer": recogniser.tokenizer.summary(),
         **origin,
         "corpora": {
             name: {
-                **judge(table, data.corpora[name].language, results.seconds[i]),
+                **describe(table, scores[name], results.seconds[i]),
                 "skipped": lost.get(name, 0),
             }
             for i, (name, table) in enumerate(tables.items())

@@ -1,9 +1,11 @@
-"""A corpus made or converted into a manifest, and what it holds."""
+"""A corpus made or converted into a manifest; a cascade's checkpoint made one language's."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
@@ -12,6 +14,9 @@ from rich.table import Table
 from kaskad.corpora.manifest import require_writable, write_manifest, write_table
 from kaskad.data.checks import check_audio
 from kaskad.data.corpus import Corpus
+from kaskad.language_modelling import prepare_language_model
+from kaskad.models.checkpoints import find_checkpoint, read_checkpoint
+from kaskad.models.stripping import strip
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +28,16 @@ def prepare(config: DictConfig) -> dict[str, float]:
     (train, validation, test…), and the rest beside it as ``<output>.skipped.csv``. An utterance
     of several parts (test, and an all that includes it) is written in the first of them.
 
+    With ``config.prepare_for`` it is a checkpoint that is prepared: ``prepare_checkpoint``; with
+    ``config.language_model`` a language model: ``prepare_language_model``.
+
     Raises ``ManifestError`` if the output cannot be written, before anything is made, or if
     different utterances share an id.
     """
+    if config.prepare_for is not None:
+        return prepare_checkpoint(config)
+    if config.language_model is not None:
+        return prepare_language_model(config)
     if config.output is not None:
         require_writable(Path(config.output))
     corpora: dict[str, Corpus] = instantiate(config.data.corpora, _convert_="all")
@@ -46,6 +58,28 @@ def prepare(config: DictConfig) -> dict[str, float]:
                 "%d rows cannot be used: see %s", skipped.height, f"{output.stem}.skipped.csv"
             )
     return {f"{name}/utterances": table.height for name, table in usable.items()}
+
+
+def prepare_checkpoint(config: DictConfig) -> dict[str, float]:
+    """Write to ``config.output`` what of ``config.checkpoint``, which is that of a cascade or a
+    folder of runs, listens to the one language ``config.prepare_for``."""
+    if config.checkpoint is None or config.output is None:
+        raise ValueError(
+            f"prepare_for={config.prepare_for} strips a cascade to this language: say which "
+            "(checkpoint=runs/…/best.ckpt), and where to write it (output=….ckpt)"
+        )
+    whole = read_checkpoint(find_checkpoint(Path(config.checkpoint)))
+    stripped = strip(whole, config.prepare_for)
+    output = Path(config.output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(stripped, output)
+    before, after = (_size(checkpoint["state_dict"]) for checkpoint in (whole, stripped))
+    log.info("wrote %s: %d of %d weights", output, after, before)
+    return {"weights": after}
+
+
+def _size(weights: Mapping[str, torch.Tensor]) -> int:
+    return sum(tensor.numel() for tensor in weights.values())
 
 
 def show_contents(

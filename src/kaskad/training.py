@@ -3,23 +3,39 @@
 import json
 import logging
 import shutil
-import time
+import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 import pytorch_lightning as lightning
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import ModelCheckpoint, Timer
 
 from kaskad.callbacks.skipped import SkippedUtterances
+from kaskad.data.corpus import require_branches
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.evaluation import test_and_report
-from kaskad.models.checkpoints import SaveConfig, read_checkpoint
+from kaskad.models.checkpoints import (
+    SaveConfig,
+    WholeCheckpoints,
+    newest_whole_checkpoint,
+    read_checkpoint,
+)
 from kaskad.models.recogniser import Recogniser
+from kaskad.models.transfer import take_over
 from kaskad.reports.environment import environment
+from kaskad.resuming import (
+    AUTO,
+    add_environment,
+    claimed,
+    is_interrupted,
+    settings_to_go_on_with,
+)
+from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +46,16 @@ def train(config: DictConfig) -> dict[str, float]:
     Everything lands in the run folder; the figures of the report are returned.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
+    with claimed(folder):
+        return _train(config, folder)
+
+
+def _train(config: DictConfig, folder: Path) -> dict[str, float]:
     _need_disk_space(folder, config.disk_reserve)
+    config, checkpoint = _go_on(config, folder) if config.resume else (config, None)
     made = environment(config.seed)
+    if checkpoint:
+        made = add_environment(folder, made)
     _write_json(folder / "environment.json", made)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
@@ -39,19 +63,20 @@ def train(config: DictConfig) -> dict[str, float]:
     data = load_data(config)
     fit_tokenizer(config, data)
     recogniser: Recogniser = instantiate(config.model)
+    recogniser.phone_errors = config.phone_errors
+    if config.init_from and not checkpoint:
+        transfer = take_over(recogniser, Path(config.init_from), config.model.features)
+        made["init_from"] = asdict(transfer)
+        _write_json(folder / "environment.json", made)
     data.connect(recogniser.tokenizer, recogniser.alignment_frames)
     resolved = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     OmegaConf.save(resolved, folder / "config.yaml")
 
     trainer = make_trainer(config, resolved, folder)
-    began = time.perf_counter()
-    trainer.fit(recogniser, datamodule=data)
+    trainer.fit(recogniser, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
-    training = {
-        "minutes": round((time.perf_counter() - began) / 60, 2),
-        **_take_best(trainer, recogniser),
-    }
+    training = _take_best(trainer, recogniser)
     origin = {"training": training, "environment": made}
     figures = test_and_report(trainer, recogniser, data, folder, config.task, origin)
     return {**figures, "training/minutes": training["minutes"]}
@@ -59,20 +84,30 @@ def train(config: DictConfig) -> dict[str, float]:
 
 def load_data(config: DictConfig) -> SpeechDataModule:
     """Make the data module of a run, with its manifests read and checked."""
+    recogniser_class = cast(type[Recogniser], get_class(config.model._target_))
     data: SpeechDataModule = instantiate(config.loader)(
         corpora=instantiate(config.data.corpora, _convert_="all"),
         sample_rate=config.features.sample_rate,
+        target=recogniser_class.target,
         augment=instantiate(config.augment.waveform),
         seed=config.seed,
     )
-    data.load("train", "validation", "test")
+    extra = data.of_role("train_ext")
+    if "train_ext" in recogniser_class.learns_from:
+        require_branches(data.corpora)
+    elif extra:
+        kind = recogniser_class.__name__
+        log.warning("%s: not used, for a %s learns from one corpus alone", ", ".join(extra), kind)
+    data.load(*recogniser_class.learns_from, "validation", "test")
     return data
 
 
 def fit_tokenizer(config: DictConfig, data: SpeechDataModule) -> None:
-    """Fit on training text alone; the configuration, and with it the model, takes the alphabet."""
-    tokenizer = instantiate(config.tokenizer).fit(data.transcripts("train"))
-    config.tokenizer.alphabet = tokenizer.alphabet
+    """Fit on training text alone; the configuration, and with it the model, takes what is found."""
+    tokenizer: Tokenizer = instantiate(config.tokenizer)
+    names = data.loaded("train", "train_ext")
+    tokenizer.fit(text for name in names for text in data.spelt(name, tokenizer))
+    config.tokenizer.update(tokenizer.state())
 
 
 def make_trainer(config: DictConfig, resolved: dict[str, Any], folder: Path) -> lightning.Trainer:
@@ -80,17 +115,36 @@ def make_trainer(config: DictConfig, resolved: dict[str, Any], folder: Path) -> 
     callbacks = [instantiate(node) for node in config.callbacks.values() if node is not None]
     trainer: lightning.Trainer = instantiate(
         config.trainer,
-        callbacks=[SaveConfig(resolved), SkippedUtterances(), *callbacks],
+        callbacks=[SaveConfig(resolved), SkippedUtterances(), Timer(), *callbacks],
+        plugins=[WholeCheckpoints()],
         logger=[instantiate(node) for node in config.logger.values() if node is not None],
         default_root_dir=str(folder),
     )
     return trainer
 
 
+def _go_on(config: DictConfig, folder: Path) -> tuple[DictConfig, Path | None]:
+    """The settings of the run to go on with, and its checkpoint; of a new run, there is none."""
+    if config.resume == AUTO and not is_interrupted(folder):
+        log.info("resume=auto: %s has no interrupted run: a new one begins", config.task)
+        return config, None
+    # Lightning warns of what we have taken care of.
+    for warned in ("You're resuming from", "Checkpoint directory", "Experiment logs directory"):
+        warnings.filterwarnings("ignore", warned)
+    path, checkpoint = newest_whole_checkpoint(folder / "checkpoints")
+    saved = OmegaConf.create(checkpoint["config"])
+    return settings_to_go_on_with(config, saved, folder), path
+
+
 def _take_best(trainer: lightning.Trainer, recogniser: Recogniser) -> dict[str, Any]:
     """Take over the best weights; returns what the report says of the training."""
     checkpoint = trainer.checkpoint_callback
-    said: dict[str, Any] = {"epochs": trainer.current_epoch, "steps": trainer.global_step}
+    timer = next(each for each in trainer.callbacks if isinstance(each, Timer))  # type: ignore[attr-defined]
+    said: dict[str, Any] = {
+        "minutes": round(timer.time_elapsed("train") / 60, 2),
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+    }
     if isinstance(checkpoint, ModelCheckpoint) and checkpoint.best_model_score is not None:
         recogniser.load_state_dict(read_checkpoint(checkpoint.best_model_path)["state_dict"])
         said["checkpoint"] = checkpoint.best_model_path

@@ -1,7 +1,10 @@
-"""Audio in, text out: a table of recordings gets its columns ``text``, ``number`` and ``error``."""
+"""Audio in, text out: a table of recordings gets its columns ``text``, ``number`` and ``error``,
+and by a second checkpoint ``gender``.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from kaskad.corpora.manifest import (
 from kaskad.data.batch import Skipped, Utterance
 from kaskad.data.dataset import SpeechDataset
 from kaskad.data.samplers import LengthBuckets
-from kaskad.models.checkpoints import load_recogniser
+from kaskad.models.checkpoints import CheckpointError, load_recogniser
 from kaskad.models.recogniser import Recogniser
 from kaskad.text.numerals import NUMERALS, words_to_number
 
@@ -39,19 +42,18 @@ def transcribe(config: DictConfig) -> dict[str, float]:
     Raises ``UntranscribedError`` at the end if a row has an error, so that the exit code says so.
     """
     table, path_column, root = read_input(Path(config.input))
-    recogniser, trained = load_recogniser(
-        config.checkpoint,
-        decoder=config.get("decoder"),
-        trusted=config.trusted,
-    )
+    recogniser, trained = _load(config, "checkpoint", "text")
+    gender_recogniser = None
+    if config.gender_checkpoint is not None:
+        gender_recogniser, _ = _load(config, "gender_checkpoint", "gender")
     if config.output is not None:
         require_writable(Path(config.output), table)
-    recogniser.to(config.device)
     language = config.language or _language(trained)
     paths = [str(root / path) if path else "" for path in table[path_column]]
-    heard = transcribe_files(
-        recogniser, paths, batch_seconds=config.batch_seconds, workers=config.workers
+    listen = partial(
+        transcribe_files, paths=paths, batch_seconds=config.batch_seconds, workers=config.workers
     )
+    heard = listen(recogniser)
     numbers = [
         words_to_number(text, language) if text and language in NUMERALS else None
         for text in heard["text"]
@@ -59,12 +61,15 @@ def transcribe(config: DictConfig) -> dict[str, float]:
     table = table.with_columns(
         heard["text"], pl.Series("number", numbers, pl.Int64), heard["error"]
     )
+    if gender_recogniser is not None:
+        table = table.with_columns(gender=listen(gender_recogniser)["text"])
     if config.output is not None:
         write_table(table, Path(config.output))
         log.info("wrote %d rows to %s", table.height, config.output)
     else:
-        for path, text, error in table.select(path_column, "text", "error").rows():
-            print(f"{path}: {text if error is None else error}")
+        for row in table.iter_rows(named=True):
+            speaker = f" ({row['gender']})" if gender_recogniser is not None else ""
+            print(f"{row[path_column]}{speaker}: {row['error'] or row['text']}")
     failed = table.filter(pl.col("error").is_not_null())
     if failed.height:
         raise UntranscribedError(
@@ -128,6 +133,18 @@ def transcribe_files(
     return pl.DataFrame(
         {"text": texts, "error": errors}, schema={"text": pl.String, "error": pl.String}
     )
+
+
+def _load(config: DictConfig, option: str, target: str) -> tuple[Recogniser, dict[str, Any]]:
+    """Load the checkpoint that ``option`` names, which must recognise ``target``."""
+    decoder = config.get("decoder") if target == "text" else None
+    recogniser, trained = load_recogniser(config[option], decoder=decoder, trusted=config.trusted)
+    if recogniser.target != target:
+        raise CheckpointError(
+            f"{option}={config[option]} recognises {recogniser.target}, not {target}: "
+            "checkpoint is for a model of speech, gender_checkpoint for model=gender_cnn"
+        )
+    return recogniser.to(config.device), trained
 
 
 def _language(trained: Mapping[str, Any]) -> str:

@@ -178,7 +178,7 @@ def test_characters_outside_the_alphabet_are_counted_and_warned_of(make_corpus, 
     data.connect(CharacterTokenizer().fit(["два", "сотни "]))
     assert data.unknown_characters == {"test": {"x": 1, "ѣ": 2}}
     assert (
-        "test: transcripts hold characters outside the alphabet ('x' in 1, 'ѣ' in 2)" in caplog.text
+        "test: no label stands for 2 units of its transcripts ('x' in 1, 'ѣ' in 2)" in caplog.text
     )
     (batch,) = data.test_dataloader()[0]
     assert sorted(batch.texts) == ["два", "два x", "двѣ", "двѣ сотни"]  # tested all the same

@@ -78,3 +78,17 @@ def test_numbers_are_judged_where_the_reference_is_one() -> None:
 def test_without_numbers_there_are_no_figures_of_them(text: str, language: str) -> None:
     figures = score([text], [text], language).figures()
     assert figures == {"wer": 0.0, "werc": 0.0, "cer": 0.0, "sentence_accuracy": 1.0}
+
+
+def test_phones_are_compared_without_the_borders_of_words() -> None:
+    references, hypotheses = ["да два"], ["дад ва но"]
+    scores = score(
+        references,
+        hypotheses,
+        "ru",
+        phones=lambda texts: [" ".join(t.replace(" ", "")) for t in texts],
+    )
+    assert scores.phones == ErrorCounts(hits=5, insertions=2)
+    assert scores.words.rate == 3 / 2
+    assert (scores.figures()["per"], scores.figures()["perc"]) == (2 / 5, 0.0)
+    assert scores.counts()["phones"]["insertions"] == 2

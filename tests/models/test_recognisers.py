@@ -3,46 +3,104 @@
 from pathlib import Path
 
 import pytest
+import soxr
 import torch
 from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
 
-from kaskad.data.batch import Batch
+from kaskad import espeak
+from kaskad.data.batch import Batch, Collate, Utterance
+from kaskad.models.checkpoints import load_recogniser
 from kaskad.models.cnn2d_lstm import TIME_STRIDES, CNN2dLSTM
 from kaskad.models.ctc_recogniser import CTCRecogniser, ctc_losses
+from kaskad.models.recogniser import Recogniser
 from kaskad.models.recurrent import GRU, LSTM, reverse_by_length
 
 MODELS = sorted(path.stem for path in (Path(__file__).parents[2] / "conf" / "model").glob("*.yaml"))
-SAMPLES = [16_000, 9_601, 3_333]
+MOST_STEPS = 150
+WORDS = ["один", "два", "три", "пять"]
 
 
-def utterances() -> list[torch.Tensor]:
+@pytest.fixture(scope="module")
+def clips() -> list[Utterance]:
+    """Four words, spoken: characters to one model, a label each to another."""
+    speech = {word: espeak.synthesise(word, voice="ru") / 2**15 for word in WORDS}
+    return [
+        Utterance(word, word, soxr.resample(said, espeak.SAMPLE_RATE, 16_000).astype("float32"))
+        for word, said in speech.items()
+    ]
+
+
+def make(name: str, compose, folder: Path, *overrides: str) -> tuple[Recogniser, DictConfig]:
+    """The recogniser of ``conf/model/<name>.yaml`` for the clips, and its configuration."""
     torch.manual_seed(0)
-    return [0.1 * torch.randn(length) for length in SAMPLES]
+    # Two corpora, for a model that needs a second one.
+    config = compose("train", folder, f"model={name}", "data=ru_en", "augment=none", *overrides)
+    config.tokenizer.update(instantiate(config.tokenizer).fit(WORDS).state())
+    return instantiate(config.model).eval(), config
 
 
-def recogniser(compose, folder: Path, *overrides: str) -> CTCRecogniser:
-    torch.manual_seed(0)
-    config = compose("train", folder, "tokenizer.alphabet=[a,b,c]", *overrides)
-    model = instantiate(config.model).eval()
-    for module in model.modules():
-        if isinstance(
-            module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d
-        ):  # as after training, not all 0 and 1
-            torch.nn.init.normal_(module.running_mean, std=0.3)
-            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
-    return model
+def collate(model: Recogniser, clips: list[Utterance]) -> Batch:
+    return Collate(model.tokenizer, language="ru", corpus="train", branch="ru")(clips)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_padding_never_changes_a_result(name: str, compose, tmp_path: Path) -> None:
-    model = recogniser(compose, tmp_path, f"model={name}")
-    batch = torch.nn.utils.rnn.pad_sequence(utterances(), batch_first=True)
-    with torch.no_grad():
-        together, lengths = model(batch, torch.tensor(SAMPLES))
-        for row, waveform in enumerate(utterances()):
-            alone, (length,) = model(waveform[None], torch.tensor([len(waveform)]))
-            assert length == lengths[row] == model.frame_count(len(waveform))
+@torch.no_grad()
+def test_padding_never_changes_a_result(name: str, compose, clips, tmp_path: Path) -> None:
+    model, _ = make(name, compose, tmp_path)
+    for module in model.modules():
+        # As after training, not all 0 and 1.
+        if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.running_mean, std=0.3)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+    batch = collate(model, clips)
+    losses, hypotheses = model.judge(batch)
+    for row, clip in enumerate(clips):
+        (loss,), (hypothesis,) = model.judge(collate(model, [clip]))
+        torch.testing.assert_close(loss, losses[row], atol=1e-5, rtol=1e-5)
+        assert hypothesis.text == hypotheses[row].text
+        assert hypothesis.score == pytest.approx(hypotheses[row].score, rel=1e-4)
+    if isinstance(model, CTCRecogniser):
+        together, lengths = model.posteriors(batch)
+        for row, clip in enumerate(clips):
+            alone, (length,) = model.posteriors(collate(model, [clip]))
+            assert length == lengths[row] == model.frame_count(len(clip.waveform))
             torch.testing.assert_close(alone[0], together[row, :length], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_four_clips_are_learnt_by_heart(name: str, compose, clips, tmp_path: Path) -> None:
+    model, config = make(name, compose, tmp_path, "features.hop=0.02")  # few frames, for speed
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    batch = collate(model, clips)
+    optimizer = model.make_optimizer(model.parameters())
+    for step in range(1, MOST_STEPS + 1):
+        optimizer.zero_grad()
+        model.train().losses(batch).mean().backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.trainer.gradient_clip_val)
+        optimizer.step()
+        if step % 5 == 0:
+            with torch.no_grad():
+                losses, hypotheses = model.eval().judge(batch)
+            if [hypothesis.text for hypothesis in hypotheses] == WORDS:
+                return
+    pytest.fail(f"after {MOST_STEPS} steps, at a loss of {losses.mean():.3f}: {hypotheses}")
+
+
+@pytest.mark.parametrize("name", MODELS)
+@torch.no_grad()
+def test_a_checkpoint_gives_back_what_was_saved(name: str, compose, clips, tmp_path: Path) -> None:
+    model, config = make(name, compose, tmp_path)
+    resolved = OmegaConf.to_container(config, resolve=True)
+    torch.save({"config": resolved, "state_dict": model.state_dict()}, tmp_path / "best.ckpt")
+    loaded, trained = load_recogniser(tmp_path / "best.ckpt")
+    assert trained == resolved
+    losses, hypotheses = model.judge(collate(model, clips))
+    losses_again, hypotheses_again = loaded.judge(collate(loaded, clips))
+    assert torch.equal(losses, losses_again)
+    assert hypotheses == hypotheses_again
 
 
 @pytest.mark.parametrize("reduction", TIME_STRIDES)

@@ -1,12 +1,14 @@
 """Names and counts the utterances that turn out to be unreadable while a run goes on."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import polars as pl
 import pytorch_lightning as lightning
 
-from kaskad.data.batch import Batch
+from kaskad.data.batch import Batch, Skipped, batches_of
 from kaskad.data.checks import DataError
 from kaskad.data.datamodule import SpeechDataModule
 
@@ -21,12 +23,28 @@ class SkippedUtterances(lightning.Callback):
     """
 
     def __init__(self) -> None:
-        self.met: set[tuple[str, str]] = set()
+        self.met: dict[tuple[str, str], Skipped] = {}
+        self.met_before: list[Skipped] = []  # the run was interrupted
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"met": [asdict(lost) for lost in self.met.values()]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.met_before = [Skipped(**lost) for lost in state["met"]]
+        self.met = {(lost.corpus, lost.id): lost for lost in self.met_before}
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        _data(trainer).skip(self.met_before)
 
     def on_train_batch_start(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Batch, *_: Any
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        batch: Batch | Sequence[Batch],
+        *_: Any,
     ) -> None:
-        self._note(trainer, batch)
+        for part in batches_of(batch):
+            self._note(trainer, part)
 
     def on_validation_batch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Batch, *_: Any
@@ -51,7 +69,7 @@ class SkippedUtterances(lightning.Callback):
     def _note(self, trainer: lightning.Trainer, batch: Batch) -> None:
         new = [lost for lost in batch.skipped if (lost.corpus, lost.id) not in self.met]
         for lost in new:
-            self.met.add((lost.corpus, lost.id))
+            self.met[lost.corpus, lost.id] = lost
             if len(self.met) <= NAMED_ON_THE_CONSOLE:
                 log.warning("skipped an utterance: %s", lost.reason)
             elif len(self.met) == NAMED_ON_THE_CONSOLE + 1:

@@ -39,7 +39,8 @@ SKIPPED_SCHEMA = {"corpus": pl.String, "id": pl.String, "reason": pl.String}
 class Batch:
     """``waveforms`` (batch, samples) float32 in [-1, 1], zeros after the end of each utterance;
     ``waveform_lengths`` (batch,) in samples; ``targets`` (batch, labels), ``target_lengths``
-    (batch,); what was to be here and could not be read is named in ``skipped``."""
+    (batch,); what was to be here and could not be read is named in ``skipped``. ``corpus`` and
+    ``branch`` as in ``Corpus``; no branch stands for that of the language which is recognised."""
 
     waveforms: Tensor
     waveform_lengths: Tensor
@@ -49,6 +50,8 @@ class Batch:
     texts: list[str]
     language: str
     skipped: list[Skipped] = field(default_factory=list)
+    corpus: str = ""
+    branch: str | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -71,12 +74,19 @@ class Batch:
         )
 
 
+def batches_of(step: Batch | Sequence[Batch]) -> Sequence[Batch]:
+    """The batches of a training step: one, or one for each corpus that trains."""
+    return [step] if isinstance(step, Batch) else step
+
+
 class Collate:
     """Pads utterances into a ``Batch``; those that could not be read are only named in it."""
 
-    def __init__(self, tokenizer: Tokenizer, language: str) -> None:
+    def __init__(self, tokenizer: Tokenizer, language: str, corpus: str, branch: str) -> None:
         self.tokenizer = tokenizer
         self.language = language
+        self.corpus = corpus
+        self.branch = branch
 
     def __call__(self, items: Sequence[Utterance | Skipped]) -> Batch:
         read = [item for item in items if isinstance(item, Utterance)]
@@ -91,6 +101,8 @@ class Collate:
             texts=[item.text for item in read],
             language=self.language,
             skipped=[item for item in items if isinstance(item, Skipped)],
+            corpus=self.corpus,
+            branch=self.branch,
         )
 
 

@@ -3,6 +3,7 @@
 Every check divides a manifest into what can be used and what is set aside, with the reason.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -11,8 +12,18 @@ import numpy as np
 import polars as pl
 
 from kaskad.audio.inspection import inspect
+from kaskad.text.genders import normalise_gender
 from kaskad.text.normalisation import normalise
 from kaskad.text.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
+
+# The columns that can be recognised: how each is normalised, and what is wrong where that leaves
+# nothing.
+TARGETS = {
+    "text": (normalise, "the transcript is empty"),
+    "gender": (normalise_gender, "the gender is missing, or neither female nor male"),
+}
 
 
 class DataError(ValueError):
@@ -20,30 +31,58 @@ class DataError(ValueError):
 
 
 def check_audio(
-    manifest: pl.DataFrame, *, min_seconds: float, max_seconds: float, cache: Path | None = None
+    manifest: pl.DataFrame,
+    *,
+    min_seconds: float,
+    max_seconds: float,
+    cache: Path | None = None,
+    target: str = "text",
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Normalise transcripts, read the headers of the audio, and set aside what cannot be used.
 
     Returns the usable rows, with ``duration`` (s), ``sample_rate`` (Hz) and ``channels`` as
     measured, and the rest with a ``reason`` that names the file. What was measured is kept in the
-    folder ``cache``.
+    folder ``cache``. The column ``target`` becomes the transcript; raises ``DataError`` where there
+    is none.
     """
+    if target not in manifest.columns:
+        first = next(iter(manifest["path"]), "an empty table")
+        raise DataError(
+            f"the manifest of {first}, … has no column '{target}', which this model recognises, "
+            f"only {', '.join(manifest.columns)}; add it, or choose another corpus or model"
+        )
+    normalise_target, fault = TARGETS[target]
     headers = inspect(manifest["path"].to_list(), cache)
     problem = headers["problem"]
     known = manifest.drop("duration", "sample_rate", "channels", strict=False)
-    table = known.hstack(headers.drop("problem")).with_columns(text=normalise(pl.col("text")))
+    table = known.hstack(headers.drop("problem")).with_columns(
+        text=normalise_target(pl.col(target))
+    )
     seconds = pl.col("duration")
     reason = (
         pl.when(problem.is_not_null())
         .then(problem)
         .when(pl.col("text").is_null() | (pl.col("text") == ""))
-        .then(pl.lit("the transcript is empty"))
+        .then(pl.lit(fault))
         .when(seconds > max_seconds)
         .then(pl.format("{} s, longer than max_seconds={}", seconds.round(1), max_seconds))
         .when(seconds < min_seconds)
         .then(pl.format("{} s, shorter than min_seconds={}", seconds.round(3), min_seconds))
     )
     return _divide(table, reason)
+
+
+def note_conversions(corpus: str, manifest: pl.DataFrame, sample_rate: int) -> None:
+    """Log how many files are changed as they are read, to ``sample_rate`` Hz and one channel."""
+    resampled = manifest.filter(pl.col("sample_rate") != sample_rate)["sample_rate"]
+    if len(resampled):
+        rates = ", ".join(f"{rate} Hz" for rate in resampled.unique().sort())
+        log.info(
+            "%s: %d files are at %s; read at %d Hz", corpus, len(resampled), rates, sample_rate
+        )
+    mixed = manifest.filter(pl.col("channels") > 1).height
+    if mixed:
+        log.info("%s: %d files have several channels; read as their average", corpus, mixed)
 
 
 def check_alignable(

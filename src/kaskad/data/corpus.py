@@ -1,10 +1,12 @@
 """A corpus in a run: where its manifest comes from, and what part it plays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import polars as pl
+
+from kaskad.data.checks import DataError
 
 Role = Literal["train", "train_ext", "validation", "test"]
 
@@ -12,7 +14,8 @@ Role = Literal["train", "train_ext", "validation", "test"]
 @dataclass(frozen=True)
 class Corpus:
     """``manifest(split=…)`` makes the table; ``split`` is named like the role unless given.
-    ``language`` as in ISO 639-1 (ru, en).
+    ``language`` as in ISO 639-1 (ru, en). ``branch`` names the part of a cascade that listens to
+    it, and is the language unless given: two corpora of one language may have a branch each.
 
     Roles: ``train`` is what the recogniser is for, ``train_ext`` another language that trains
     beside it, ``validation`` chooses the checkpoint, ``test`` is reported.
@@ -22,11 +25,32 @@ class Corpus:
     language: str
     manifest: Callable[..., pl.DataFrame]
     split: str | None = None
+    branch: str = ""
 
     def __post_init__(self) -> None:
         if self.role not in get_args(Role):
             raise ValueError(f"unknown role '{self.role}'; known: {', '.join(get_args(Role))}")
+        object.__setattr__(self, "branch", self.branch or self.language)
 
     def load(self) -> pl.DataFrame:
         """Make the manifest of this corpus."""
         return self.manifest(split=self.split or self.role)
+
+
+def require_branches(corpora: Mapping[str, Corpus]) -> None:
+    """Raise ``DataError`` unless corpora of two branches train, and no other branch is judged."""
+    training = {name: c.branch for name, c in corpora.items() if c.role in ("train", "train_ext")}
+    branches = sorted(set(training.values()))
+    if len(branches) < 2:
+        listed = ", ".join(f"{name} ({branch})" for name, branch in training.items())
+        raise DataError(
+            "a cascade learns from two languages at least, and data.corpora has one to train on: "
+            f"{listed}; add a corpus with the role 'train_ext' in another language, or with "
+            "another branch=…, or take data=ru_uk, which has both"
+        )
+    for name, corpus in corpora.items():
+        if corpus.branch not in branches:
+            raise DataError(
+                f"corpus '{name}': no corpus trains the branch '{corpus.branch}', only "
+                f"{', '.join(branches)}; set its language or its branch to one of these"
+            )

@@ -1,29 +1,36 @@
 """From corpora to loaders of batches: what a run trains, validates and tests on."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytorch_lightning as lightning
 import torch
-from torch.utils.data import DataLoader
+from pytorch_lightning.utilities import CombinedLoader
+from torch.utils.data import DataLoader, Sampler
 
 from kaskad.data.batch import SKIPPED_SCHEMA, Collate, Skipped
 from kaskad.data.checks import (
     DataError,
     check_alignable,
     check_audio,
+    note_conversions,
     unknown_characters,
 )
 from kaskad.data.corpus import Corpus
 from kaskad.data.dataset import Augment, SpeechDataset
+from kaskad.data.interleaving import Interleave, interleave
 from kaskad.data.samplers import LengthBuckets
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
+
+SHOWN = 20  # of the characters, words or phones that are unknown
 
 
 class SpeechDataModule(lightning.LightningDataModule):
@@ -33,10 +40,13 @@ class SpeechDataModule(lightning.LightningDataModule):
     then ``connect`` it; from there on the loaders work. What was set aside, and why, stands in
     ``skipped``.
 
+    ``target`` is the column that is recognised, text or gender; it stands in for the transcripts.
     ``batch_seconds``: seconds of audio in a batch, padding included. ``max_seconds`` and
     ``min_seconds`` bound an utterance. A corpus of which more than ``max_skipped`` (a share) must
     be set aside stops the run. Headers of audio are read once, and kept in the folder ``cache``.
-    ``augment`` touches training audio alone.
+    ``augment`` touches training audio alone. ``interleave`` says how many steps an epoch has if
+    corpora of the role ``train_ext`` are loaded, too: each step is then a list of batches, that of
+    ``train`` first.
     """
 
     def __init__(
@@ -44,6 +54,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         corpora: Mapping[str, Corpus],
         sample_rate: int,
         *,
+        target: str = "text",
         batch_seconds: float = 120.0,
         max_utterances: int = 64,
         min_seconds: float = 0.05,
@@ -53,10 +64,12 @@ class SpeechDataModule(lightning.LightningDataModule):
         workers: int = 1,
         seed: int = 0,
         augment: Augment | None = None,
+        interleave: Interleave = "longest",
     ) -> None:
         super().__init__()
         self.corpora = corpora
         self.sample_rate = sample_rate
+        self.target = target
         self.batch_seconds = batch_seconds
         self.max_utterances = max_utterances
         self.min_seconds = min_seconds
@@ -66,6 +79,8 @@ class SpeechDataModule(lightning.LightningDataModule):
         self.workers = workers
         self.seed = seed
         self.augment = augment
+        self.interleave: Interleave = interleave
+        self.beginning = (0, 0)
         self.manifests: dict[str, pl.DataFrame] = {}
         self.skipped = pl.DataFrame(schema=SKIPPED_SCHEMA)
         self.unknown_characters: dict[str, dict[str, int]] = {}
@@ -86,23 +101,26 @@ class SpeechDataModule(lightning.LightningDataModule):
                 manifest = self.corpora[name].load()
                 usable, rest = check_audio(
                     manifest,
+                    target=self.target,
                     min_seconds=self.min_seconds,
                     max_seconds=self.max_seconds,
                     cache=self.cache,
                 )
                 self._keep(name, usable, rest)
-                self._note_conversions(name)
+                note_conversions(name, usable, self.sample_rate)
 
     def connect(
         self, tokenizer: Tokenizer, frames_of: Callable[[np.ndarray], np.ndarray] | None = None
     ) -> None:
-        """Encode transcripts by ``tokenizer`` from here on.
+        """Spell and encode transcripts by ``tokenizer`` from here on.
 
         With ``frames_of`` (samples to the encoder's frames), training and validation utterances
         that CTC cannot align are set aside; a test utterance is always tested.
         """
         self.tokenizer = tokenizer
-        for name, manifest in self.manifests.items():
+        for name in self.manifests:
+            spelt = pl.Series("text", self.spelt(name, tokenizer), pl.String)
+            manifest = self.manifests[name] = self.manifests[name].with_columns(spelt)
             role = self.corpora[name].role
             if role != "train":
                 self._note_unknown_characters(name, tokenizer)
@@ -118,18 +136,52 @@ class SpeechDataModule(lightning.LightningDataModule):
         """The transcripts of a role, normalised."""
         return [text for name in self.of_role(role) for text in self.manifests[name]["text"]]
 
+    def spelt(self, name: str, tokenizer: Tokenizer) -> list[str]:
+        """The transcripts of a corpus in the spelling of the tokenizer's labels."""
+        corpus = self.corpora[name]
+        return tokenizer.spell(self.manifests[name]["text"].to_list(), corpus.language)
+
     def of_role(self, role: str) -> list[str]:
         """The names of the corpora that play ``role``."""
         return [name for name, corpus in self.corpora.items() if corpus.role == role]
 
-    def train_dataloader(self) -> DataLoader:
-        return self._loader(self._only("train"), training=True)
+    def loaded(self, *roles: str) -> list[str]:
+        """The names of the corpora that were loaded for these roles."""
+        return [name for role in roles for name in self.of_role(role) if name in self.manifests]
+
+    def begin_at(self, epoch: int, batches: int) -> None:
+        """Let training begin in this epoch, after so many of its batches: a run that goes on."""
+        self.beginning = (epoch, batches)
+
+    def fingerprint(self) -> str:
+        """Of all that is trained on, in its order: another one, another corpus."""
+        digest = hashlib.sha256()
+        for name in self.loaded("train", "train_ext"):
+            rows = self.manifests[name].select("id", "text", "duration")
+            digest.update(rows.write_csv().encode())
+        return digest.hexdigest()
+
+    def train_dataloader(self) -> DataLoader | CombinedLoader:
+        names = [self._only("train"), *self.loaded("train_ext")]
+        samplers = interleave(
+            {name: self._durations(name) for name in names},
+            self.interleave,
+            self.batch_seconds,
+            self.max_utterances,
+            shuffle=not self._learns_by_heart(),
+            seed=self.seed,
+        )
+        for sampler in samplers.values():
+            sampler.begin_at(*self.beginning)
+        loaders = [self._loader(name, samplers[name], self.augment) for name in names]
+        # All have the same number of batches.
+        return loaders[0] if len(loaders) == 1 else CombinedLoader(loaders, "min_size")
 
     def val_dataloader(self) -> DataLoader:
-        return self._loader(self._only("validation"), training=False)
+        return self._in_order(self._only("validation"))
 
     def test_dataloader(self) -> list[DataLoader]:
-        return [self._loader(name, training=False) for name in self.of_role("test")]
+        return [self._in_order(name) for name in self.of_role("test")]
 
     def _only(self, role: str) -> str:
         names = self.of_role(role)
@@ -139,28 +191,30 @@ class SpeechDataModule(lightning.LightningDataModule):
             )
         return names[0]
 
-    def _loader(self, name: str, *, training: bool) -> DataLoader:
+    def _in_order(self, name: str) -> DataLoader:
+        durations = self._durations(name)
+        order = LengthBuckets(durations, self.batch_seconds, self.max_utterances, shuffle=False)
+        return self._loader(name, order)
+
+    def _loader(self, name: str, sampler: Sampler, augment: Augment | None = None) -> DataLoader:
         if self.tokenizer is None:
             raise DataError("no tokenizer yet: call connect(tokenizer) before asking for batches")
-        manifest = self.manifests[name]
-        sampler = LengthBuckets(
-            manifest["duration"].to_numpy(),
-            self.batch_seconds,
-            self.max_utterances,
-            shuffle=training and not self._learns_by_heart(),
-            seed=self.seed,
-        )
-        augment = self.augment if training else None
+        corpus = self.corpora[name]
         return DataLoader(
-            SpeechDataset(name, manifest, self.sample_rate, augment, self.seed),
+            SpeechDataset(name, self.manifests[name], self.sample_rate, augment, self.seed),
             batch_sampler=sampler,
             num_workers=self.workers,
-            collate_fn=Collate(self.tokenizer, self.corpora[name].language),
+            collate_fn=Collate(self.tokenizer, corpus.language, name, corpus.branch),
             # Said, because joblib's processes have another way, in which workers cannot start.
             multiprocessing_context="fork" if self.workers > 0 else None,
-            persistent_workers=training and self.workers > 0,
+            persistent_workers=corpus.role.startswith("train") and self.workers > 0,
             pin_memory=torch.cuda.is_available(),
+            # Its own: beginning an epoch draws nothing from the generator that the net draws from.
+            generator=torch.Generator(),
         )
+
+    def _durations(self, name: str) -> np.ndarray:
+        return self.manifests[name]["duration"].to_numpy()
 
     def _learns_by_heart(self) -> bool:
         """Whether the trainer goes over the same few batches (debug=overfit)."""
@@ -186,25 +240,11 @@ class SpeechDataModule(lightning.LightningDataModule):
         unknown = unknown_characters(self.manifests[name]["text"], tokenizer)
         if unknown:
             self.unknown_characters[name] = unknown
-            listed = ", ".join(f"'{letter}' in {n}" for letter, n in unknown.items())
+            listed = ", ".join(f"'{unit}' in {n}" for unit, n in islice(unknown.items(), SHOWN))
             log.warning(
-                "%s: transcripts hold characters outside the alphabet (%s): they count as errors",
+                "%s: no label stands for %d units of its transcripts (%s%s): they count as errors",
                 name,
+                len(unknown),
                 listed,
+                ", …" if len(unknown) > SHOWN else "",
             )
-
-    def _note_conversions(self, name: str) -> None:
-        manifest = self.manifests[name]
-        resampled = manifest.filter(pl.col("sample_rate") != self.sample_rate)
-        if resampled.height:
-            rates = ", ".join(f"{rate} Hz" for rate in resampled["sample_rate"].unique().sort())
-            log.info(
-                "%s: %d files are at %s; read at %d Hz",
-                name,
-                resampled.height,
-                rates,
-                self.sample_rate,
-            )
-        mixed = manifest.filter(pl.col("channels") > 1).height
-        if mixed:
-            log.info("%s: %d files have several channels; read as their average", name, mixed)

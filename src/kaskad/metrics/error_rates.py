@@ -1,7 +1,8 @@
 """How far hypotheses are from their references."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jiwer
 
@@ -10,7 +11,7 @@ from kaskad.text.numerals import NUMERALS, words_to_number
 
 @dataclass(frozen=True)
 class ErrorCounts:
-    """Words or characters of references: right, replaced, left out; and those put in."""
+    """Words, characters or phones of references: right, replaced, left out; and those put in."""
 
     hits: int = 0
     substitutions: int = 0
@@ -31,7 +32,7 @@ class ErrorCounts:
 
     @property
     def rate(self) -> float:
-        """(substitutions + deletions + insertions) / reference length: WER, CER."""
+        """(substitutions + deletions + insertions) / reference length: WER, CER, PER."""
         errors = self.substitutions + self.deletions + self.insertions
         return errors / max(1, self.reference_length)
 
@@ -39,6 +40,15 @@ class ErrorCounts:
     def rate_without_insertions(self) -> float:
         """(substitutions + deletions) / reference length: WERC, PERC."""
         return (self.substitutions + self.deletions) / max(1, self.reference_length)
+
+    def counts(self) -> dict[str, int]:
+        """The counts by their names."""
+        return {
+            "reference": self.reference_length,
+            "substitutions": self.substitutions,
+            "deletions": self.deletions,
+            "insertions": self.insertions,
+        }
 
 
 def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
@@ -63,12 +73,12 @@ def _count(process, references, hypotheses, length) -> ErrorCounts:  # type: ign
 
 
 @dataclass(frozen=True)
-class Scores:
+class ErrorRates:
     """The figures of one test, all shares between 0 and 1 (error rates may pass 1).
 
     ``number_accuracy`` (the number is exactly right) and ``digit_errors`` (character errors of the
     numbers in digits) count utterances whose reference is a number, ``numbers`` of them; ``None``
-    where there are none.
+    where there are none. ``phones`` is ``None`` where none were counted.
     """
 
     utterances: int
@@ -78,6 +88,7 @@ class Scores:
     numbers: int
     number_accuracy: float | None
     digit_errors: ErrorCounts | None
+    phones: ErrorCounts | None = None
 
     def figures(self) -> dict[str, float]:
         """The figures by the names under which they are logged and reported."""
@@ -87,15 +98,35 @@ class Scores:
             "cer": self.characters.rate,
             "sentence_accuracy": self.sentence_accuracy,
         }
+        if self.phones is not None:
+            figures["per"] = self.phones.rate
+            figures["perc"] = self.phones.rate_without_insertions
         mostly_numbers = 2 * self.numbers >= self.utterances
         if mostly_numbers and self.number_accuracy is not None and self.digit_errors is not None:
             figures["number_accuracy"] = self.number_accuracy
             figures["digit_cer"] = self.digit_errors.rate
         return figures
 
+    def counts(self) -> dict[str, Any]:
+        """Errors of words, characters and phones, and how many references are numbers."""
+        return {
+            "words": self.words.counts(),
+            "characters": self.characters.counts(),
+            **({} if self.phones is None else {"phones": self.phones.counts()}),
+            "numbers": self.numbers,
+        }
 
-def score(references: Sequence[str], hypotheses: Sequence[str], language: str) -> Scores:
-    """Compare hypotheses with references (normalised transcripts), utterance by utterance."""
+
+def score(
+    references: Sequence[str],
+    hypotheses: Sequence[str],
+    language: str,
+    phones: Callable[[Sequence[str]], list[str]] | None = None,
+) -> ErrorRates:
+    """Compare hypotheses with references (normalised transcripts), utterance by utterance.
+
+    ``phones`` takes them to phones between blanks, which are compared without the borders of words.
+    """
     pairs = list(zip(references, hypotheses, strict=True))
     spoken = (
         [
@@ -107,7 +138,7 @@ def score(references: Sequence[str], hypotheses: Sequence[str], language: str) -
         else []
     )
     digits = [str(number) for number, _ in spoken], ["" if h is None else str(h) for _, h in spoken]
-    return Scores(
+    return ErrorRates(
         utterances=len(pairs),
         words=word_errors(references, hypotheses),
         characters=character_errors(references, hypotheses),
@@ -115,6 +146,7 @@ def score(references: Sequence[str], hypotheses: Sequence[str], language: str) -
         numbers=len(spoken),
         number_accuracy=_share(a == b for a, b in spoken) if spoken else None,
         digit_errors=character_errors(*digits) if spoken else None,
+        phones=word_errors(phones(references), phones(hypotheses)) if phones else None,
     )
 
 

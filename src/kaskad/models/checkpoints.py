@@ -5,6 +5,7 @@ parts of a recogniser, of this package or of one that the caller trusts by name.
 """
 
 import logging
+import os
 import pickle
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytorch_lightning as lightning
 import torch
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from kaskad.models.recogniser import Recogniser
 
@@ -23,6 +25,10 @@ log = logging.getLogger(__name__)
 TRAINING_PARTS = ("optimizer", "scheduler", "augment")
 # Rooms whose classes a configuration may name: none of them touches anything but tensors and text.
 ROOMS = ("audio", "text", "models", "decoding")
+
+
+# The checkpoints of a run that can go on: the newest, and the one before it.
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
 class CheckpointError(ValueError):
@@ -44,6 +50,25 @@ class SaveConfig(lightning.Callback):
         checkpoint["config"] = self.config
 
 
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside its place, and puts it there when it is whole and on the disk."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{path.name}.unfinished")
+        try:
+            with unfinished.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
 def load_recogniser(
     path: str | Path, *, decoder: DictConfig | None = None, trusted: Sequence[str] = ()
 ) -> tuple[Recogniser, dict[str, Any]]:
@@ -57,10 +82,10 @@ def load_recogniser(
     config = checkpoint["config"]
     model = {name: part for name, part in config["model"].items() if name not in TRAINING_PARTS}
     if decoder is not None:
+        if "decoder" not in model:
+            raise CheckpointError(f"{path}: its model has no decoder= to replace; leave that out")
         model["decoder"] = OmegaConf.to_container(decoder, resolve=True)
-    for target in _targets(model):
-        _refuse_untrusted(target, trusted, path)
-    recogniser = instantiate(model)
+    recogniser = instantiate_trusted(model, path, trusted)
     try:
         recogniser.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:
@@ -68,6 +93,16 @@ def load_recogniser(
             f"{path}: its weights do not fit its configuration: {error}"
         ) from error
     return recogniser.eval(), config
+
+
+def instantiate_trusted(node: dict[str, Any], path: str | Path, trusted: Sequence[str] = ()) -> Any:
+    """Make what ``node``, of the configuration in the checkpoint ``path``, describes.
+
+    Raises ``CheckpointError`` where it names a class outside kaskad and the packages ``trusted``.
+    """
+    for target in _targets(node):
+        _refuse_untrusted(target, trusted, path)
+    return instantiate(node)
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -79,6 +114,20 @@ def find_checkpoint(path: Path) -> Path:
         raise CheckpointError(f"{path}: no run in this folder has a checkpoints/best.ckpt")
     log.info("taking the newest checkpoint: %s", found)
     return found
+
+
+def newest_whole_checkpoint(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The checkpoint from which a run with this folder of checkpoints can go on, and its path.
+
+    A torn one is told of, and the one before it taken. Raises ``CheckpointError`` without any.
+    """
+    for path in (folder / LAST, folder / PREVIOUS):
+        try:
+            return path, read_checkpoint(path)
+        except CheckpointError as error:
+            if path.exists():
+                log.warning("%s; looking for the one before it", error)
+    raise CheckpointError(f"{folder}: there is no {LAST} to go on from; begin the run anew")
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

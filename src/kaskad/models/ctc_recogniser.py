@@ -35,7 +35,7 @@ class CTCRecogniser(Recogniser):
     ) -> None:
         super().__init__(features, tokenizer, **training)
         self.encoder = encoder
-        self.head = nn.Linear(encoder.dim, tokenizer.size)
+        self.head: nn.Module = nn.Linear(encoder.dim, tokenizer.size)
         self.decoder = decoder(tokenizer=tokenizer, seconds_per_frame=self.seconds_per_frame)
 
     @property
@@ -57,15 +57,18 @@ class CTCRecogniser(Recogniser):
         # Probabilities of hundreds of frames multiply: float32 whatever the precision of the run.
         return self.head(encoded).float().log_softmax(dim=2), lengths
 
+    def posteriors(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """``forward`` for a batch."""
+        return self(batch.waveforms, batch.waveform_lengths)
+
     def losses(self, batch: Batch) -> Tensor:
-        log_probs, lengths = self(batch.waveforms, batch.waveform_lengths)
-        return ctc_losses(log_probs, lengths, batch)
+        return ctc_losses(*self.posteriors(batch), batch)
 
     def hypotheses(self, waveforms: Tensor, lengths: Tensor) -> list[Hypothesis]:
         return self.decoder(*self(waveforms, lengths))
 
     def judge(self, batch: Batch) -> tuple[Tensor, list[Hypothesis]]:
-        log_probs, lengths = self(batch.waveforms, batch.waveform_lengths)
+        log_probs, lengths = self.posteriors(batch)
         return ctc_losses(log_probs, lengths, batch), self.decoder(log_probs, lengths)
 
 

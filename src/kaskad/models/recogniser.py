@@ -11,11 +11,14 @@ from torch.nn.utils.rnn import pad_sequence
 
 from kaskad.audio.features import Count, Features
 from kaskad.audio.spec_augment import SpecAugment
-from kaskad.data.batch import Batch
+from kaskad.data.batch import Batch, batches_of
+from kaskad.data.corpus import Role
 from kaskad.decoding.hypothesis import Hypothesis
-from kaskad.metrics.error_rates import score
+from kaskad.metrics import error_rates
+from kaskad.metrics.scores import Scores
 from kaskad.models.schedules import Schedule
-from kaskad.text.tokenizer import Tokenizer
+from kaskad.text.phonemes import phones_of
+from kaskad.text.tokenizer import Tokenizer, difference
 
 
 class DivergedError(RuntimeError):
@@ -26,8 +29,16 @@ class Recogniser(lightning.LightningModule):
     """Waveforms in, hypotheses out. A subclass says how: ``losses``, ``hypotheses``, ``judge``.
 
     ``optimizer`` and ``scheduler`` are partial: each is finished here. A recogniser that only
-    transcribes needs neither, nor ``augment``.
+    transcribes needs neither, nor ``augment``. ``objective`` names the figure of ``score`` that is
+    shown while training.
     """
+
+    # The column of the manifest that is recognised.
+    target = "text"
+    # Count errors of phones as well where the labels are none: both sides as espeak-ng says them.
+    phone_errors = False
+    # The roles of the corpora that it learns from.
+    learns_from: tuple[Role, ...] = ("train",)
 
     def __init__(
         self,
@@ -36,6 +47,7 @@ class Recogniser(lightning.LightningModule):
         optimizer: Callable[..., torch.optim.Optimizer] | None = None,
         scheduler: Callable[..., Schedule] | None = None,
         augment: SpecAugment | None = None,
+        objective: str = "wer",
     ) -> None:
         super().__init__()
         self.features = features
@@ -43,6 +55,7 @@ class Recogniser(lightning.LightningModule):
         self.augment = augment
         self.make_optimizer = optimizer
         self.make_schedule = scheduler
+        self.objective = objective
         self._judged: list[tuple[str, str]] = []
 
     def losses(self, batch: Batch) -> Tensor:
@@ -57,6 +70,13 @@ class Recogniser(lightning.LightningModule):
         """``losses`` and ``hypotheses`` of a batch, from one pass through the net."""
         raise NotImplementedError
 
+    def score(self, references: Sequence[str], hypotheses: Sequence[str], language: str) -> Scores:
+        """Compare hypotheses with references (normalised), utterance by utterance."""
+        phones = self.tokenizer.phones
+        if phones is None and self.phone_errors:
+            phones = phones_of(language)
+        return error_rates.score(references, hypotheses, language, phones)
+
     def alignment_frames(self, samples: Count) -> Count:
         """The frames on which the labels must find room; here each sample would do: no limit."""
         return samples
@@ -68,7 +88,23 @@ class Recogniser(lightning.LightningModule):
             features = self.augment(features, lengths)
         return features, lengths
 
-    def training_step(self, batch: Batch, batch_index: int) -> Tensor | None:
+    def training_step(self, step: Batch | Sequence[Batch], batch_index: int) -> Tensor | None:
+        """The mean over corpora, however large, of the mean loss of their utterances."""
+        batches = batches_of(step)
+        means = {batch.corpus: self.mean_loss(batch) for batch in batches}
+        losses = {corpus: loss for corpus, loss in means.items() if loss is not None}
+        if not losses:
+            return None
+        size = sum(map(len, batches))
+        loss = torch.stack([*losses.values()]).mean()
+        self.log("training/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=size)
+        if len(batches) > 1:
+            named = {f"training/loss/{corpus}": loss for corpus, loss in losses.items()}
+            self.log_dict(named, on_step=False, on_epoch=True, batch_size=size)
+        return loss
+
+    def mean_loss(self, batch: Batch) -> Tensor | None:
+        """Of the utterances that can be learnt from; ``None`` if there are none."""
         if len(batch) == 0:
             return None
         losses = self.losses(batch)
@@ -83,9 +119,6 @@ class Recogniser(lightning.LightningModule):
                 f"the loss is {loss.item()} at step {self.global_step} (utterances "
                 f"{', '.join(batch.ids[:3])}, …); try a lower optimizer.lr"
             )
-        self.log(
-            "training/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(batch)
-        )
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
@@ -101,9 +134,9 @@ class Recogniser(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         if self._judged:
             references, hypotheses = zip(*self._judged, strict=True)
-            figures = score(references, hypotheses, self._language).figures()
+            figures = self.score(references, hypotheses, self._language).figures()
             self.log_dict({f"validation/{name}": value for name, value in figures.items()})
-            self.log("wer", figures["wer"], prog_bar=True, logger=False)
+            self.log(self.objective, figures[self.objective], prog_bar=True, logger=False)
         self._judged.clear()
 
     def test_step(self, batch: Batch, batch_index: int, dataloader_idx: int = 0) -> dict[str, Any]:
@@ -124,6 +157,20 @@ class Recogniser(lightning.LightningModule):
         lengths = torch.tensor([len(waveform) for waveform in waveforms])
         padded = pad_sequence([torch.from_numpy(w) for w in waveforms], batch_first=True)
         return self.eval().hypotheses(padded.to(self.device), lengths.to(self.device))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["labels"] = self.tokenizer.labels
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Raise ``ValueError`` if the weights to come were trained for other labels."""
+        ours = self.tokenizer.labels
+        theirs = checkpoint.get("labels", ours)
+        if theirs != ours:
+            raise ValueError(
+                f"the weights of the checkpoint are for a tokenizer with {len(theirs)} labels, and "
+                f"that of this run has {len(ours)}; {difference(ours, theirs)}. Go on with the "
+                "tokenizer and the training text of the checkpoint, or begin anew"
+            )
 
     def configure_optimizers(self) -> Any:
         if self.make_optimizer is None:

@@ -22,6 +22,8 @@ TITLES = {
     "wer": "WER",
     "werc": "WERC",
     "cer": "CER",
+    "per": "PER",
+    "perc": "PERC",
     "sentence_accuracy": "exact sentences",
     "number_accuracy": "exact numbers",
     "digit_cer": "CER of digits",

@@ -1,1 +1,1 @@
-"""Between transcripts and labels: tokenizers, numerals, normalisation."""
+"""Between transcripts and labels: tokenizers, phonemes, numerals, normalisation."""

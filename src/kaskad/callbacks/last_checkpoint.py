@@ -1,0 +1,209 @@
+"""last.ckpt: from where an interrupted run goes on, to the bit, and a clean end on a signal."""
+
+import logging
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as lightning
+import torch
+
+from kaskad.callbacks.random_states import random_states, set_random_states
+from kaskad.callbacks.stop_signals import StopSignals
+from kaskad.data.checks import DataError
+from kaskad.models.checkpoints import LAST, PREVIOUS
+
+log = logging.getLogger(__name__)
+
+STATE = "last_checkpoint"  # what this callback adds to a checkpoint stands under that name
+
+
+class LastCheckpoint(lightning.Callback):
+    """Writes ``last.ckpt`` into ``folder``: between two epochs, every ``every_n_steps`` steps, and
+    when training ends. The one before stays as ``previous.ckpt`` until then.
+
+    It is written where nothing is half done: between two batches, when the validation, schedules
+    and logs of those before are through. It holds the position in the order of the data and the
+    random states, and the sums behind the figures of the epoch.
+
+    SIGTERM or Ctrl-C writes it as well and ends the run cleanly; a second one ends it at once.
+    """
+
+    def __init__(self, folder: str | Path, every_n_steps: int | None = None) -> None:
+        self.folder = Path(folder)
+        self.every_n_steps = every_n_steps
+        self.signals = StopSignals()
+        self._corpus = ""
+        self._written: tuple[int, int] | None = None
+        self._writing: dict[str, Any] | None = None
+        self._read: dict[str, Any] | None = None
+        self._sums: dict[str, Any] = {}
+
+    def on_fit_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        self._corpus = trainer.datamodule.fingerprint()  # type: ignore[attr-defined]
+        self.signals.listen()  # before the data workers are forked: Ctrl-C is meant for them, too
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        self.signals.listen()  # once more: Lightning has put its own way with SIGTERM in between
+        if self._read is not None:
+            self._go_on(trainer, self._read)
+            self._read = None
+
+    def on_train_batch_start(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        stop = trainer.strategy.reduce_boolean_decision(self.signals.heard is not None, all=False)
+        half_a_step = batch_idx % trainer.accumulate_grad_batches > 0
+        if half_a_step or trainer.global_step == 0:
+            due = False
+        elif batch_idx == 0:
+            due = True
+        else:
+            due = bool(self.every_n_steps) and trainer.global_step % self.every_n_steps == 0
+        if (due or stop) and not half_a_step:
+            self._write(trainer, batch_idx)
+            if stop:
+                self._stop(trainer)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, *_: Any
+    ) -> None:
+        for name in self._sums.keys() & (trainer._results or {}).keys():
+            for part, total in self._sums.pop(name).items():
+                metric = trainer._results[name]
+                setattr(metric, part, getattr(metric, part) + total)
+
+    def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        self._write(trainer, 0, finished=True)
+        (self.folder / PREVIOUS).unlink(missing_ok=True)
+        if self.signals.heard is not None:
+            self._stop(trainer)
+
+    def on_exception(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        exception: BaseException,
+    ) -> None:
+        self.signals.ignore()
+        # A data worker may have died, of the same signal perhaps: what was learnt is not lost.
+        if isinstance(exception, Exception) and _is_between_batches(trainer):
+            self._write(trainer, trainer.fit_loop.epoch_loop.batch_progress.current.completed)
+            if self.signals.heard is not None:
+                self._stop(trainer)
+
+    def teardown(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, stage: str
+    ) -> None:
+        self.signals.ignore()
+
+    def on_save_checkpoint(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        checkpoint: dict[str, Any],
+    ) -> None:
+        if self._writing is not None:  # and not the best one, which may come at any time
+            checkpoint[STATE] = self._writing
+            _tell_between_batches(checkpoint["loops"]["fit_loop"], self._writing["batches"])
+
+    def on_load_checkpoint(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        checkpoint: dict[str, Any],
+    ) -> None:
+        self._read = checkpoint[STATE]
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if self._read["corpus"] != data.fingerprint():
+            raise DataError(
+                "the training corpus is not the one that this run began with: its utterances, "
+                "their transcripts or lengths have changed. Bring the old one back, or begin a "
+                "new run from these weights: init_from=…"
+            )
+        data.begin_at(self._read["epoch"], self._read["batches"])
+        trainer.should_stop = self._read["finished"]
+
+    def _write(self, trainer: lightning.Trainer, batches: int, *, finished: bool = False) -> None:
+        """Write a checkpoint after so many batches of the epoch."""
+        if self._written == (trainer.current_epoch, batches):
+            return
+        for logger in trainer.loggers:
+            logger.save()  # all that led here
+        last = self.folder / LAST
+        if last.exists() and trainer.is_global_zero:
+            last.replace(self.folder / PREVIOUS)
+        self._writing = {
+            "epoch": trainer.current_epoch,
+            "batches": batches,
+            "finished": finished,
+            "corpus": self._corpus,
+            "random": random_states(),
+            "metrics": dict(trainer.callback_metrics),
+            "sums": _sums(trainer) if batches else {},
+        }
+        try:
+            trainer.save_checkpoint(last)
+        finally:
+            self._writing = None
+        self._written = trainer.current_epoch, batches
+
+    def _go_on(self, trainer: lightning.Trainer, state: dict[str, Any]) -> None:
+        set_random_states(state["random"])
+        trainer.callback_metrics.update(state["metrics"])
+        self._sums = state["sums"]
+        self._written = state["epoch"], state["batches"]
+        if state["batches"] == 0:
+            # Lightning would take the whole epoch before for one that was interrupted at its end.
+            trainer.fit_loop.epoch_loop.restarting = False
+        log.info(
+            "going on in epoch %d, after %d of its batches", state["epoch"] + 1, state["batches"]
+        )
+
+    def _stop(self, trainer: lightning.Trainer) -> None:
+        number = self.signals.heard or signal.SIGTERM  # another process of the run may have got it
+        log.warning(
+            "stopped by %s after step %d; to go on: python train.py resume=%s",
+            signal.Signals(number).name,
+            trainer.global_step,
+            self.folder.parent,
+        )
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+
+def _is_between_batches(trainer: lightning.Trainer) -> bool:
+    """Whether training, on this machine alone, was waiting for the next batch of an epoch."""
+    progress = trainer.fit_loop.epoch_loop.batch_progress
+    done = progress.current.completed
+    return (
+        trainer.world_size == 1
+        and trainer.training
+        and trainer.global_step > 0
+        and progress.current.ready == done
+        and not progress.is_last_batch
+        and done % trainer.accumulate_grad_batches == 0
+    )
+
+
+def _sums(trainer: lightning.Trainer) -> dict[str, dict[str, torch.Tensor]]:
+    """What Lightning has added up of each figure that it will log for the whole epoch."""
+    return {
+        name: {part: getattr(metric, part).clone() for part in metric._defaults}
+        for name, metric in (trainer._results or {}).items()
+        if metric.meta.on_epoch and (metric.meta.is_mean_reduction or metric.meta.is_sum_reduction)
+    }
+
+
+def _tell_between_batches(loops: dict[str, Any], batches: int) -> None:
+    """Lightning has begun the next batch: say that it has not, and nor has an epoch's first."""
+    begun = [loops["epoch_loop.batch_progress"]]
+    if batches == 0:
+        begun.append(loops["epoch_progress"])
+    for progress in begun:
+        for count in (progress["total"], progress["current"]):
+            count.update(dict.fromkeys(("ready", "started", "processed"), count["completed"]))
+    loops["epoch_loop.batch_progress"]["is_last_batch"] = False

@@ -1,0 +1,1 @@
+"""N-gram language models made from text: counted, smoothed, written as ARPA, measured."""

@@ -1,0 +1,141 @@
+"""Transfer: a new recogniser begins with what a trained one has learnt."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kaskad.models.checkpoints import (
+    CheckpointError,
+    find_checkpoint,
+    instantiate_trusted,
+    read_checkpoint,
+)
+from kaskad.models.recogniser import Recogniser
+
+log = logging.getLogger(__name__)
+
+# How modules end whose weights have a row a label.
+ROW_A_LABEL = ("head", "embedding")
+NAMED_ON_THE_CONSOLE = 6
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What became of the weights of ``checkpoint``, by their names.
+
+    ``taken`` as they are; ``resized``: the rows of the labels that both alphabets have, and how
+    many these are; ``left`` where they were; ``fresh`` are those of the new recogniser that nothing
+    was found for.
+    """
+
+    checkpoint: str
+    taken: list[str] = field(default_factory=list)
+    resized: dict[str, str] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)
+
+
+def take_over(recogniser: Recogniser, path: Path, features: Mapping[str, Any]) -> Transfer:
+    """Take over every weight that fits by name and shape from a checkpoint or a folder of runs.
+
+    Labels may differ: weights with a row a label are taken over label by label. The features of
+    both are compared (``features`` is the configuration of the new ones), and what differs is
+    warned of. Raises ``CheckpointError`` if nothing before the head fits.
+    """
+    path = find_checkpoint(path)
+    checkpoint = read_checkpoint(path)
+    _compare_features(path, checkpoint["config"]["model"]["features"], features)
+    own_package = type(recogniser.tokenizer).__module__.split(".")[0]
+    node = checkpoint["config"]["model"]["tokenizer"]
+    tokenizer = instantiate_trusted(node, path, trusted=[own_package])
+    rows = _shared_rows(tokenizer.labels, recogniser.tokenizer.labels)
+
+    ours = _learnt(recogniser.state_dict())
+    theirs = _learnt(checkpoint["state_dict"])
+    transfer = Transfer(str(path.resolve()))
+    with torch.no_grad():
+        for name, weight in ours.items():
+            found = theirs.get(name)
+            if found is None:
+                transfer.fresh.append(name)
+            elif _is_by_label(name, weight, found, recogniser.tokenizer.size, tokenizer.size):
+                here, there = rows
+                weight[here] = found[there].to(weight)
+                if len(here) == len(weight) == len(found):
+                    transfer.taken.append(name)
+                else:
+                    transfer.resized[name] = f"{len(here)} of {len(weight)} labels"
+            elif found.shape == weight.shape:
+                weight.copy_(found)
+                transfer.taken.append(name)
+            else:
+                transfer.fresh.append(name)
+    transfer.left.extend(sorted(theirs.keys() - transfer.taken - transfer.resized.keys()))
+    if all(_ends_in_labels(name) for name in transfer.taken):
+        raise CheckpointError(_why_nothing_fits(path, ours, theirs))
+    _tell(transfer, len(theirs))
+    return transfer
+
+
+def _learnt(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Without the constants of the features, which the configuration alone decides on."""
+    return {name: weight for name, weight in state.items() if not name.startswith("features.")}
+
+
+def _shared_rows(theirs: Sequence[str], ours: Sequence[str]) -> tuple[list[int], list[int]]:
+    """The ids, here and there, of the labels that both have; that of the blank among them."""
+    there = {label: index for index, label in enumerate(theirs)}
+    pairs = [(index, there[label]) for index, label in enumerate(ours) if label in there]
+    return [here for here, _ in pairs], [index for _, index in pairs]
+
+
+def _ends_in_labels(name: str) -> bool:
+    return any(part.endswith(ROW_A_LABEL) for part in name.split("."))
+
+
+def _is_by_label(name: str, ours: Tensor, theirs: Tensor, size: int, their_size: int) -> bool:
+    rows_are_labels = ours.shape[:1] == (size,) and theirs.shape[:1] == (their_size,)
+    return _ends_in_labels(name) and rows_are_labels and ours.shape[1:] == theirs.shape[1:]
+
+
+def _compare_features(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    different = [
+        f"{key} {ours.get(key)} here, {theirs.get(key)} there"
+        for key in dict.fromkeys([*ours, *theirs])
+        if ours.get(key) != theirs.get(key)
+    ]
+    if different:
+        log.warning(
+            "init_from=%s heard other features: %s; what it learnt may not hold for these",
+            path,
+            ", ".join(different),
+        )
+
+
+def _why_nothing_fits(path: Path, ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> str:
+    why = f"{path}: none of its weights fits this model by name and shape: "
+    for name in ours.keys() & theirs.keys():
+        if not _ends_in_labels(name):
+            shapes = f"is {tuple(ours[name].shape)} here, {tuple(theirs[name].shape)} there"
+            return f"{why}{name} {shapes}; choose the same sizes of model= and features="
+    return f"{why}{next(iter(theirs))} there, {next(iter(ours))} here; choose the same model="
+
+
+def _tell(transfer: Transfer, total: int) -> None:
+    taken = len(transfer.taken)
+    log.info("init_from=%s: took over %d of %d weights", transfer.checkpoint, taken, total)
+    resized = [f"{name} ({rows})" for name, rows in transfer.resized.items()]
+    for what, names in (
+        ("resized", resized),
+        ("left", transfer.left),
+        ("begun anew", transfer.fresh),
+    ):
+        if names:
+            more = ", …" if len(names) > NAMED_ON_THE_CONSOLE else ""
+            listed = ", ".join(names[:NAMED_ON_THE_CONSOLE])
+            log.info("%s %d: %s%s", what, len(names), listed, more)

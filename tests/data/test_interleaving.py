@@ -1,0 +1,120 @@
+"""Corpora of unequal size keep step, none of their utterances is preferred, and seeds hold."""
+
+from collections import Counter
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from kaskad.corpora.table import table
+from kaskad.data.batch import batches_of
+from kaskad.data.corpus import Corpus
+from kaskad.data.datamodule import SpeechDataModule
+from kaskad.data.interleaving import Interleave, Interleaved, interleave
+from kaskad.text.characters import CharacterTokenizer
+
+DRAW = np.random.default_rng(0)
+DURATIONS = {name: DRAW.uniform(0.5, 2.0, size) for name, size in (("ru", 60), ("uk", 23))}
+
+
+def samplers(mode: Interleave, *, shuffle: bool = True, seed: int = 0) -> dict[str, Interleaved]:
+    return interleave(DURATIONS, mode, 10.0, 6, shuffle=shuffle, seed=seed)
+
+
+def epoch(sampler: Interleaved, number: int) -> list[list[tuple[int, int]]]:
+    sampler.set_epoch(number)
+    return list(sampler)
+
+
+def heard(sampler: Interleaved, epochs: int) -> list[int]:
+    """The rows of so many epochs, one after the other."""
+    return [row for number in range(epochs) for step in epoch(sampler, number) for _, row in step]
+
+
+@pytest.mark.parametrize(
+    ("mode", "gone_through_once", "steps"), [("longest", "ru", 12), ("shortest", "uk", 5)]
+)
+def test_an_epoch_ends_with_the_longest_or_the_shortest(mode, gone_through_once, steps) -> None:
+    for name, sampler in samplers(mode).items():
+        assert len(epoch(sampler, 0)) == len(sampler) == steps
+        assert all(epoch(sampler, 0))
+        once = sorted(heard(sampler, 1)) == [*range(len(DURATIONS[name]))]
+        assert once == (name == gone_through_once)
+
+
+@pytest.mark.parametrize("mode", ["longest", "shortest"])
+def test_no_utterance_comes_again_before_every_other_has_come(mode: Interleave) -> None:
+    for name, sampler in samplers(mode).items():
+        rows, count = heard(sampler, 6), len(DURATIONS[name])
+        passages = [rows[start : start + count] for start in range(0, len(rows), count)]
+        assert len(passages) > 2
+        for one, next_one in pairwise(passages):
+            assert sorted(one) == [*range(count)]
+            assert one[: len(next_one)] != next_one
+
+
+def test_proportional_batches_go_through_every_corpus_once_an_epoch() -> None:
+    found = samplers("proportional")
+    assert len({len(sampler) for sampler in found.values()}) == 1
+    for name, sampler in found.items():
+        for number in (0, 1, 5):
+            assert Counter(row for step in epoch(sampler, number) for _, row in step) == Counter(
+                range(len(DURATIONS[name]))
+            )
+    sizes = {name: max(map(len, sampler)) for name, sampler in found.items()}
+    assert sizes == {"ru": 6, "uk": 2}
+
+
+def test_a_corpus_with_fewer_utterances_than_steps_is_spread_over_them() -> None:
+    durations = {"ru": np.full(40, 0.9), "uk": np.full(4, 0.9)}
+    steps = list(interleave(durations, "proportional", 4.0, 4, shuffle=True)["uk"])
+    assert len(steps) == 10
+    assert max(map(len, steps)) == 1
+    taken = [number for number, step in enumerate(steps) if step]
+    assert len(taken) == 4 and set(np.diff(taken)) == {2, 3}
+
+
+@pytest.mark.parametrize("mode", ["longest", "shortest", "proportional"])
+def test_the_same_seed_and_epoch_give_the_same_order(mode: Interleave) -> None:
+    one, two, other = samplers(mode, seed=1), samplers(mode, seed=1), samplers(mode, seed=2)
+    for name in DURATIONS:
+        heard(one[name], 3)
+        assert epoch(one[name], 4) == epoch(two[name], 4) != epoch(other[name], 4)
+
+
+def test_unshuffled_every_epoch_is_the_same() -> None:
+    sampler = samplers("longest", shuffle=False)["uk"]
+    assert [[row for _, row in step] for step in epoch(sampler, 0)] == [
+        [row for _, row in step] for step in epoch(sampler, 3)
+    ]
+
+
+def test_an_unknown_way_to_interleave_is_refused() -> None:
+    with pytest.raises(ValueError, match="interleave 'random'; known: longest, shortest, prop"):
+        samplers("random")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_corpus_that_trains_beside_another_comes_in_the_same_steps(
+    make_corpus, write_tone, caplog, workers: int, tmp_path: Path
+) -> None:
+    caplog.set_level("INFO")
+    main = make_corpus(["один", "два", "три", "пять"])
+    write_tone("eight.wav", sample_rate=8_000)
+    (tmp_path / "beside.csv").write_text("path,text\neight.wav,п'ять\n")
+    corpora = {
+        "main": Corpus("train", "ru", partial(table, main), split="all"),
+        "beside": Corpus("train_ext", "uk", partial(table, tmp_path / "beside.csv"), split="all"),
+    }
+    data = SpeechDataModule(corpora, 16_000, max_utterances=2, workers=workers)
+    data.load("train", "train_ext")
+    assert "beside: 1 files are at 8000 Hz; read at 16000 Hz" in caplog.text
+    data.connect(CharacterTokenizer().fit(["одинватрпя'ь"]))
+    steps = [batches_of(batches) for batches, _, _ in data.train_dataloader()]
+    assert [[batch.corpus for batch in step] for step in steps] == [["main", "beside"]] * 2
+    for _, beside in steps:
+        assert (beside.language, beside.branch, beside.texts) == ("uk", "uk", ["п'ять"])
+        assert torch.equal(beside.waveform_lengths, torch.tensor([16_000]))

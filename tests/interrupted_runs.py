@@ -1,0 +1,56 @@
+"""Runs train.py in processes that get a signal in the middle of a step, for test_resuming.
+
+Each line of the input is a run: its working directory, its arguments, the step and the signal;
+each line of the answer is its exit code. What a run prints goes to output.txt. One process
+imports everything and each run is a fork of it: nothing is trained in the process itself.
+"""
+
+import json
+import os
+import runpy
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import kaskad.training  # noqa: F401 - once, for all runs
+from kaskad.models.recogniser import Recogniser
+
+TRAIN = Path(__file__).resolve().parents[1] / "train.py"
+
+
+def run(directory: str, arguments: list[str], step: int | None, number: int) -> None:
+    os.setsid()
+    signal.alarm(300)  # seconds until a run that hangs is ended
+
+    def interrupt(module: Recogniser, *_: Any) -> None:
+        if module.trainer.global_step == step:
+            os.killpg(0, number)  # the data workers, too: as a terminal or a cluster does
+
+    Recogniser.on_before_optimizer_step = interrupt
+    os.chdir(directory)
+    output = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, sys.stdout.fileno())
+    os.dup2(output, sys.stderr.fileno())
+    sys.argv = [str(TRAIN), *arguments]
+    runpy.run_path(str(TRAIN), run_name="__main__")
+
+
+def exit_code(directory: str, arguments: list[str], step: int | None, number: int) -> int:
+    process = os.fork()
+    if process:
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    code: Any = 1
+    try:
+        run(directory, arguments, step, number)
+        code = 0
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        print(exit_code(*json.loads(line)), flush=True)
