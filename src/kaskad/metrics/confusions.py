@@ -3,50 +3,61 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import mean
 from typing import Any
+
+import numpy as np
+import polars as pl
+
+from kaskad.metrics import scores
+from kaskad.metrics.shares import Share, share
 
 
 @dataclass(frozen=True)
 class Confusions:
-    """``pairs`` counts utterances by (reference, hypothesis)."""
+    """The label of each utterance, and the one that was recognised."""
 
-    pairs: Counter[tuple[str, str]]
+    references: Sequence[str]
+    hypotheses: Sequence[str]
 
     @property
     def utterances(self) -> int:
-        return self.pairs.total()
+        return len(self.references)
 
-    def accuracies(self) -> dict[str, float]:
-        """The share that was recognised of each label among the references: its recall."""
-        totals: Counter[str] = Counter()
-        for (reference, _), count in self.pairs.items():
-            totals[reference] += count
-        return {label: self.pairs[label, label] / total for label, total in sorted(totals.items())}
+    @property
+    def table(self) -> pl.DataFrame:
+        return pl.DataFrame({"right": np.array(self.references) == np.array(self.hypotheses)})
 
-    def figures(self) -> dict[str, float]:
+    def shares(self) -> dict[str, Share]:
         """Balanced accuracy is the mean over labels, however rare, of their accuracies.
 
-        ``balanced_error`` is what it lacks to 1.
+        ``balanced_error`` is what it lacks to 1; ``accuracy_<label>`` is the share that was
+        recognised of each label among the references: its recall.
         """
-        accuracies = self.accuracies()
-        balanced = mean(accuracies.values())
-        right = sum(count for (said, heard), count in self.pairs.items() if said == heard)
+        labels = sorted(set(self.references))
+        right = self.table["right"].to_numpy()
+        is_said = np.array(self.references) == np.array(labels, dtype=str)[:, None]
         return {
-            "balanced_accuracy": balanced,
-            "balanced_error": 1 - balanced,
-            "accuracy": right / self.utterances,
-            **{f"accuracy_{label}": share for label, share in accuracies.items()},
+            "balanced_accuracy": Share(is_said & right, is_said),
+            "balanced_error": Share(is_said & ~right, is_said),
+            "accuracy": share(right),
+            **{
+                f"accuracy_{label}": share(said & right, said)
+                for label, said in zip(labels, is_said, strict=True)
+            },
         }
+
+    def figures(self) -> dict[str, float]:
+        return scores.figures(self.shares())
 
     def counts(self) -> dict[str, Any]:
         """Utterances, first by reference and then by hypothesis."""
         confusions: dict[str, dict[str, int]] = {}
-        for (reference, hypothesis), count in sorted(self.pairs.items()):
+        pairs = Counter(zip(self.references, self.hypotheses, strict=True))
+        for (reference, hypothesis), count in sorted(pairs.items()):
             confusions.setdefault(reference, {})[hypothesis] = count
         return {"confusions": confusions}
 
 
 def confuse(references: Sequence[str], hypotheses: Sequence[str]) -> Confusions:
     """Compare labels, utterance by utterance."""
-    return Confusions(Counter(zip(references, hypotheses, strict=True)))
+    return Confusions(references, hypotheses)
