@@ -39,6 +39,7 @@ bench: install ## measure speed and memory, each against its baseline in the sam
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/manifest_scale.py
 	$(BIN)/python benchmarks/decoding_speed.py
+	$(BIN)/python benchmarks/language_model.py
 
 lock: install ## renew requirements.lock from requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements.txt -o requirements.lock

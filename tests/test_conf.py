@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[1]
 CHOICES = sorted(
     f"{path.parent.name}={path.stem}"
     for path in (ROOT / "conf").glob("*/*.yaml")
-    if path.parent.name != "hydra"
+    # Language models and data=none are choices of prepare.py alone.
+    if path.parent.name not in ("hydra", "language_model")
+    and path.parts[-2:] != ("data", "none.yaml")
 )
 RECIPES = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
 ONE_STEP = [

@@ -36,7 +36,7 @@ def prepare(config: DictConfig) -> dict[str, float]:
     """
     if config.prepare_for is not None:
         return prepare_checkpoint(config)
-    if config.language_model is not None:
+    if config.get("language_model") is not None:
         return prepare_language_model(config)
     if config.output is not None:
         require_writable(Path(config.output))

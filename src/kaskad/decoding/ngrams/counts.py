@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import polars as pl
 
-UNKNOWN, BEGIN, END = 0, 1, 2
-SPECIAL = ["<unk>", "<s>", "</s>"]
+SPECIAL = ["<unk>", "<s>", "</s>"]  # the first ids
+BEGIN = SPECIAL.index("<s>")
 
 
 @dataclass(frozen=True)

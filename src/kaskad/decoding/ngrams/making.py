@@ -18,6 +18,7 @@ from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
+Tested = Literal["test", "validation", "held_out"]
 MAX_ORDER = 6  # of KenLM, as its wheel is built
 
 
@@ -33,11 +34,7 @@ def make_language_model(
     text: Sequence[str] = (),
     language: str | None = None,
     normalise: bool = True,
-    remove: Sequence[Literal["test", "validation", "held_out"]] = (
-        "test",
-        "validation",
-        "held_out",
-    ),
+    remove: Sequence[Tested] = ("test", "validation", "held_out"),
     held_out: str | None = None,
 ) -> dict[str, Any]:
     """Estimate a model and write it as ``arpa``, with ``….frequencies.csv``; return a report.
@@ -76,6 +73,7 @@ def make_language_model(
         "order": order,
         "units": units if tokenizer is None else f"{units} of {type(tokenizer).__name__}",
         "prune": list(prune),
+        "files": list(text),
         "sentences": dict(table["role"].value_counts(sort=True, name="sentences").rows()),
         "removed": removed,
         "text": {
@@ -104,8 +102,8 @@ def _require_long_enough(sentences: pl.Series, order: int) -> None:
     longest = int(sentences.str.count_matches(" ").to_numpy().max()) + 1
     if order > longest + 2:
         raise ValueError(
-            f"language_model.order={order}: the longest sentence has {longest} words, {longest + 2} "
-            f"with <s> and </s>: no {order}-grams are in the text; set it to at most {longest + 2}"
+            f"language_model.order={order}: the longest sentence has {longest} words, {longest + 2}"
+            f" with <s> and </s>: no {order}-grams are in the text; set it to at most {longest + 2}"
         )
 
 
