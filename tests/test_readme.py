@@ -14,7 +14,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
-COPIED = ("conf", "experiments", "src", "train.py", "evaluate.py", "transcribe.py", "prepare.py")
+COPIED = (
+    "conf",
+    "experiments",
+    "src",
+    "train.py",
+    "evaluate.py",
+    "transcribe.py",
+    "prepare.py",
+    "tune_decoder.py",
+)
 
 
 @pytest.fixture(scope="module")
