@@ -125,7 +125,8 @@ def train_barely(
     for _, batch in zip(range(steps), data.train_dataloader(), strict=False):
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             log_probs, lengths = recogniser(batch.waveforms, batch.waveform_lengths)
-            loss = ctc_losses(log_probs, lengths, batch).mean()
+            losses = ctc_losses(log_probs, lengths, batch)
+            loss = losses[losses.isfinite()].mean()
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(recogniser.parameters(), config.trainer.gradient_clip_val)

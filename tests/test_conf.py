@@ -12,9 +12,9 @@ ROOT = Path(__file__).parents[1]
 CHOICES = sorted(
     f"{path.parent.name}={path.stem}"
     for path in (ROOT / "conf").glob("*/*.yaml")
-    # Language models and data=none are choices of prepare.py alone.
+    # Language models and data=none are choices of prepare.py alone; debug=replay wants a run.
     if path.parent.name not in ("hydra", "language_model")
-    and path.parts[-2:] != ("data", "none.yaml")
+    and path.parts[-2:] not in {("data", "none.yaml"), ("debug", "replay.yaml")}
 )
 RECIPES = sorted(path.stem for path in (ROOT / "experiments").glob("*.yaml"))
 ONE_STEP = [
@@ -27,12 +27,20 @@ ONE_STEP = [
     "loader.batch_seconds=4",
     "disk_reserve=0.1",
 ]
+# Corpora as other tools lay them out; tests/corpora/ reads one of each.
+FORMATS = ("common_voice", "kaldi", "lhotse", "librispeech", "nemo", "sidecar")
+LAID_OUT = [f"data={name}" for name in FORMATS]
 REAL = {"data=an4": "an4", "data=fsdd": "fsdd", "data=ru_uk": "", "data=ru_en": ""}
 
 
 @pytest.mark.parametrize("choice", CHOICES)
-def test_one_training_step_with(choice: str, compose, tone_corpus, request, tmp_path) -> None:
+def test_one_training_step_with(
+    choice: str, compose, tone_corpus, request, tmp_path, monkeypatch
+) -> None:
     overrides = [choice, *ONE_STEP]
+    if choice == "callbacks=notices":  # to a service that is away
+        monkeypatch.setenv("KASKAD_NOTIFY", "json://localhost:9")
+        overrides += ["callbacks.notices.attempts=1", "callbacks.notices.patience=1"]
     if choice == "trainer=gpu" and not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
     if choice in REAL:
@@ -44,6 +52,15 @@ def test_one_training_step_with(choice: str, compose, tone_corpus, request, tmp_
         counts = ["data.source.utterances={train: 4, validation: 2, test: 2}"]
         counts.append("data.source_ext.utterances={train: 4}")
         overrides += ["data=numbers_ru_en", f"data.root={tmp_path}", *counts]
+    elif choice == "data=toloka":
+        overrides += [f"data.root={tmp_path}", f"data.source.cache={tmp_path}"]
+        overrides.append("data.source.utterances={train: 24, test: 6}")
+    elif choice in LAID_OUT:
+        check(compose("train", tmp_path, choice, f"data.root={tmp_path}"))
+        return
+    elif choice == "overlap=default":  # the tones of the test are those of the training
+        overrides += ["data=table", f"data.root={tone_corpus}"]
+        overrides += ["overlap.recording=report", "overlap.near_duplicate=report"]
     elif choice == "data=table":
         overrides.append(f"data.root={tone_corpus}")
     else:

@@ -23,6 +23,7 @@ COPIED = (
     "transcribe.py",
     "prepare.py",
     "tune_decoder.py",
+    "compare.py",
 )
 
 

@@ -25,7 +25,9 @@ CHANNELS = "model.encoder.channels=[4,4]"
 # Dropout and every kind of augmentation on: random numbers are drawn wherever they can be.
 SETTINGS = [
     "data=table",
+    "overlap=none",
     "augment=full",
+    "overlap=none",
     "logger=csv",
     "trainer.max_epochs=3",
     "trainer.precision=32-true",
@@ -241,7 +243,9 @@ def test_what_may_change_does_and_another_run_is_refused(stopped, compose) -> No
         train(compose("train", folder, resume))
     (corpus / "manifest.csv").write_text(manifest)
     train(compose("train", folder, resume, "loader.workers=0", "seed=0"))
-    assert checkpoint(folder)["global_step"] == STEPS
+    (folder / "report.json").unlink()
+    train(compose("train", folder, resume))  # what is left to do is the test
+    assert json.loads((folder / "report.json").read_text())["training"]["steps"] == STEPS
 
 
 def test_two_processes_do_not_share_a_run_folder(run: Run, settings, tmp_path) -> None:

@@ -71,6 +71,19 @@ def test_a_table_may_be_transcribed_into_itself(
     assert pl.read_csv(table).rows() == [("1.wav", "a", 5, 5, None)]
 
 
+def test_a_recording_without_an_answer_has_an_error_and_no_text(
+    compose, checkpoint: Path, make_corpus, tmp_path: Path
+) -> None:
+    broken = torch.load(checkpoint, weights_only=True)
+    broken["state_dict"]["head.bias"].fill_(torch.nan)
+    torch.save(broken, checkpoint)
+    overrides = [f"checkpoint={checkpoint}", f"input={make_corpus(['пять'])}"]
+    output = tmp_path / "out.csv"
+    with pytest.raises(UntranscribedError, match=r"1 of 1 .*posteriors are not numbers"):
+        transcribe(compose("transcribe", tmp_path, *overrides, f"output={output}"))
+    assert pl.read_csv(output)["text"].to_list() == [None]
+
+
 def test_a_second_checkpoint_fills_in_the_gender(
     compose, checkpoint: Path, gender_checkpoint: Path, make_corpus, tmp_path: Path
 ) -> None:

@@ -17,7 +17,8 @@ from kaskad.data.datamodule import SpeechDataModule
 from kaskad.models.checkpoints import find_checkpoint, load_recogniser
 from kaskad.models.recogniser import Recogniser
 from kaskad.reports.environment import environment
-from kaskad.reports.report import describe, show_report, write_report
+from kaskad.reports.footprint import footprint
+from kaskad.reports.report import describe, judge, show_report, write_report
 
 
 def evaluate(config: DictConfig) -> dict[str, float]:
@@ -78,10 +79,11 @@ def test_and_report(
         )
         for name, table in tables.items()
     }
+    judged = {name: judge(table, scores[name]) for name, table in tables.items()}
     lost = dict(data.skipped["corpus"].value_counts().iter_rows())
     report = {
         "title": title,
-        "parameters": sum(p.numel() for p in recogniser.parameters()),
+        **footprint(recogniser),
         "tokenizer": recogniser.tokenizer.summary(),
         **origin,
         "corpora": {
@@ -89,13 +91,14 @@ def test_and_report(
                 **describe(table, scores[name], results.seconds[i]),
                 "skipped": lost.get(name, 0),
             }
-            for i, (name, table) in enumerate(tables.items())
+            for i, (name, table) in enumerate(judged.items())
         },
+        "notes": data.notes(),
         "skipped": data.skipped.to_dicts(),
         "unknown_characters": data.unknown_characters,
     }
     together = pl.concat(
-        [table.with_columns(corpus=pl.lit(name)) for name, table in tables.items()],
+        [table.with_columns(corpus=pl.lit(name)) for name, table in judged.items()],
         how="diagonal_relaxed",
     )
     write_report(report, together, folder)

@@ -24,6 +24,9 @@ AUTO = "auto"
 # What a run may go on with otherwise than it began: nothing that its losses depend on.
 MAY_CHANGE = (
     "callbacks.last_checkpoint.",
+    "callbacks.limit_messages.",
+    "callbacks.non_finite.",
+    "callbacks.notices.",
     "disk_reserve",
     "loader.cache",
     "loader.workers",
@@ -55,7 +58,10 @@ def run_folder(resume: str | None, runs: str, now: str) -> str:
 
 def is_interrupted(run: Path) -> bool:
     """Whether a run has a checkpoint to go on from, and has not come to its report."""
-    return any((run / "checkpoints").glob("*.ckpt")) and not (run / "report.json").exists()
+    from kaskad.models.checkpoints import LAST, PREVIOUS  # heavy
+
+    kept = any((run / "checkpoints" / name).exists() for name in (LAST, PREVIOUS))
+    return kept and not (run / "report.json").exists()
 
 
 @contextmanager
@@ -83,7 +89,7 @@ def settings_to_go_on_with(config: DictConfig, saved: DictConfig, folder: Path) 
     checkpoints = OmegaConf.select(saved, "callbacks.last_checkpoint.folder")
     if checkpoints is None:
         raise ConfigurationError(
-            f"{folder}: this run kept nothing to go on from, for it had no callbacks.last_checkpoint"
+            f"{folder}: this run kept nothing to go on from: it had no callbacks.last_checkpoint"
         )
     began_in = Path(checkpoints).parent
     if began_in.resolve() != folder.resolve():
@@ -92,8 +98,7 @@ def settings_to_go_on_with(config: DictConfig, saved: DictConfig, folder: Path) 
         )
     changes, faults = {}, []
     for key, wanted in _stated(config):
-        had = OmegaConf.select(saved, key)
-        had = OmegaConf.to_container(had) if OmegaConf.is_config(had) else had
+        had = _plain(OmegaConf.select(saved, key))
         fitted = wanted is None and "tokenizer" in key.split(".")
         if wanted == had or fitted:
             continue
@@ -133,12 +138,12 @@ def _stated(config: DictConfig) -> Iterator[tuple[str, Any]]:
         elif isinstance(part, DictConfig):
             yield from _leaves(part, f"{key}.")
         else:
-            yield key, OmegaConf.to_container(part) if OmegaConf.is_config(part) else part
+            yield key, _plain(part)
 
 
 def _leaves(node: DictConfig, prefix: str) -> Iterator[tuple[str, Any]]:
     """Full name and value of all below ``node``, but for what only repeats other settings."""
-    for key in node:
+    for key in map(str, node):
         name = f"{prefix}{key}"
         if OmegaConf.is_interpolation(node, key) or OmegaConf.is_missing(node, key):
             continue
@@ -146,4 +151,8 @@ def _leaves(node: DictConfig, prefix: str) -> Iterator[tuple[str, Any]]:
         if isinstance(value, DictConfig):
             yield from _leaves(value, f"{name}.")
         elif name != "resume":
-            yield name, OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+            yield name, _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import warnings
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +15,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import ModelCheckpoint, Timer
+from pytorch_lightning.utilities import rank_zero_only
 
+from kaskad.callbacks.final_figures import tell_figures
 from kaskad.callbacks.skipped import SkippedUtterances
 from kaskad.data.corpus import require_branches
 from kaskad.data.datamodule import SpeechDataModule
@@ -46,7 +49,8 @@ def train(config: DictConfig) -> dict[str, float]:
     Everything lands in the run folder; the figures of the report are returned.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
-    with claimed(folder):
+    first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    with claimed(folder) if first else nullcontext():  # for all processes of the run
         return _train(config, folder)
 
 
@@ -61,6 +65,7 @@ def _train(config: DictConfig, folder: Path) -> dict[str, float]:
     torch.set_float32_matmul_precision("high")
 
     data = load_data(config)
+    overlap = instantiate(config.overlap)(data, folder)
     fit_tokenizer(config, data)
     recogniser: Recogniser = instantiate(config.model)
     recogniser.phone_errors = config.phone_errors
@@ -77,9 +82,11 @@ def _train(config: DictConfig, folder: Path) -> dict[str, float]:
     if trainer.interrupted:
         raise KeyboardInterrupt
     training = _take_best(trainer, recogniser)
-    origin = {"training": training, "environment": made}
+    origin = {"training": training, "environment": made, "overlap": overlap}
     figures = test_and_report(trainer, recogniser, data, folder, config.task, origin)
-    return {**figures, "training/minutes": training["minutes"]}
+    figures["training/minutes"] = training["minutes"]
+    tell_figures(trainer, figures)
+    return figures
 
 
 def load_data(config: DictConfig) -> SpeechDataModule:

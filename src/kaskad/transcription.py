@@ -126,7 +126,9 @@ def transcribe_files(
         if read:
             hypotheses = recogniser.transcribe([item.waveform for item in read])
             for item, hypothesis in zip(read, hypotheses, strict=True):
-                texts[int(item.id)] = hypothesis.text
+                is_heard = hypothesis.problem is None
+                texts[int(item.id)] = hypothesis.text if is_heard else None
+                errors[int(item.id)] = hypothesis.problem
         for item in items:
             if isinstance(item, Skipped):
                 errors[int(item.id)] = item.reason

@@ -64,8 +64,9 @@ def test_proportional_batches_go_through_every_corpus_once_an_epoch() -> None:
             assert Counter(row for step in epoch(sampler, number) for _, row in step) == Counter(
                 range(len(DURATIONS[name]))
             )
-    sizes = {name: max(map(len, sampler)) for name, sampler in found.items()}
-    assert sizes == {"ru": 6, "uk": 2}
+    assert all(found["ru"])
+    sizes = [len(step) for step in found["uk"]]
+    assert max(sizes) == 3 and sizes.count(0) <= 2
 
 
 def test_a_corpus_with_fewer_utterances_than_steps_is_spread_over_them() -> None:

@@ -121,7 +121,7 @@ def test_a_run_begins_with_the_weights_of_another(
     assert checkpoint["config"]["model"]["tokenizer"]["alphabet"] == alphabet
     assert checkpoint["state_dict"]["head.weight"].shape[0] == len(alphabet) + 1
     assert OmegaConf.load(tmp_path / "config.yaml").tokenizer.alphabet == alphabet
-    report = json.loads((tmp_path / "report.json").read_text())
-    assert report["init_from"]["checkpoint"] == str(path.resolve())
-    assert report["init_from"]["resized"]["head.bias"] == f"4 of {len(alphabet) + 1} labels"
+    told = json.loads((tmp_path / "report.json").read_text())["environment"]["init_from"]
+    assert told["checkpoint"] == str(path.resolve())
+    assert told["resized"]["head.bias"] == f"4 of {len(alphabet) + 1} labels"
     assert pl.read_csv(tmp_path / "hypotheses.csv").height == 8

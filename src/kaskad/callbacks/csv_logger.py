@@ -1,8 +1,8 @@
 """metrics.csv, which a run that goes on completes rather than begins anew."""
 
 import csv
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities import rank_zero_only
@@ -22,11 +22,11 @@ class ContinuedCSVLogger(CSVLogger):
             metrics.replace(self._before)
 
     @rank_zero_only
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+    def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
         if step is not None and self._before.exists():
             with self._before.open(newline="", encoding="utf-8") as file:
                 rows = [row for row in csv.DictReader(file) if int(row["step"]) < step]
             self.experiment.metrics += [{k: v for k, v in row.items() if v} for row in rows]
             self.save()
             self._before.unlink()
-        super().log_metrics(dict(metrics), step)
+        super().log_metrics(metrics, step)

@@ -30,6 +30,8 @@ class LastCheckpoint(lightning.Callback):
     """
 
     def __init__(self, folder: str | Path, every_n_steps: int | None = None) -> None:
+        if every_n_steps is not None and every_n_steps < 1:
+            raise ValueError(f"every_n_steps is {every_n_steps}; it must be 1 or more, or null")
         self.folder = Path(folder)
         self.every_n_steps = every_n_steps
         self.signals = StopSignals()
@@ -57,14 +59,10 @@ class LastCheckpoint(lightning.Callback):
         batch_idx: int,
     ) -> None:
         stop = trainer.strategy.reduce_boolean_decision(self.signals.heard is not None, all=False)
-        half_a_step = batch_idx % trainer.accumulate_grad_batches > 0
-        if half_a_step or trainer.global_step == 0:
-            due = False
-        elif batch_idx == 0:
-            due = True
-        else:
-            due = bool(self.every_n_steps) and trainer.global_step % self.every_n_steps == 0
-        if (due or stop) and not half_a_step:
+        step, every = trainer.global_step, self.every_n_steps
+        due = step > 0 and (batch_idx == 0 or (every is not None and step % every == 0))
+        whole_step = batch_idx % trainer.accumulate_grad_batches == 0
+        if (due or stop) and whole_step:
             self._write(trainer, batch_idx)
             if stop:
                 self._stop(trainer)
@@ -72,10 +70,14 @@ class LastCheckpoint(lightning.Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, *_: Any
     ) -> None:
-        for name in self._sums.keys() & (trainer._results or {}).keys():
-            for part, total in self._sums.pop(name).items():
-                metric = trainer._results[name]
-                setattr(metric, part, getattr(metric, part) + total)
+        # Else Lightning would leave out the plateau scheduler where the epoch was interrupted.
+        trainer.fit_loop._restarting = False
+        self._add_sums(trainer)
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        self._add_sums(trainer)  # what other callbacks log after us in the last step
 
     def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self._write(trainer, 0, finished=True)
@@ -163,6 +165,13 @@ class LastCheckpoint(lightning.Callback):
         log.info(
             "going on in epoch %d, after %d of its batches", state["epoch"] + 1, state["batches"]
         )
+
+    def _add_sums(self, trainer: lightning.Trainer) -> None:
+        """Add what was summed up before the interruption, once Lightning sums up again."""
+        results: dict[str, Any] = trainer._results or {}
+        for name in self._sums.keys() & results.keys():
+            for part, total in self._sums.pop(name).items():
+                setattr(results[name], part, getattr(results[name], part) + total)
 
     def _stop(self, trainer: lightning.Trainer) -> None:
         number = self.signals.heard or signal.SIGTERM  # another process of the run may have got it

@@ -9,10 +9,11 @@ import torch
 
 def random_states() -> dict[str, Any]:
     """The states of all random generators of this process, as plain values and tensors."""
-    numpy_name, numpy_keys, *numpy_rest = np.random.get_state()
+    numpy: Any = np.random.get_state(legacy=False)
+    numpy["state"]["key"] = numpy["state"]["key"].tolist()
     return {
         "python": random.getstate(),
-        "numpy": (numpy_name, numpy_keys.tolist(), *numpy_rest),
+        "numpy": numpy,
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }

@@ -11,11 +11,13 @@ from kaskad.data.batch import Batch
 
 
 class TestResults(lightning.Callback):
-    """``hypotheses[loader]`` holds (id, reference, hypothesis, score); ``seconds[loader]`` the
-    time a corpus took, reading included."""
+    """``hypotheses[loader]`` holds (id, reference, hypothesis, score, problem); ``seconds[loader]``
+    the time a corpus took, reading included."""
 
     def __init__(self) -> None:
-        self.hypotheses: dict[int, list[tuple[str, str, str, float]]] = defaultdict(list)
+        self.hypotheses: dict[int, list[tuple[str, str, str, float, str | None]]] = defaultdict(
+            list
+        )
         self.seconds: dict[int, float] = defaultdict(float)
         self._since = 0.0
 
@@ -37,7 +39,9 @@ class TestResults(lightning.Callback):
         for id_, reference, found in zip(
             batch.ids, batch.texts, outputs["hypotheses"], strict=True
         ):
-            self.hypotheses[dataloader_idx].append((id_, reference, found.text, found.score))
+            self.hypotheses[dataloader_idx].append(
+                (id_, reference, found.text, found.score, found.problem)
+            )
 
     def table(self, loader: int, manifest: pl.DataFrame) -> pl.DataFrame:
         """What was heard in one corpus, in the order of its manifest and with its columns."""
@@ -48,6 +52,7 @@ class TestResults(lightning.Callback):
                 "reference": pl.String,
                 "hypothesis": pl.String,
                 "score": pl.Float64,
+                "problem": pl.String,
             },
             orient="row",
         )

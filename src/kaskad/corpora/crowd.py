@@ -136,8 +136,8 @@ def _recordings(
     heard: pl.DataFrame, used: pl.DataFrame, texts: Texts, golden: Texts
 ) -> pl.DataFrame:
     compared = _agreements(used, texts)
-    weight = pl.col("weight")
-    of_many = (pl.col("agreement") * weight).sum() / weight.sum()
+    quality = pl.col("quality").fill_null(1.0)
+    of_many = (pl.col("agreement") * quality).sum() / quality.sum()
     of_one = pl.col("quality").first()
     confidence = compared.group_by("audio").agg(
         confidence=pl.when(pl.len() > 1).then(of_many).otherwise(of_one), answers=pl.len()

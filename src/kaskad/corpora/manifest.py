@@ -132,8 +132,8 @@ def read_manifest(
         table = table.with_columns(id=pl.col("path"))
     nowhere = pl.col("path").fill_null("") == ""
     _refuse(table, path, nowhere, "text", "the path is missing", "add it")
-    _refuse_repeated_ids(table, path)
-    return _resolve_paths(table, path, audio_root or path.parent)
+    refuse_repeated_ids(table, path)
+    return resolve_paths(table, path, audio_root or path.parent)
 
 
 def write_manifest(table: pl.DataFrame, path: Path) -> None:
@@ -142,7 +142,7 @@ def write_manifest(table: pl.DataFrame, path: Path) -> None:
     Raises ``ManifestError`` on what ``read_manifest`` would refuse: ids that repeat.
     """
     if "id" in table.columns:
-        _refuse_repeated_ids(table, path)
+        refuse_repeated_ids(table, path)
     folder = f"{path.parent.resolve()}/"
     write_table(table.with_columns(pl.col("path").str.strip_prefix(folder)), path)
 
@@ -169,7 +169,7 @@ def _read_out_numbers(table: pl.DataFrame, path: Path, language: str | None) -> 
     )
 
 
-def _resolve_paths(table: pl.DataFrame, path: Path, audio_root: Path) -> pl.DataFrame:
+def resolve_paths(table: pl.DataFrame, path: Path, audio_root: Path) -> pl.DataFrame:
     root = audio_root.resolve()
     folder = f"{root}/".replace("//", "/")
     absolute = (
@@ -183,7 +183,7 @@ def _resolve_paths(table: pl.DataFrame, path: Path, audio_root: Path) -> pl.Data
     return table.with_columns(path=absolute)
 
 
-def _refuse_repeated_ids(table: pl.DataFrame, path: Path) -> None:
+def refuse_repeated_ids(table: pl.DataFrame, path: Path) -> None:
     if table["id"].hash().n_unique() < table.height:  # at a fraction of the memory of the rows
         repeated = pl.col("id").is_duplicated()
         remedy = "every utterance needs its own"

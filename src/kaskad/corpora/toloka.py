@@ -99,8 +99,9 @@ def toloka(
     manifest = manifest.with_columns(
         id=pl.format("{}/{}", pl.lit(source.name), "id"),
         language=pl.lit(language),
-        note=pl.lit(note, pl.String),
     )
+    if note is not None:
+        manifest = manifest.with_columns(note=pl.lit(note))
     if is_cut and split != "test":
         is_held_out = _is_held_out(manifest)
         manifest = manifest.filter(is_held_out if split == "validation" else ~is_held_out)
@@ -154,22 +155,27 @@ def _transcribed(
 
 
 def _locate(names: pl.Series, files: list[Path], folder: Path) -> dict[str, str]:
-    """Where in ``folder`` each recording lies that a table names by path, by URL or by name alone.
+    """Where in ``folder`` each recording lies that a table names by URL, by path or by its end.
 
-    What is not there keeps its path, without what would lead out of the folder.
+    What is not there, or may be another recording's file, keeps its path, without what would lead
+    out of the folder.
     """
-    paths = {file.relative_to(folder).as_posix() for file in files}
     by_name = defaultdict(list)
-    for path in paths:
-        by_name[PurePosixPath(path).name].append(path)
-    located = {}
+    for file in files:
+        by_name[file.name].append(file.relative_to(folder).as_posix())
+    claims, located = defaultdict(set), {}
     for name in names:
-        parts = PurePosixPath(unquote(urlsplit(name).path) if "://" in name else name).parts
-        inside = PurePosixPath(*(part for part in parts if part not in ("/", "..")))
-        same = by_name[inside.name]
-        is_moved = str(inside) not in paths and len(same) == 1
-        located[name] = same[0] if is_moved else str(inside)
-    return located
+        given = PurePosixPath(unquote(urlsplit(name).path) if "://" in name else name)
+        inside = str(PurePosixPath(*(part for part in given.parts if part not in ("/", ".."))))
+        end = given.name if given.is_absolute() else inside
+        same = [path for path in by_name[given.name] if f"/{path}".endswith(f"/{end}")]
+        found = same[0] if len(same) == 1 and inside not in same else inside
+        claims[found].add(inside)
+        located[name] = (found, inside)
+    return {
+        name: found if len(claims[found]) == 1 else inside
+        for name, (found, inside) in located.items()
+    }
 
 
 def _aggregated(

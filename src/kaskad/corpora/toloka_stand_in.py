@@ -21,7 +21,7 @@ from kaskad.corpora.numbers import numbers
 
 UTTERANCES = MappingProxyType({"train": 1200, "test": 200})
 """How many recordings each folder has unless told otherwise."""
-LARGEST = 999
+LARGEST = 999_999
 ANSWERS = 5
 # What share of the words a worker gets wrong.
 WORKERS = {f"worker-{n + 1:02}": rate for n, rate in enumerate([0.01, 0.02, 0.04, 0.08] * 3)}

@@ -59,8 +59,11 @@ def check_audio(
         text=normalise_target(pl.col(target))
     )
     seconds = pl.col("duration")
+    told = pl.col("problem") if "problem" in known.columns else pl.lit(None, pl.String)
     reason = (
-        pl.when(problem.is_not_null())
+        pl.when(told.is_not_null())  # the corpus knows better why
+        .then(told)
+        .when(problem.is_not_null())
         .then(problem)
         .when(pl.col("text").is_null() | (pl.col("text") == ""))
         .then(pl.lit(fault))

@@ -109,6 +109,14 @@ class SpeechDataModule(lightning.LightningDataModule):
                 self._keep(name, usable, rest)
                 note_conversions(name, usable, self.sample_rate)
 
+    def set_aside(self, name: str, reasons: pl.DataFrame) -> None:
+        """Leave utterances of a corpus out: ``reasons`` has their ``id`` and the ``reason``.
+
+        Raises ``DataError`` if too little of the corpus is left.
+        """
+        rest = self.manifests[name].join(reasons, on="id", how="anti", maintain_order="left")
+        self._keep(name, rest, reasons)
+
     def connect(
         self, tokenizer: Tokenizer, frames_of: Callable[[np.ndarray], np.ndarray] | None = None
     ) -> None:
@@ -131,6 +139,11 @@ class SpeechDataModule(lightning.LightningDataModule):
         """Add to ``skipped`` what turned out to be unreadable on the way."""
         rows = [asdict(utterance) for utterance in utterances]
         self.skipped = pl.concat([self.skipped, pl.DataFrame(rows, schema=SKIPPED_SCHEMA)])
+
+    def notes(self) -> list[str]:
+        """What corpora want said of them: that one is a stand-in."""
+        noted = [table["note"] for table in self.manifests.values() if "note" in table.columns]
+        return sorted({note for notes in noted for note in notes.drop_nulls().unique()})
 
     def transcripts(self, role: str) -> list[str]:
         """The transcripts of a role, normalised."""

@@ -9,6 +9,7 @@ from torch.utils.data import Sampler
 from kaskad.data.samplers import LengthBuckets
 
 Interleave = Literal["longest", "shortest", "proportional"]
+BISECTIONS = 10  # until the size of a batch is known to a thousandth
 
 
 class Interleaved(Sampler[list[tuple[int, int]]]):
@@ -72,8 +73,8 @@ def interleave(
     """Plan for corpora, given by their ``durations`` (s), epochs of equally many steps.
 
     ``longest``: as many as the longest corpus has batches, while the others repeat; ``shortest``:
-    as many as the shortest has, while the others go on in the next epoch; ``proportional``: each
-    corpus is gone through once an epoch, in batches as large as its share of the longest.
+    as many as the shortest has, while the others go on in the next epoch; ``proportional``: as
+    many as the longest has, while the others are spread over them in smaller batches.
     """
     if mode not in get_args(Interleave):
         raise ValueError(f"unknown interleave '{mode}'; known: {', '.join(get_args(Interleave))}")
@@ -84,12 +85,22 @@ def interleave(
             durations[name], share * batch_seconds, most, shuffle=shuffle, seed=seed
         )
 
+    def smallest(name: str, count: int) -> LengthBuckets:
+        """Cut into no more than ``count`` batches, the smallest that there can be."""
+        too_small, enough = 0.0, 1.0
+        for _ in range(BISECTIONS):
+            share = (too_small + enough) / 2
+            if len(cut(name, share)) > count:
+                too_small = share
+            else:
+                enough = share
+        return cut(name, enough)
+
     buckets = {name: cut(name) for name in durations}
-    if mode == "proportional":
-        longest = max(map(len, buckets.values()))
-        buckets = {name: cut(name, len(whole) / longest) for name, whole in buckets.items()}
     counts = [len(batches) for batches in buckets.values()]
     steps = min(counts) if mode == "shortest" else max(counts)
+    if mode == "proportional":
+        buckets = {name: smallest(name, steps) for name in durations}
     return {
         name: Interleaved(batches, steps, len(batches) if mode == "proportional" else steps)
         for name, batches in buckets.items()

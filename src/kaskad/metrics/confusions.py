@@ -1,31 +1,16 @@
 """How well utterances are told apart that have one label each."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from kaskad.metrics import scores
+from kaskad.metrics.scores import Scores
 from kaskad.metrics.shares import Share, share
 
 
-@dataclass(frozen=True)
-class Confusions:
+class Confusions(Scores):
     """The label of each utterance, and the one that was recognised."""
-
-    references: Sequence[str]
-    hypotheses: Sequence[str]
-
-    @property
-    def utterances(self) -> int:
-        return len(self.references)
-
-    @property
-    def table(self) -> pl.DataFrame:
-        return pl.DataFrame({"right": np.array(self.references) == np.array(self.hypotheses)})
 
     def shares(self) -> dict[str, Share]:
         """Balanced accuracy is the mean over labels, however rare, of their accuracies.
@@ -33,31 +18,33 @@ class Confusions:
         ``balanced_error`` is what it lacks to 1; ``accuracy_<label>`` is the share that was
         recognised of each label among the references: its recall.
         """
-        labels = sorted(set(self.references))
+        references = self.table["reference"].to_numpy()
         right = self.table["right"].to_numpy()
-        is_said = np.array(self.references) == np.array(labels, dtype=str)[:, None]
+        labels = self.table["reference"].unique().sort().to_numpy()
+        said = references == labels[:, None]
         return {
-            "balanced_accuracy": Share(is_said & right, is_said),
-            "balanced_error": Share(is_said & ~right, is_said),
+            "balanced_accuracy": Share(said & right, said),
+            "balanced_error": Share(said & ~right, said),
             "accuracy": share(right),
             **{
-                f"accuracy_{label}": share(said & right, said)
-                for label, said in zip(labels, is_said, strict=True)
+                f"accuracy_{label}": share(of_it & right, of_it)
+                for label, of_it in zip(labels, said, strict=True)
             },
         }
 
-    def figures(self) -> dict[str, float]:
-        return scores.figures(self.shares())
-
     def counts(self) -> dict[str, Any]:
         """Utterances, first by reference and then by hypothesis."""
+        pairs = self.table.group_by("reference", "hypothesis").len().sort(pl.all())
         confusions: dict[str, dict[str, int]] = {}
-        pairs = Counter(zip(self.references, self.hypotheses, strict=True))
-        for (reference, hypothesis), count in sorted(pairs.items()):
+        for reference, hypothesis, count in pairs.rows():
             confusions.setdefault(reference, {})[hypothesis] = count
         return {"confusions": confusions}
 
 
 def confuse(references: Sequence[str], hypotheses: Sequence[str]) -> Confusions:
     """Compare labels, utterance by utterance."""
-    return Confusions(references, hypotheses)
+    table = pl.DataFrame(
+        {"reference": references, "hypothesis": hypotheses},
+        schema={"reference": pl.String, "hypothesis": pl.String},
+    )
+    return Confusions(table.with_columns(right=pl.col("reference") == pl.col("hypothesis")))

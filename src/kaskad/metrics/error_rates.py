@@ -4,9 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jiwer
+import numpy as np
+import polars as pl
 
+from kaskad.metrics.alignment import Unit, align
+from kaskad.metrics.scores import Scores
+from kaskad.metrics.shares import Share, share
 from kaskad.text.numerals import NUMERALS, words_to_number
+
+ERRORS = {"substitute": "substitutions", "delete": "deletions", "insert": "insertions"}
+# Of an utterance, in a table of ErrorRates.
+WORD_ERRORS = pl.sum_horizontal("word_substitutions", "word_deletions", "word_insertions")
 
 
 @dataclass(frozen=True)
@@ -53,68 +61,81 @@ class ErrorCounts:
 
 def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
     """Align word by word, and count over all utterances."""
-    return _count(jiwer.process_words, references, hypotheses, lambda text: len(text.split()))
+    return _total(count_errors(references, hypotheses, "words"), "words")
 
 
 def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
     """Align character by character, blanks included, and count over all utterances."""
-    return _count(jiwer.process_characters, references, hypotheses, len)
+    return _total(count_errors(references, hypotheses, "characters"), "characters")
 
 
-def _count(process, references, hypotheses, length) -> ErrorCounts:  # type: ignore[no-untyped-def]
-    pairs = list(zip(references, hypotheses, strict=True))
-    aligned = [(reference, hypothesis) for reference, hypothesis in pairs if reference]
-    # jiwer refuses empty references: whatever is said against one was put in.
-    put_in = sum(length(hypothesis) for reference, hypothesis in pairs if not reference)
-    if not aligned:
-        return ErrorCounts(insertions=put_in)
-    out = process(*map(list, zip(*aligned, strict=True)))
-    return ErrorCounts(out.hits, out.substitutions, out.deletions, out.insertions + put_in)
+def count_errors(
+    references: Sequence[str], hypotheses: Sequence[str], unit: Unit, name: str | None = None
+) -> pl.DataFrame:
+    """Align each utterance, and count: columns ``words`` (of the reference),
+    ``word_substitutions``, ``word_deletions`` and ``word_insertions``, or as ``name`` says."""
+    name = name or unit
+    columns = _columns(name)
+    places = {kind: place for place, kind in enumerate(ERRORS, start=1)}
+    counts = np.zeros((len(references), len(columns)), dtype=np.int64)
+    for row, edits in zip(counts, align(references, hypotheses, unit), strict=True):
+        for edit in edits:
+            row[0] += len(edit.reference)
+            if edit.kind in places:
+                row[places[edit.kind]] += len(edit.pairs())
+    return pl.DataFrame(counts, schema=dict.fromkeys(columns, pl.Int64), orient="row")
 
 
-@dataclass(frozen=True)
-class ErrorRates:
+class ErrorRates(Scores):
     """The figures of one test, all shares between 0 and 1 (error rates may pass 1).
 
-    ``number_accuracy`` (the number is exactly right) and ``digit_errors`` (character errors of the
-    numbers in digits) count utterances whose reference is a number, ``numbers`` of them; ``None``
-    where there are none. ``phones`` is ``None`` where none were counted.
+    The table counts ``words`` and ``characters``, and ``phones`` where they were asked for, as
+    ``count_errors`` does. Where a reference is a number, ``number`` has it and ``number_heard``
+    what was understood (null: no number), and ``digits`` are counted; ``number_accuracy`` (the
+    number is exactly right) and ``digit_cer`` are figures if half of the references are numbers.
     """
 
-    utterances: int
-    words: ErrorCounts
-    characters: ErrorCounts
-    sentence_accuracy: float
-    numbers: int
-    number_accuracy: float | None
-    digit_errors: ErrorCounts | None
-    phones: ErrorCounts | None = None
+    def errors(self, unit: str) -> ErrorCounts:
+        """Of ``words``, ``characters``, ``digits`` or ``phones``, over all utterances."""
+        return _total(self.table, unit)
 
-    def figures(self) -> dict[str, float]:
-        """The figures by the names under which they are logged and reported."""
-        figures = {
-            "wer": self.words.rate,
-            "werc": self.words.rate_without_insertions,
-            "cer": self.characters.rate,
-            "sentence_accuracy": self.sentence_accuracy,
+    @property
+    def numbers(self) -> int:
+        """How many references are numbers."""
+        return self.table["number"].count()
+
+    def shares(self) -> dict[str, Share]:
+        shares = {
+            "wer": self._rate("words"),
+            "werc": self._rate("words", insertions=False),
+            "cer": self._rate("characters"),
+            "sentence_accuracy": share(self.table["right"].to_numpy()),
         }
-        if self.phones is not None:
-            figures["per"] = self.phones.rate
-            figures["perc"] = self.phones.rate_without_insertions
-        mostly_numbers = 2 * self.numbers >= self.utterances
-        if mostly_numbers and self.number_accuracy is not None and self.digit_errors is not None:
-            figures["number_accuracy"] = self.number_accuracy
-            figures["digit_cer"] = self.digit_errors.rate
-        return figures
+        if "phones" in self.table.columns:
+            shares["per"] = self._rate("phones")
+            shares["perc"] = self._rate("phones", insertions=False)
+        if self._is_of_numbers:
+            is_number = self.table["number"].is_not_null()
+            right = (self.table["number"] == self.table["number_heard"]).fill_null(False)
+            shares["number_accuracy"] = share(right.to_numpy(), is_number.to_numpy())
+            shares["digit_cer"] = self._rate("digits")
+        return shares
 
     def counts(self) -> dict[str, Any]:
-        """Errors of words, characters and phones, and how many references are numbers."""
-        return {
-            "words": self.words.counts(),
-            "characters": self.characters.counts(),
-            **({} if self.phones is None else {"phones": self.phones.counts()}),
-            "numbers": self.numbers,
-        }
+        """Errors of words, characters, phones and digits, and how many references are numbers."""
+        units = ["words", "characters"]
+        units += ["phones"] if "phones" in self.table.columns else []
+        units += ["digits"] if self._is_of_numbers else []
+        return {**{unit: self.errors(unit).counts() for unit in units}, "numbers": self.numbers}
+
+    @property
+    def _is_of_numbers(self) -> bool:
+        return 0 < self.utterances <= 2 * self.numbers
+
+    def _rate(self, unit: str, insertions: bool = True) -> Share:
+        length, *errors = _columns(unit)
+        counted = self.table.select(pl.sum_horizontal(errors if insertions else errors[:-1]))
+        return share(counted.to_series().to_numpy(), self.table[length].to_numpy())
 
 
 def score(
@@ -127,29 +148,40 @@ def score(
 
     ``phones`` takes them to phones between blanks, which are compared without the borders of words.
     """
-    pairs = list(zip(references, hypotheses, strict=True))
-    spoken = (
-        [
-            (number, words_to_number(hypothesis, language, strict=True))
-            for reference, hypothesis in pairs
-            if (number := words_to_number(reference, language, strict=True)) is not None
-        ]
-        if language in NUMERALS
-        else []
-    )
-    digits = [str(number) for number, _ in spoken], ["" if h is None else str(h) for _, h in spoken]
+    texts = {"reference": references, "hypothesis": hypotheses}
+    table = pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String))
+    said, heard = ([_number(text, language) for text in column] for column in texts.values())
+    heard = [
+        other if number is not None else None for number, other in zip(said, heard, strict=True)
+    ]
+    parts = [
+        count_errors(references, hypotheses, "words"),
+        count_errors(references, hypotheses, "characters"),
+        count_errors(_digits(said), _digits(heard), "characters", "digits"),
+    ]
+    if phones is not None:
+        parts.append(count_errors(phones(references), phones(hypotheses), "words", "phones"))
     return ErrorRates(
-        utterances=len(pairs),
-        words=word_errors(references, hypotheses),
-        characters=character_errors(references, hypotheses),
-        sentence_accuracy=_share(reference == hypothesis for reference, hypothesis in pairs),
-        numbers=len(spoken),
-        number_accuracy=_share(a == b for a, b in spoken) if spoken else None,
-        digit_errors=character_errors(*digits) if spoken else None,
-        phones=word_errors(phones(references), phones(hypotheses)) if phones else None,
+        pl.concat([table, *parts], how="horizontal").with_columns(
+            pl.Series("number", said, pl.Int64),
+            pl.Series("number_heard", heard, pl.Int64),
+            right=pl.col("reference") == pl.col("hypothesis"),
+        )
     )
 
 
-def _share(hits) -> float:  # type: ignore[no-untyped-def]
-    hits = list(hits)
-    return sum(hits) / max(1, len(hits))
+def _number(text: str, language: str) -> int | None:
+    return words_to_number(text, language, strict=True) if language in NUMERALS else None
+
+
+def _digits(numbers: Sequence[int | None]) -> list[str]:
+    return ["" if number is None else str(number) for number in numbers]
+
+
+def _columns(unit: str) -> list[str]:
+    return [unit, *(f"{unit[:-1]}_{error}" for error in ERRORS.values())]
+
+
+def _total(table: pl.DataFrame, unit: str) -> ErrorCounts:
+    length, substitutions, deletions, insertions = (int(table[c].sum()) for c in _columns(unit))
+    return ErrorCounts(length - substitutions - deletions, substitutions, deletions, insertions)

@@ -1,32 +1,33 @@
 """What a comparison of hypotheses with their references has to say."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from kaskad.metrics.shares import Share
 
 
-class Scores(Protocol):
-    """``utterances`` were compared; ``table`` has what was counted of each, a row an utterance.
+@dataclass(frozen=True)
+class Scores(ABC):
+    """``table`` has a row an utterance: ``reference``, ``hypothesis``, whether it is ``right``,
+    and what was counted of it. A table that was written to disk makes the same scores again."""
 
-    Whatever else it counts, the table says which are ``right``.
-    """
-
-    @property
-    def utterances(self) -> int: ...
+    table: pl.DataFrame
 
     @property
-    def table(self) -> pl.DataFrame: ...
+    def utterances(self) -> int:
+        return self.table.height
 
+    @abstractmethod
     def shares(self) -> dict[str, Share]:
         """The figures by the names under which they are logged and reported, the foremost first."""
 
+    @abstractmethod
     def counts(self) -> dict[str, Any]:
         """What was counted, for report.json."""
 
-
-def figures(shares: Mapping[str, Share]) -> dict[str, float]:
-    """What the shares come to."""
-    return {name: share.value for name, share in shares.items()}
+    def figures(self) -> dict[str, float]:
+        """What the shares come to."""
+        return {name: share.value for name, share in self.shares().items()}

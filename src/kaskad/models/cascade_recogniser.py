@@ -67,8 +67,8 @@ class CascadeRecogniser(CTCRecogniser):
     def posteriors(self, batch: Batch) -> tuple[Tensor, Tensor]:
         return self(batch.waveforms, batch.waveform_lengths, batch.branch)
 
-    def recognise(self, batch: Batch) -> list[Hypothesis]:
-        return self.decoder(*self.posteriors(batch)) if len(batch) else []
+    def listen(self, batch: Batch) -> list[Hypothesis]:
+        return self.decoder(*self.posteriors(batch))
 
 
 class LanguageHead(nn.Linear):

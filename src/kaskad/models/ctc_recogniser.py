@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -73,12 +74,12 @@ class CTCRecogniser(Recogniser):
 
 
 def ctc_losses(log_probs: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
-    """The loss of each utterance that can be aligned, per label (at most batch,).
+    """The loss of each utterance, per label (batch,); Inf if it cannot be aligned.
 
     ``log_probs`` is (batch, frames, labels), ``lengths`` (batch,).
     """
-    # With zero_infinity an impossible utterance has a gradient of 0 rather than NaN; left in
-    # the mean, its loss of 0 would pass for a perfect one.
+    # With zero_infinity an impossible utterance has a gradient of 0 rather than NaN; but its loss
+    # is then 0, too, and would pass for a perfect one.
     losses = F.ctc_loss(
         log_probs.transpose(0, 1),
         batch.targets,
@@ -88,7 +89,13 @@ def ctc_losses(log_probs: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
         reduction="none",
         zero_infinity=True,
     )
+    return (losses / batch.target_lengths.clamp(min=1)).where(
+        lengths >= frames_needed(batch), torch.inf
+    )
+
+
+def frames_needed(batch: Batch) -> Tensor:
+    """What CTC needs to align each utterance (batch,): a frame a label, one between equal ones."""
     repeats = batch.targets[:, 1:] == batch.targets[:, :-1]
     repeats &= ~padding_mask(batch.target_lengths - 1, repeats.shape[1])
-    possible = lengths >= batch.target_lengths + repeats.sum(1)
-    return (losses / batch.target_lengths.clamp(min=1))[possible]
+    return batch.target_lengths + repeats.sum(1)

@@ -1,6 +1,8 @@
 """What every recogniser does around its net: train, validate, test, transcribe."""
 
+import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +22,7 @@ from kaskad.models.schedules import Schedule
 from kaskad.text.phonemes import phones_of
 from kaskad.text.tokenizer import Tokenizer, difference
 
-
-class DivergedError(RuntimeError):
-    """The loss is no longer a number: nothing more can be learnt in this run."""
+log = logging.getLogger(__name__)
 
 
 class Recogniser(lightning.LightningModule):
@@ -56,10 +56,12 @@ class Recogniser(lightning.LightningModule):
         self.make_optimizer = optimizer
         self.make_schedule = scheduler
         self.objective = objective
+        # Of the last training step, by corpus: for those who watch.
+        self.utterance_losses: dict[str, Tensor] = {}
         self._judged: list[tuple[str, str]] = []
 
     def losses(self, batch: Batch) -> Tensor:
-        """The loss, per label, of each utterance that can be learnt from (at most batch,)."""
+        """The loss, per label, of each utterance (batch,); Inf where nothing can be learnt."""
         raise NotImplementedError
 
     def hypotheses(self, waveforms: Tensor, lengths: Tensor) -> list[Hypothesis]:
@@ -104,27 +106,29 @@ class Recogniser(lightning.LightningModule):
         return loss
 
     def mean_loss(self, batch: Batch) -> Tensor | None:
-        """Of the utterances that can be learnt from; ``None`` if there are none."""
+        """Of the utterances whose loss is finite; ``None`` if there are none."""
         if len(batch) == 0:
             return None
-        losses = self.losses(batch)
-        # Speed perturbation may shorten what could be aligned before.
-        left_out = float(len(batch) - len(losses))
-        self.log("training/unalignable", left_out, on_epoch=True, on_step=False, reduce_fx="sum")
-        if losses.numel() == 0:
-            return None
-        loss = losses.mean()
-        if not torch.isfinite(loss):
-            raise DivergedError(
-                f"the loss is {loss.item()} at step {self.global_step} (utterances "
-                f"{', '.join(batch.ids[:3])}, …); try a lower optimizer.lr"
-            )
-        return loss
+        losses = self.training_losses(batch)
+        self.utterance_losses[batch.corpus] = losses.detach()
+        finite = losses.isfinite()
+        left_out = (~finite).sum().float()
+        self.log("training/non_finite", left_out, on_epoch=True, on_step=False, reduce_fx="sum")
+        return losses[finite].mean() if finite.any() else None
+
+    def training_losses(self, batch: Batch) -> Tensor:
+        """As ``losses``; NaN for an utterance with a sample that is not finite."""
+        sound = finite_audio(batch)
+        if not sound.all():
+            # A single such sample would spoil the statistics of batch normalisation for good.
+            batch = replace(batch, waveforms=batch.waveforms.where(sound[:, None], 0.0))
+        return self.losses(batch).where(sound, torch.nan)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         if len(batch) == 0:
             return
         losses, hypotheses = self.judge(batch)
+        losses = losses[losses.isfinite()]
         if losses.numel():
             self.log("validation/loss", losses.mean(), batch_size=len(losses))
         self._language = batch.language
@@ -146,9 +150,17 @@ class Recogniser(lightning.LightningModule):
         return self.recognise(batch)
 
     def recognise(self, batch: Batch) -> list[Hypothesis]:
-        """What is said in each utterance of the batch."""
+        """What is said in each utterance of the batch; a warning names those without an answer."""
         if len(batch) == 0:
             return []
+        hypotheses = self.listen(batch)
+        for id_, hypothesis in zip(batch.ids, hypotheses, strict=True):
+            if hypothesis.problem is not None:
+                log.warning("%s: nothing was heard: %s", id_, hypothesis.problem)
+        return hypotheses
+
+    def listen(self, batch: Batch) -> list[Hypothesis]:
+        """``hypotheses`` for a batch."""
         return self.hypotheses(batch.waveforms, batch.waveform_lengths)
 
     @torch.inference_mode()
@@ -180,3 +192,8 @@ class Recogniser(lightning.LightningModule):
             return optimizer
         schedule = self.make_schedule(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+
+def finite_audio(batch: Batch) -> Tensor:
+    """Whether all samples of an utterance are finite (batch,): so then is their sum."""
+    return batch.waveforms.sum(dim=1).isfinite()

@@ -70,8 +70,9 @@ class Seq2SeqRecogniser(Recogniser):
         if self.ctc_head is None:
             return losses
         log_probs = self.ctc_head(encoded).float().log_softmax(dim=2)
-        alignable = ctc_losses(log_probs, lengths, batch)
+        ctc_each = ctc_losses(log_probs, lengths, batch)
         # Each gets the mean of those that CTC can align: it is their mean that is learnt from.
+        alignable = ctc_each[ctc_each.isfinite()]
         ctc = alignable.mean() if alignable.numel() else 0.0
         return (1.0 - self.ctc_weight) * losses + self.ctc_weight * ctc
 

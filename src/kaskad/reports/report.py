@@ -1,40 +1,34 @@
-"""How good a model is, plainly: report.json, report.html, and a table on the console."""
+"""How good a model is, plainly: report.json, report.html, tables, and a table on the console."""
 
-import json
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import polars as pl
 from polars import selectors
 from rich.console import Console
 from rich.table import Table
 
-from kaskad.metrics.error_rates import word_errors
+from kaskad.metrics.error_rates import WORD_ERRORS
 from kaskad.metrics.scores import Scores
+from kaskad.reports.breakdown import break_down
+from kaskad.reports.page import render_report, titles
+from kaskad.reports.readable_json import to_json
 
 EXAMPLES = 5
 WORST = 20
-# How a figure is called and shown; the rest of report.json speaks for itself.
-TITLES = {
-    "wer": "WER",
-    "werc": "WERC",
-    "cer": "CER",
-    "per": "PER",
-    "perc": "PERC",
-    "sentence_accuracy": "exact sentences",
-    "number_accuracy": "exact numbers",
-    "digit_cer": "CER of digits",
-    "balanced_accuracy": "balanced accuracy",
-    "accuracy_female": "accuracy of women",
-    "accuracy_male": "accuracy of men",
-}
+MOST_CONFUSED = 12  # of each kind, in report.json and report.html; confusions.csv has all
+# What was heard, for other programs, in the folder of a run.
+RESULTS = Path("tables", "hypotheses.parquet")
+
+
+def judge(results: pl.DataFrame, scores: Scores) -> pl.DataFrame:
+    """What was heard, with what ``scores`` counted of each utterance."""
+    return results.drop(scores.table.columns, strict=False).hstack(scores.table)
 
 
 def describe(results: pl.DataFrame, scores: Scores, seconds: float) -> dict[str, Any]:
-    """What is said of one corpus. ``results`` has id, reference, hypothesis and duration (s);
+    """What is said of one corpus. ``results`` is what ``judge`` gives, with id and duration (s);
     ``seconds`` is what recognising it took."""
     figures = scores.figures() if scores.utterances else {}
     audio = float(results["duration"].sum())
@@ -45,21 +39,40 @@ def describe(results: pl.DataFrame, scores: Scores, seconds: float) -> dict[str,
         "audio_seconds": round(audio, 2),
         "seconds": round(seconds, 2),
         "audio_seconds_per_second": round(audio / max(seconds, 1e-9), 1),
+        "real_time_factor": round(seconds / max(audio, 1e-9), 4),
+        "tables": {
+            name: table.with_columns(selectors.float().round(6))
+            for name, table in break_down(results, scores).items()
+        },
         "examples": _rows(results.sample(min(EXAMPLES, results.height), seed=0)),
-        "worst": _rows(_worst(results)),
+        "worst": _rows(worst(results)),
+        "problems": results.filter(pl.col("problem").is_not_null())
+        .select("id", "problem")
+        .to_dicts(),
     }
 
 
 def write_report(report: Mapping[str, Any], results: pl.DataFrame, folder: Path) -> None:
-    """Write report.json, report.html and hypotheses.csv into ``folder``."""
-    text = json.dumps(report, ensure_ascii=False, indent=4)
-    (folder / "report.json").write_text(text, encoding="utf-8")
-    template = files("kaskad.reports").joinpath("report.html").read_text(encoding="utf-8")
-    page = jinja2.Environment(autoescape=True).from_string(template)
-    (folder / "report.html").write_text(
-        page.render(report=report, titles=_titles(report)), encoding="utf-8"
-    )
+    """Write report.json, report.html, hypotheses.csv and tables/ into ``folder``."""
+    (folder / RESULTS.parent).mkdir(exist_ok=True)
+    results.write_parquet(folder / RESULTS)
     results.select(~selectors.nested()).write_csv(folder / "hypotheses.csv")
+    for name, table in _together(report).items():
+        table.write_csv(folder / RESULTS.parent / f"{name}.csv")
+    short = {**report, "corpora": {n: _shortened(part) for n, part in report["corpora"].items()}}
+    (folder / "report.json").write_text(to_json(short), encoding="utf-8")
+    (folder / "report.html").write_text(render_report(short), encoding="utf-8")
+
+
+def find_results(run: Path) -> Path:
+    """What was heard in the newest tested run at or below a folder, as a table."""
+    found = max(run.rglob(str(RESULTS)), key=lambda file: file.stat().st_mtime, default=None)
+    if found is None:
+        raise FileNotFoundError(
+            f"{run}: no run in this folder has {RESULTS}, which every test writes; test it with "
+            "python evaluate.py checkpoint=…"
+        )
+    return found
 
 
 def show_report(report: Mapping[str, Any], console: Console) -> None:
@@ -68,7 +81,7 @@ def show_report(report: Mapping[str, Any], console: Console) -> None:
     table = Table(title=report["title"], title_justify="left")
     for heading in ("", *corpora):
         table.add_column(heading, justify="right" if heading else "left")
-    for name, title in _titles(report).items():
+    for name, title in titles(corpora.values()).items():
         shares = [part["figures"].get(name) for part in corpora.values()]
         table.add_row(title, *("–" if s is None else f"{100 * s:.2f} %" for s in shares))
     for name, title in (
@@ -87,25 +100,40 @@ def show_report(report: Mapping[str, Any], console: Console) -> None:
             example["reference"], example["hypothesis"] or "–", style="green" if right else "red"
         )
     console.print(examples)
+    undecoded = sum(len(part["problems"]) for part in corpora.values())
+    if undecoded:
+        console.print(f"{undecoded} utterances could not be decoded; report.html names them")
     if report["skipped"]:
         console.print(f"{len(report['skipped'])} utterances were skipped; skipped.csv says why")
 
 
-def _titles(report: Mapping[str, Any]) -> dict[str, str]:
-    """Of TITLES, those that a corpus of the report has a figure for."""
-    given = {name for part in report["corpora"].values() for name in part["figures"]}
-    return {name: title for name, title in TITLES.items() if name in given}
-
-
-def _worst(results: pl.DataFrame) -> pl.DataFrame:
-    errors = [
-        word_errors([reference], [hypothesis]).rate
-        for reference, hypothesis in results.select("reference", "hypothesis").rows()
-    ]
-    ranked = results.with_columns(wer=pl.Series(errors, dtype=pl.Float64))
-    return ranked.filter(pl.col("wer") > 0).sort("wer", descending=True).head(WORST)
+def worst(results: pl.DataFrame) -> pl.DataFrame:
+    """By WER; labels that are wrong, by how sure the model was of them."""
+    wrong = results.filter(~pl.col("right"))
+    if "words" in results.columns:
+        wrong = wrong.with_columns(wer=WORD_ERRORS / pl.max_horizontal("words", 1))
+        return wrong.sort("wer", WORD_ERRORS, descending=True, maintain_order=True).head(WORST)
+    return wrong.sort("score", descending=True, maintain_order=True).head(WORST)
 
 
 def _rows(results: pl.DataFrame) -> list[dict[str, Any]]:
-    columns = ("id", "reference", "hypothesis", "speaker", "wer")
+    columns = ("id", "path", "reference", "hypothesis", "speaker", "wer")
     return results.select(name for name in columns if name in results.columns).to_dicts()
+
+
+def _together(report: Mapping[str, Any]) -> dict[str, pl.DataFrame]:
+    """Each table of all corpora, told apart by the column ``corpus``."""
+    tables: dict[str, list[pl.DataFrame]] = {}
+    for corpus, part in report["corpora"].items():
+        for name, table in part["tables"].items():
+            named = table.select(pl.lit(corpus).alias("corpus"), pl.all())
+            tables.setdefault(name, []).append(named)
+    return {name: pl.concat(each, how="diagonal_relaxed") for name, each in tables.items()}
+
+
+def _shortened(part: dict[str, Any]) -> dict[str, Any]:
+    tables = dict(part["tables"])
+    if "confusions" in tables:
+        kinds = tables["confusions"].group_by("unit", "kind", maintain_order=True)
+        tables["confusions"] = kinds.head(MOST_CONFUSED)
+    return {**part, "tables": tables}

@@ -1,0 +1,200 @@
+"""Losses and gradients that are not finite: named, counted, and a run that has diverged stopped."""
+
+import csv
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor
+
+from kaskad.data.batch import Batch, batches_of
+from kaskad.models.ctc_recogniser import frames_needed
+from kaskad.models.recogniser import Recogniser, finite_audio
+
+log = logging.getLogger(__name__)
+
+# What a run that has diverged leaves in its folder: a checkpoint, and under KEY the last batches.
+DIVERGED, KEY = "diverged.ckpt", "diverged"
+
+INFEASIBLE, BAD_AUDIO, OVERFLOW = "infeasible", "bad audio", "overflow"
+
+
+class DivergedError(RuntimeError):
+    """The losses are no longer numbers: nothing more can be learnt in this run."""
+
+
+@dataclass(frozen=True)
+class UtteranceLoss:
+    """The loss of an utterance; where it is not finite, why.
+
+    ``infeasible``: more labels than CTC can align with its ``frames``; ``bad audio``: a sample is
+    NaN or Inf; ``overflow``: anything else.
+    """
+
+    id: str
+    frames: int
+    labels: int
+    loss: float
+    reason: str = ""
+
+
+class NonFinite(lightning.Callback):
+    """Names the utterances whose loss is not finite, which the recogniser leaves out of its mean.
+
+    Each is a row of ``non_finite.csv`` in ``folder``. A step whose gradient is not finite is
+    skipped, and counted as ``training/skipped_steps``.
+
+    Raises ``DivergedError`` where more than the share ``max_share`` of an epoch's utterances is
+    lost, the infeasible not counted, or nothing was learnt in ``max_steps`` steps in a row. The
+    weights and the last batches are then in ``diverged.ckpt``, for ``debug=replay``.
+    """
+
+    def __init__(self, folder: str | Path, max_share: float = 0.1, max_steps: int = 10) -> None:
+        self.folder = Path(folder)
+        self.max_share = max_share
+        self.max_steps = max_steps
+        # Utterances of this epoch, and how many of them are lost; steps in a row without learning.
+        self.counts = {"met": 0, "lost": 0, "steps": 0}
+        self._skipped = False
+        self._saving: dict[str, Any] | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(self.counts)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.counts.update(state)
+
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        self.counts.update(met=0, lost=0)
+
+    def on_before_optimizer_step(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        optimizer: torch.optim.Optimizer,
+    ) -> None:
+        gradients = [weight.grad for weight in module.parameters() if weight.grad is not None]
+        self._skipped = not torch.nn.utils.get_total_norm(gradients).isfinite()
+        if self._skipped:
+            optimizer.zero_grad()  # it passes over weights without a gradient
+            log.warning("step %d is skipped: its gradient is not finite", trainer.global_step)
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        outputs: Any,
+        batch: Batch | Sequence[Batch],
+        batch_idx: int,
+    ) -> None:
+        recogniser = cast(Recogniser, module)
+        parts = [part for part in batches_of(batch) if len(part)]
+        losses = [recogniser.utterance_losses[part.corpus] for part in parts]
+        for part, found in zip(parts, losses, strict=True):
+            self.counts["met"] += len(part)
+            if not found.isfinite().all():
+                named = [each for each in describe(recogniser, part, found) if each.reason]
+                self.counts["lost"] += sum(each.reason != INFEASIBLE for each in named)
+                self._name(named, trainer)
+        learnt = not self._skipped and any(found.isfinite().any() for found in losses)
+        if parts:
+            self.counts["steps"] = 0 if learnt else self.counts["steps"] + 1
+        skipped = float(self._skipped)
+        module.log("training/skipped_steps", skipped, on_step=False, on_epoch=True, reduce_fx="sum")
+        self._skipped = False
+        # All processes of a run stop together.
+        fault = self._fault(trainer, batch_idx)
+        if trainer.strategy.reduce_boolean_decision(bool(fault), all=False):
+            self._stop(trainer, parts, losses, fault or "another process of the run has diverged")
+
+    def on_save_checkpoint(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        checkpoint: dict[str, Any],
+    ) -> None:
+        if self._saving is not None:
+            checkpoint[KEY] = self._saving
+
+    def _name(self, named: list[UtteranceLoss], trainer: lightning.Trainer) -> None:
+        path = self.folder / "non_finite.csv"
+        begun = path.exists()
+        columns = ["id", "frames", "labels", "epoch", "step", "reason"]
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+            if not begun:
+                writer.writeheader()
+            for each in named:
+                where = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+                writer.writerow(asdict(each) | where)
+                log.warning(
+                    "left out of the loss: %s (%s; %d frames, %d labels)",
+                    each.id,
+                    each.reason,
+                    each.frames,
+                    each.labels,
+                )
+
+    def _fault(self, trainer: lightning.Trainer, batch_idx: int) -> str:
+        """What makes this run one that has diverged, if anything does."""
+        met, lost, steps = self.counts["met"], self.counts["lost"], self.counts["steps"]
+        if steps >= self.max_steps:
+            return f"nothing was learnt in {steps} steps in a row, for want of finite numbers"
+        # Once more are lost than a whole epoch may lose, there is no need to wait for its end.
+        in_epoch = met * trainer.num_training_batches / (batch_idx + 1)
+        if lost > self.max_share * in_epoch:
+            return f"{lost} of {met} utterances have no finite loss (max_share is {self.max_share})"
+        return ""
+
+    def _stop(
+        self, trainer: lightning.Trainer, parts: list[Batch], losses: list[Tensor], fault: str
+    ) -> None:
+        path = self.folder / DIVERGED
+        cpu = torch.device("cpu")
+        self._saving = {
+            "batches": [_plain(part.to(cpu)) for part in parts],
+            "losses": [found.cpu() for found in losses],
+        }
+        try:
+            trainer.save_checkpoint(path, weights_only=False)
+            left = f"weights and batch are in {path}; python train.py … debug=replay "
+            left += f"replay={self.folder} runs it again"
+        except OSError as error:
+            left = f"{path} could not be written: {error}"
+        finally:
+            self._saving = None
+        raise DivergedError(
+            f"diverged in epoch {trainer.current_epoch + 1}, step {trainer.global_step}: {fault}; "
+            f"non_finite.csv names the utterances; try a lower optimizer.lr, or "
+            f"trainer.precision=32-true\n{left}"
+        )
+
+
+def describe(recogniser: Recogniser, batch: Batch, losses: Tensor) -> Iterator[UtteranceLoss]:
+    """The ``losses`` (batch,) of the utterances, and why some are not finite."""
+    samples = batch.waveform_lengths
+    room = recogniser.alignment_frames(samples)  # of a recogniser without CTC: in each sample
+    columns = zip(
+        batch.ids,
+        torch.minimum(room, recogniser.features.frame_count(samples)).tolist(),
+        batch.target_lengths.tolist(),
+        losses.tolist(),
+        losses.isfinite().tolist(),
+        finite_audio(batch).tolist(),
+        (room >= frames_needed(batch)).tolist(),
+        strict=True,
+    )
+    for id_, frames, labels, loss, finite, audio, feasible in columns:
+        reason = BAD_AUDIO if not audio else OVERFLOW if feasible else INFEASIBLE
+        yield UtteranceLoss(id_, frames, labels, loss, "" if finite else reason)
+
+
+def _plain(batch: Batch) -> dict[str, Any]:
+    """Tensors and plain values, from which the batch can be made again."""
+    return {name: value for name, value in vars(batch).items() if name != "skipped"}

@@ -1,0 +1,67 @@
+"""Pages that a browser shows without asking anybody: pictures, sounds and style are in them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jinja2
+
+from kaskad.metrics.alignment import align
+from kaskad.reports.clips import Clips
+
+# How a figure is called and shown; the rest of report.json speaks for itself.
+TITLES = {
+    "wer": "WER",
+    "werc": "WERC",
+    "cer": "CER",
+    "per": "PER",
+    "perc": "PERC",
+    "sentence_accuracy": "exact sentences",
+    "number_accuracy": "exact numbers",
+    "digit_cer": "CER of digits",
+    "balanced_accuracy": "balanced accuracy",
+    "accuracy_female": "accuracy of women",
+    "accuracy_male": "accuracy of men",
+}
+
+
+def titles(corpora: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Of TITLES, those that a corpus has a figure for."""
+    given = {name for part in corpora for name in part["figures"]}
+    return {name: title for name, title in TITLES.items() if name in given}
+
+
+def render_report(report: Mapping[str, Any]) -> str:
+    """The page of a test; audio of the worst utterances is read from their paths."""
+    clips = Clips()
+    worst = {
+        name: [{**row, **clips.embed(row.get("path"))} for row in part["worst"]]
+        for name, part in report["corpora"].items()
+    }
+    return _render("report.html", report=report, worst=worst)
+
+
+def render_comparison(comparison: Mapping[str, Any]) -> str:
+    """The page of several models side by side."""
+    return _render("comparison.html", comparison=comparison)
+
+
+def _render(template: str, **content: Any) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("kaskad", "reports"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = _percent
+    environment.globals.update(titles=titles, align=_align)
+    return environment.get_template(template).render(**content)
+
+
+def _percent(share: float | None, digits: int = 2) -> str:
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def _align(reference: str, hypothesis: str) -> list[tuple[str, str, str]]:
+    """Word by word: what became of it, what was said, what was heard."""
+    (edits,) = align([reference], [hypothesis], "words")
+    return [(edit.kind, *pair) for edit in edits for pair in edit.pairs()]

@@ -1,0 +1,63 @@
+"""A data folder of Kaldi is read, and nothing that it says is run."""
+
+from pathlib import Path
+
+import pytest
+
+from kaskad.corpora.kaldi import kaldi
+from kaskad.corpora.manifest import ManifestError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "dev"
+    folder.mkdir()
+    (folder / "wav.scp").write_text(f"anna-1 wav/1.wav\nanna-2\t{tmp_path}/wav/2.wav\nboris-1 3\n")
+    (folder / "text").write_text("anna-1 раз  два\nanna-2 три\n\nvera-1 нет записи\n")
+    (folder / "utt2spk").write_text("anna-1 anna\nanna-2 anna\nboris-1 boris\n")
+    (folder / "spk2gender").write_text("anna f\nboris m\n")
+    return folder
+
+
+def test_every_utterance_of_either_file_has_its_row(folder: Path, tmp_path: Path) -> None:
+    columns = ("id", "path", "text", "speaker", "gender")
+    assert kaldi(tmp_path, "validation").select(columns).rows() == [
+        ("anna-1", f"{tmp_path}/wav/1.wav", "раз  два", "anna", "female"),
+        ("anna-2", f"{tmp_path}/wav/2.wav", "три", "anna", "female"),
+        ("boris-1", f"{tmp_path}/3", None, "boris", "male"),
+        ("vera-1", f"{tmp_path}/vera-1", "нет записи", None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "wav.scp",
+            "a touch {mark} |\n",
+            r"wav\.scp: a is a command \(touch .* \|\), and commands",
+        ),
+        ("wav.scp", "a | touch {mark}\n", "commands are never run; write its output to an audio"),
+        ("wav.scp", "a /etc/passwd\n", r"the path lies outside .* audio_root"),
+        ("wav.scp", "a 1.wav\na 2.wav\n", r"wav\.scp: line 2: the key a is there already"),
+        (
+            "segments",
+            "a rec 0.0 1.0\n",
+            r"/segments: utterances that are a part of .* \(extract-segments",
+        ),
+    ],
+)
+def test_what_cannot_serve_is_refused_and_never_run(
+    folder: Path, tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    (folder / name).write_text(content.format(mark=tmp_path / "was_run"))
+    with pytest.raises(ManifestError, match=message):
+        kaldi(tmp_path, "validation")
+    assert not (tmp_path / "was_run").exists()
+
+
+def test_a_folder_that_is_not_there_says_what_to_set(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no .*train/wav\.scp; .*data\.root=.*folders"):
+        kaldi(tmp_path, "train")
+    with pytest.raises(ManifestError, match="unknown split 'dev'; known: train, validation, test"):
+        kaldi(tmp_path, "dev")

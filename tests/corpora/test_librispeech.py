@@ -1,0 +1,31 @@
+"""LibriSpeech is read from its folders."""
+
+from pathlib import Path
+
+import pytest
+
+from kaskad.corpora.librispeech import librispeech
+from kaskad.corpora.manifest import ManifestError
+
+
+@pytest.mark.parametrize("around", ["", "LibriSpeech/"])
+def test_transcripts_meet_their_audio(tmp_path: Path, write_tone, around: str) -> None:
+    chapter = tmp_path / f"{around}dev-clean/84/121"
+    for utterance in ("84-121-0000", "84-121-0002"):
+        write_tone(f"{around}dev-clean/84/121/{utterance}.flac", seconds=0.1)
+    (chapter / "84-121.trans.txt").write_text("84-121-0000 GO ON\n84-121-0001 NO AUDIO\n")
+    (tmp_path / around / "SPEAKERS.TXT").write_text(";ID |SEX| SUBSET\n84   | F | dev-clean | 8\n")
+    table = librispeech(tmp_path, "validation")
+    assert table.select("id", "text", "speaker", "gender", "language").rows() == [
+        ("84-121-0000", "GO ON", "84", "female", "en"),
+        ("84-121-0001", "NO AUDIO", "84", "female", "en"),
+        ("84-121-0002", None, "84", "female", "en"),
+    ]
+    assert [Path(path).is_file() for path in table["path"]] == [True, False, True]
+
+
+def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no folder train-clean-100 .*folders\.train=\["):
+        librispeech(tmp_path, "train")
+    with pytest.raises(ManifestError, match="unknown split 'dev'; known: train, validation, test"):
+        librispeech(tmp_path, "dev")

@@ -1,0 +1,61 @@
+"""A folder of audio with texts beside it is a corpus."""
+
+from pathlib import Path
+
+import pytest
+
+from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.sidecar import sidecar
+
+
+@pytest.fixture
+def record(tmp_path: Path, write_tone):
+    def make(name: str, text: str | None, suffix: str = ".wav") -> None:
+        write_tone(f"{name}{suffix}", seconds=0.05)
+        if text is not None:
+            (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8-sig")
+
+    return make
+
+
+def test_parts_are_the_folders_and_every_file_has_its_row(
+    tmp_path: Path, record, caplog: pytest.LogCaptureFixture
+) -> None:
+    record("train/anna/1", "раз\nдва\n")
+    record("dev/boris/1", None, ".flac")
+    record("lost/1", "нигде")
+    (tmp_path / "dev/boris/2.txt").write_text("без записи")
+    train, validation = (
+        sidecar(tmp_path, part, speaker_folders=True) for part in ("train", "validation")
+    )
+    assert train.select("id", "text", "speaker").rows() == [("train/anna/1.wav", "раз два", "anna")]
+    assert validation.select("id", "text").rows() == [
+        ("dev/boris/1.flac", None),
+        ("dev/boris/2.wav", "без записи"),
+    ]
+    assert [Path(path).is_file() for path in validation["path"]] == [True, False]
+    assert "1 recordings lie in none of the folders train, validation, test" in caplog.text
+
+
+def test_without_such_folders_it_is_divided_by_speaker(tmp_path: Path, record) -> None:
+    for speaker in ("anna", "boris", "vera", "galina"):
+        for index in range(3):
+            record(f"{speaker}/{index}", "да")
+    parts = {
+        part: set(sidecar(tmp_path, part, speaker_folders=True)["speaker"])
+        for part in ("train", "validation", "test")
+    }
+    assert sorted(map(len, parts.values())) == [1, 1, 2]
+    assert len(set.union(*parts.values())) == 4
+
+
+def test_what_cannot_serve_is_refused(tmp_path: Path, record) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no audio in .*data\.root=…: it has a \.txt file"):
+        sidecar(tmp_path, "train")
+    record("1", None)
+    (tmp_path / "1.txt").write_bytes("да".encode("cp1251"))
+    with pytest.raises(ManifestError, match=r"1\.txt: not UTF-8: .*; convert it"):
+        sidecar(tmp_path, "train")
+    record("1", "да", ".flac")
+    with pytest.raises(ManifestError, match=r"1\.wav: 1\.flac has the same text; keep one"):
+        sidecar(tmp_path, "train")

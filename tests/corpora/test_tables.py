@@ -1,0 +1,38 @@
+"""Common Voice and NeMo are a table for each part."""
+
+from pathlib import Path
+
+import pytest
+
+from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.tables import tables
+
+NEMO = {"train": "train_manifest.json"}
+
+
+def test_common_voice_is_read_as_it_is_distributed(tmp_path: Path) -> None:
+    for part in ("train", "dev"):
+        row = f'7\t{part}.mp3\tОн сказал: "Да\tfemale_feminine\tru\n'
+        (tmp_path / f"{part}.tsv").write_text(f"client_id\tpath\tsentence\tgender\tlocale\n{row}")
+    files = {"train": "train.tsv", "validation": "dev.tsv"}
+    row = tables(tmp_path, "validation", files=files, audio_root="clips").row(0, named=True)
+    assert row["path"] == str(tmp_path / "clips/dev.mp3")
+    assert (row["text"], row["speaker"], row["language"]) == ('Он сказал: "Да', "7", "ru")
+
+
+def test_a_manifest_of_nemo_is_read_beside_its_audio(tmp_path: Path) -> None:
+    rows = '{"audio_filepath": "a/1.wav", "text": "да", "duration": 1.5, "offset": 0.0}\n'
+    (tmp_path / "train_manifest.json").write_text(rows)
+    row = tables(tmp_path, "train", files=NEMO, language="ru").row(0, named=True)
+    assert (row["path"], row["text"]) == (str(tmp_path / "a/1.wav"), "да")
+
+
+def test_what_cannot_be_read_says_where_and_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no table .*train_manifest\.json; .*files\.train"):
+        tables(tmp_path, "train", files=NEMO)
+    with pytest.raises(ManifestError, match="unknown split 'test'; known: train"):
+        tables(tmp_path, "test", files=NEMO)
+    rows = '{"audio_filepath": "1.wav", "text": "да", "duration": 1.5, "offset": 2.5}\n'
+    (tmp_path / "train_manifest.json").write_text(rows)
+    with pytest.raises(ManifestError, match=r"1 rows begin within .*1\.wav: 2\.5 s\); cut these"):
+        tables(tmp_path, "train", files=NEMO)

@@ -1,0 +1,53 @@
+"""What the tests of reports share: a tested run, without a model that took the test."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from kaskad.metrics.error_rates import score
+from kaskad.reports.report import describe, judge, write_report
+
+
+@pytest.fixture
+def write_run(tmp_path: Path, write_tone):
+    """Write the report on a test with these outcomes, and return its folder and what it says."""
+
+    def write(
+        references: Sequence[str], hypotheses: Sequence[str], **columns: Any
+    ) -> tuple[Path, dict[str, Any]]:
+        path = write_tone("tone.wav", seconds=0.5)
+        results = pl.DataFrame(
+            {
+                "id": [f"u{index}" for index in range(len(references))],
+                "path": str(path),
+                "duration": 0.5,
+                "reference": references,
+                "hypothesis": hypotheses,
+                "score": -1.0,
+                "problem": pl.Series([None] * len(references), dtype=pl.String),
+                **columns,
+            },
+            schema_overrides={
+                "duration": pl.Float64,
+                "reference": pl.String,
+                "hypothesis": pl.String,
+            },
+        )
+        scores = score(references, hypotheses, "ru")
+        judged = judge(results, scores)
+        report = {
+            "title": "a model on a test",
+            "parameters": 10,
+            "environment": {"seed": 0, "started": "today", "command": "python evaluate.py"},
+            "corpora": {"test": {**describe(judged, scores, seconds=1.0), "skipped": 0}},
+            "skipped": [],
+        }
+        folder = tmp_path / "run"
+        folder.mkdir(exist_ok=True)
+        write_report(report, judged.with_columns(corpus=pl.lit("test")), folder)
+        return folder, report["corpora"]["test"]
+
+    return write

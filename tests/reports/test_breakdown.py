@@ -1,0 +1,73 @@
+"""Tables say where the errors are."""
+
+import polars as pl
+
+from kaskad.metrics.confusions import confuse
+from kaskad.metrics.error_rates import score
+from kaskad.reports.breakdown import break_down, digit_positions, groups, histogram, magnitudes
+
+
+def test_bars_of_the_histogram_end_with_their_number() -> None:
+    # 0 %, 5 % of 20 words, 1/19, 100 %, 150 %, nothing said and nothing heard, nothing said
+    table = pl.DataFrame(
+        {
+            "words": [4, 20, 19, 2, 2, 0, 0],
+            "word_substitutions": [0, 1, 1, 2, 2, 0, 0],
+            "word_deletions": 0,
+            "word_insertions": [0, 0, 0, 0, 1, 0, 2],
+        }
+    )
+    rows = histogram(table).filter(pl.col("utterances") > 0).rows()
+    assert rows == [(None, 0, 2), (0, 5, 1), (5, 10, 1), (95, 100, 1), (100, None, 2)]
+
+
+def test_figures_are_told_by_length_and_by_what_the_manifest_tells_apart() -> None:
+    references, hypotheses = ["раз"] * 4, ["раз", "два", "раз", "раз"]
+    results = pl.DataFrame(
+        {
+            "id": list("abcd"),
+            "duration": [0.5, 1.5, 1.6, 0.6],
+            "speaker": ["anna", "anna", "boris", None],
+            "gender": ["f", "f", "m", "m"],
+            "device": ["phone"] * 4,
+            "words": [1, 1, 2, 2],
+        }
+    )
+    table = groups(results, score(references, hypotheses, "ru"))
+    assert table.select("column", "group", "utterances", "wer").rows() == [
+        ("length", "up to 1 s", 2, 0.0),
+        ("length", "1–2 s", 2, 0.5),
+        ("gender", "f", 2, 0.5),
+        ("gender", "m", 2, 0.0),
+    ]
+    assert table.filter(group="f").select("wer_low", "wer_high").row(0) == (0.0, 1.0)
+
+
+def test_an_unknown_speaker_is_a_group_too() -> None:
+    results = pl.DataFrame({"speaker": ["anna", "anna", None, None]})
+    table = groups(results, score(["раз"] * 4, ["раз"] * 4, "ru"))
+    assert table["group"].to_list() == ["anna", "unknown"]
+
+
+def test_labels_have_groups_but_no_words() -> None:
+    results = pl.DataFrame({"speaker": ["a", "a", "b", "b"]})
+    tables = break_down(results, confuse(["f", "f", "m", "m"], ["f", "f", "m", "f"]))
+    assert set(tables) == {"figures", "groups"}
+    assert tables["groups"]["balanced_accuracy"].to_list() == [1.0, 0.5]
+
+
+def test_numbers_err_by_magnitude_and_by_place() -> None:
+    references = ["сто двадцать три", "сорок пять", "семь"]
+    hypotheses = ["сто двадцать пять", "сорок", "ну"]
+    numbers = score(references, hypotheses, "ru").table
+    table = magnitudes(numbers)
+    assert table.select("digits", "utterances", "wrong", "no_number").rows() == [
+        (1, 1, 1, 1),
+        (2, 1, 1, 0),
+        (3, 1, 1, 0),
+    ]
+    assert digit_positions(numbers).select("position", "utterances", "wrong").rows() == [
+        (0, 3, 3),
+        (1, 2, 0),
+        (2, 1, 0),
+    ]

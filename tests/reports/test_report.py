@@ -1,0 +1,127 @@
+"""report.html and report.json tell a person what happened, whatever happened."""
+
+import base64
+import io
+import json
+import logging
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+import soundfile
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from kaskad.evaluation import evaluate
+
+CASES = {
+    "right": (["сто", "два"], ["сто", "два"]),
+    "all wrong": (["сто", "два"], ["раз", "три"]),
+    "nothing heard": (["сто два", "два"], ["", ""]),
+    "nothing said": (["", ""], ["сто", ""]),
+    "one utterance": (["сто два"], ["сто"]),
+    "no utterance": ([], []),
+}
+
+
+def words(page: str) -> list[tuple[str, str, str]]:
+    """What the page shows: became of a word, said, heard."""
+    return re.findall(r'<span class="(\w+)"><del>(.*?)</del><ins>(.*?)</ins></span>', page)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_page_is_whole_and_asks_nobody(case: str, write_run) -> None:
+    references, hypotheses = CASES[case]
+    folder, told = write_run(references, hypotheses)
+    page = (folder / "report.html").read_text()
+    assert not re.search(r"https?://|<link|<script|@import|url\(", page)
+    assert set(re.findall(r'src="(\w+):', page)) <= {"data"}
+    assert page.rstrip().endswith("</html>")
+    assert "a model on a test" in page
+    assert "Undefined" not in page and "nan %" not in page
+    wrong = [pair for pair in zip(references, hypotheses, strict=True) if pair[0] != pair[1]]
+    assert len(told["worst"]) == page.count("<audio") == len(wrong)
+    assert (
+        json.loads((folder / "report.json").read_text())["corpora"]["test"]["figures"]
+        == (told["figures"])
+    )
+
+
+def test_each_word_stands_over_what_was_made_of_it(write_run) -> None:
+    folder, _ = write_run(["сто два три", "раз <b>"], ["сто да три но", "<b>"])
+    assert words((folder / "report.html").read_text())[:6] == [
+        ("equal", "сто", "сто"),
+        ("substitute", "два", "да"),
+        ("equal", "три", "три"),
+        ("insert", "", "но"),
+        ("delete", "раз", ""),
+        ("equal", "&lt;b&gt;", "&lt;b&gt;"),
+    ]
+
+
+def test_the_worst_can_be_heard_or_the_page_says_why_not(write_run, tmp_path: Path) -> None:
+    paths = [str(tmp_path / "tone.wav"), str(tmp_path / "gone.wav")]
+    folder, _ = write_run(["раз два", "раз два"], ["", "раз"], path=paths)
+    page = (folder / "report.html").read_text()
+    (clip,) = re.findall(r'src="data:audio/ogg;base64,([^"]+)"', page)
+    waveform, rate = soundfile.read(io.BytesIO(base64.b64decode(clip)))
+    assert len(waveform) / rate == pytest.approx(0.5, abs=0.05)
+    assert "gone.wav: there is no such file" in page
+
+
+def test_a_long_page_stays_small(write_run, write_tone) -> None:
+    write_tone("long.wav", seconds=100.0)
+    long = str(write_tone("long.wav", seconds=100.0))
+    folder, _ = write_run(["раз", "два"], ["", ""], path=[long, long])
+    page = (folder / "report.html").read_text()
+    assert page.count("<audio") == 1
+    assert "left out to keep the page small" in page
+    assert len(page) < 1_000_000
+
+
+def test_json_is_read_by_people_too(write_run) -> None:
+    texts = ["один", "два", "три", "[ 1 ]"]
+    folder, _ = write_run(texts, ["один", "два", "пять", "[ 1 ]"], gender=["ж", "м", "ж", "м"])
+    text = (folder / "report.json").read_text()
+    assert '"один"' in text and "\n    " in text
+    assert '"up_to": [0, 5, 10,' in text
+    assert '"hypothesis": "[ 1 ]"' in text
+    assert json.loads(text)["corpora"]["test"]["tables"]["groups"]["group"] == ["ж", "м"]
+
+
+def test_what_is_told_is_also_in_tables(write_run) -> None:
+    folder, told = write_run(["сто два", "раз"], ["сто да", "раз"])
+    heard = pl.read_parquet(folder / "tables" / "hypotheses.parquet")
+    assert heard.select("id", "right", "words", "word_substitutions").rows() == [
+        ("u0", False, 2, 1),
+        ("u1", True, 1, 0),
+    ]
+    figures = pl.read_csv(folder / "tables" / "figures.csv")
+    assert dict(figures.select("figure", "value").rows()) == told["figures"]
+    assert figures.filter(pl.col("low") > pl.col("value")).is_empty()
+    assert pl.read_csv(folder / "tables" / "histogram.csv")["utterances"].sum() == 2
+
+
+def test_an_utterance_without_an_answer_is_named(
+    compose, make_corpus, tmp_path: Path, caplog
+) -> None:
+    config = compose(
+        "train", tmp_path, "data=table", "data.root=.", "model=lstm", "tokenizer.alphabet=['а']"
+    )
+    recogniser = instantiate(config.model)
+    recogniser.head.bias.data.fill_(torch.nan)
+    resolved = OmegaConf.to_container(config, resolve=True)
+    path = tmp_path / "best.ckpt"
+    torch.save({"config": resolved, "state_dict": recogniser.state_dict()}, path)
+    table = make_corpus(["а"] * 3, split=["test"] * 3, id=["x", "y", "z"])
+    overrides = [f"checkpoint={path}", "data=table", f"data.root={table}", "loader.workers=0"]
+    with caplog.at_level(logging.WARNING):
+        figures = evaluate(compose("evaluate", tmp_path, *overrides))
+    assert figures["test/wer"] == 1.0
+    told = json.loads((tmp_path / "report.json").read_text())["corpora"]["test"]["problems"]
+    reason = "its posteriors are not numbers"
+    assert told == [{"id": id_, "problem": reason} for id_ in "xyz"]
+    assert f"z: nothing was heard: {reason}" in caplog.text
+    assert '<b class="wrong">3</b> not decoded' in (tmp_path / "report.html").read_text()
