@@ -108,8 +108,7 @@ def compose():
 
 @pytest.fixture(scope="session")
 def tone_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A corpus whose words are tones: 8 clips, each trained eight times; and, in tones a little
-    higher and a little lower, 8 to validate and 8 to test."""
+    """A corpus whose words are tones: 8 clips, validated, tested and (eight times each) trained."""
     folder = tmp_path_factory.mktemp("tones")
     pitches = {"один": 300.0, "два": 600.0, "три": 1200.0, "пять": 2400.0}
     rows = []

@@ -27,7 +27,6 @@ SETTINGS = [
     "data=table",
     "overlap=none",
     "augment=full",
-    "overlap=none",
     "logger=csv",
     "trainer.max_epochs=3",
     "trainer.precision=32-true",

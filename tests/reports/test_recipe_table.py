@@ -6,6 +6,7 @@ import pytest
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 
+from kaskad.metrics.confusions import confuse
 from kaskad.metrics.error_rates import score
 from kaskad.sweeps import JobResult
 
@@ -39,6 +40,7 @@ OF_TWO_NETS = """\
 | model=b seed=0 | 60.00 % | 0.00 % | 7.0 |
 | **model=a: mean ± std** | 15.00 ± 7.07 % | 17.50 ± 3.54 % | 2.50 ± 0.71 |
 """
+GENDERS = ["female", "male"]
 RECIPES = sorted(path.stem for path in Path(__file__).parents[2].glob("experiments/*.yaml"))
 
 
@@ -134,7 +136,8 @@ def test_the_table_of_a_recipe_bears_its_name_and_wants_figures_that_runs_give(
     table = instantiate(HydraConfig.get().callbacks.recipe_table)
     assert table.name == recipe
     tests = [name for name, corpus in config.data.corpora.items() if corpus.role == "test"]
-    names = [*score(["one"], ["one"], "en").figures(), "audio_seconds_per_second"]
+    words, genders = score(["one"], ["one"], "en", phones=list), confuse(GENDERS, GENDERS)
+    names = [*words.figures(), *genders.figures(), "audio_seconds_per_second"]
     given = {f"{test}/{name}" for test in tests for name in names}
     wanted = set(table.figures).difference(table.harmonic_mean)
     assert wanted.union(*table.harmonic_mean.values()) <= {*given, "training/minutes", "parameters"}
