@@ -1,5 +1,6 @@
 """Notices reach a service if they can; if they cannot, the training does not notice."""
 
+import base64
 import json
 import logging
 import os
@@ -129,6 +130,17 @@ def test_each_epoch_and_the_end_with_its_figures_are_told(start, serve) -> None:
         assert re.search(rf"^{name} \d", second, re.MULTILINE)
     assert "best validation/wer so far" in first and "minutes left" in first
     assert f"test/wer {figures['test/wer']:.4g}" in end.splitlines()
+
+
+def test_the_learning_curve_goes_along(start, serve) -> None:
+    service = serve()
+    start(KASKAD_NOTIFY=service.url)
+    pictures = [base64.b64decode(n["attachments"][0]["base64"]) for n in service.got]
+    assert len(pictures) == 3 and all(p.startswith(b"\x89PNG") for p in pictures)
+    assert pictures[0] != pictures[1]  # an epoch more
+    service.got.clear()
+    start("callbacks.notices.picture=false", KASKAD_NOTIFY=service.url)
+    assert all(not notice["attachments"] for notice in service.got)
 
 
 def test_epochs_keep_an_interval_and_the_end_does_not(start, serve) -> None:

@@ -4,10 +4,12 @@ import math
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytorch_lightning as lightning
 
 from kaskad.callbacks.final_figures import FinalFigures
+from kaskad.callbacks.learning_curve import VALIDATION, LearningCurve
 from kaskad.callbacks.non_finite import DivergedError
 from kaskad.callbacks.outbox import Notice, outboxes
 
@@ -17,7 +19,8 @@ LAST_LINES = 12  # of a traceback
 
 class Notices(FinalFigures):
     """Tells of each epoch, but not within ``interval`` seconds of the one before; of the end, with
-    its figures; and of a failure, with its last lines. Each title begins with ``prefix``.
+    its figures; and of a failure, with its last lines. Each title begins with ``prefix``. With
+    ``picture`` the learning curve goes along, where the service takes pictures.
 
     The services are apprise's URLs in the environment variable ``KASKAD_NOTIFY``, and for failures
     those in ``KASKAD_NOTIFY_CRITICAL``, too; nothing that is written holds them. How a notice is
@@ -33,10 +36,12 @@ class Notices(FinalFigures):
         attempts: int = 5,
         backoff: float = 2.0,
         patience: float = 15.0,
+        picture: bool = True,
     ) -> None:
         self.prefix = prefix
         self.interval = interval
         self.patience = patience
+        self.curve = LearningCurve() if picture else None
         self.ordinary = outboxes(ORDINARY, attempts, backoff)
         self.critical = outboxes(CRITICAL, attempts, backoff)
         if not self.ordinary + self.critical:
@@ -52,9 +57,18 @@ class Notices(FinalFigures):
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self._began, self._first_step = time.monotonic(), trainer.global_step
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"curve": self.curve.state()} if self.curve else {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if self.curve and "curve" in state:
+            self.curve.load_state(state["curve"])
+
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
+        if self.curve:
+            self.curve.note(trainer, _monitor(trainer))
         now = time.monotonic()
         if now - self._told >= self.interval:
             self._told = now
@@ -87,7 +101,9 @@ class Notices(FinalFigures):
         self, trainer: lightning.Trainer, what: str, lines: Sequence[str], *, alarm: bool = False
     ) -> None:
         if trainer.is_global_zero:
-            notice = Notice(f"{self.prefix}: {what}", "\n".join(lines), alarm)
+            curve = self.curve if self.curve and self.curve.epochs else None
+            picture = curve.draw(self.prefix, _monitor(trainer)) if curve else None
+            notice = Notice(f"{self.prefix}: {what}", "\n".join(lines), alarm, picture)
             for outbox in self.ordinary + (self.critical if alarm else []):
                 outbox.put(notice)
 
@@ -112,6 +128,13 @@ def _figures(trainer: lightning.Trainer) -> list[str]:
         for name, figure in trainer.callback_metrics.items()
         if name == "training/loss_epoch" or name.startswith("validation/")
     ]
+
+
+def _monitor(trainer: lightning.Trainer) -> str:
+    """The figure by which a checkpoint is chosen, the loss where none is."""
+    checkpoint = trainer.checkpoint_callback
+    chosen = isinstance(checkpoint, lightning.callbacks.ModelCheckpoint) and checkpoint.monitor
+    return chosen or VALIDATION
 
 
 def _best(trainer: lightning.Trainer) -> list[str]:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import apprise
+from apprise.attachment.memory import AttachMemory
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +21,13 @@ BETWEEN_URLS = re.compile(r"[\s,;]+(?=\w+://)")
 
 @dataclass(frozen=True)
 class Notice:
-    """A message about a run; ``alarm`` if somebody should do something about it."""
+    """A message about a run; ``alarm`` if somebody should do something about it. Services that
+    take a ``picture``, a PNG, get it, too."""
 
     title: str
     body: str
     alarm: bool = False
+    picture: bytes | None = None
 
 
 class Outbox:
@@ -94,11 +97,14 @@ class Outbox:
 
     def _deliver(self, notice: Notice) -> bool:
         kind = apprise.NotifyType.FAILURE if notice.alarm else apprise.NotifyType.INFO
+        picture = [AttachMemory(notice.picture, "run.png", "image/png")] if notice.picture else None
         for attempt in range(self.attempts):
             if attempt:
                 time.sleep(self.backoff * 2 ** (attempt - 1))
             with suppress(Exception):  # whatever goes wrong in a service, the training goes on
-                if self._service.notify(notice.body, notice.title, kind, apprise.NotifyFormat.TEXT):
+                if self._service.notify(
+                    notice.body, notice.title, kind, apprise.NotifyFormat.TEXT, attach=picture
+                ):
                     return True
         return False
 
