@@ -1,23 +1,65 @@
-"""What augmentation draws comes from its generator alone."""
+"""Augmentation draws from its generator alone, harms no clip, and reaches training alone."""
 
 import random
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+from audiomentations import HighPassFilter, LowPassFilter, PitchShift
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
-from kaskad.audio.augmentation import Augmentation, Speed
+from kaskad.audio.augmentation import SHORTEST, Augmentation, Speed
+from kaskad.audio.band_pass import BandPass
+from kaskad.audio.surroundings import Room, background_noise, impulse_response
+from kaskad.corpora.table import table
+from kaskad.data.corpus import Corpus
+from kaskad.data.datamodule import SpeechDataModule
+from kaskad.text.characters import CharacterTokenizer
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "augment"
-TONE = (0.9 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)).astype(np.float32)
+RATES = [8_000, 11_025, 16_000, 44_100]
+CHANGE_LENGTH = ("speed", "tempo")
+
+
+def tone(samples: int, sample_rate: int) -> np.ndarray:
+    return (0.9 * np.sin(2 * np.pi * 440 * np.arange(samples) / sample_rate)).astype(np.float32)
+
+
+def settings() -> DictConfig:
+    return OmegaConf.load(CONF / "waveform.yaml").waveform
+
+
+TONE = tone(16_000, 16_000)
 
 
 @pytest.fixture(scope="module")
 def augmentation() -> Augmentation:
     """The one that runs use, audiomentations' transforms and all."""
-    return instantiate(OmegaConf.load(CONF / "waveform.yaml").waveform)
+    return instantiate(settings())
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of one noise, at a rate of its own."""
+    folder = tmp_path_factory.mktemp("noises")
+    noise = np.random.default_rng(0).normal(scale=0.1, size=44_100)
+    soundfile.write(folder / "noise.wav", noise, 22_050)
+    return folder
+
+
+def each_alone(recordings: Path) -> Iterator[tuple[str, Augmentation]]:
+    """Every transform of the configuration by itself, and applied to every clip."""
+    for name in settings().transforms:
+        config = settings()
+        config.only = [name]
+        transform = config.transforms[name]
+        transform.update({key: 1.0 for key in transform if key == "p"})
+        transform.update({key: str(recordings) for key in transform if key == "folder"})
+        yield name, instantiate(config)
 
 
 def varied(augmentation: Augmentation, seeds: range) -> list[np.ndarray]:
@@ -74,3 +116,139 @@ def test_speed_changes_length_and_pitch_together(factor: float) -> None:
 def test_speed_draws_every_factor() -> None:
     lengths = {len(waveform) for waveform in varied(Augmentation([Speed()]), range(30))}
     assert len(lengths) == 3
+
+
+@pytest.mark.parametrize("sample_rate", RATES)
+def test_no_clip_is_too_short_for_any_transform(recordings: Path, sample_rate: int) -> None:
+    for name, alone in each_alone(recordings):
+        assert [*alone.transforms] == [name]
+        changed = 0
+        for samples in (0, 1, 10, 400, sample_rate):
+            original = tone(samples, sample_rate)
+            for seed in range(4):
+                varied = alone(original, sample_rate, np.random.default_rng(seed))
+                assert (varied.dtype, varied.ndim) == (np.float32, 1), name
+                assert np.isfinite(varied).all() and np.abs(varied).max(initial=0) <= 1, name
+                if samples < SHORTEST * sample_rate:
+                    np.testing.assert_array_equal(varied, original)
+                elif name in CHANGE_LENGTH:
+                    assert samples / 1.12 <= len(varied) <= samples / 0.88, name
+                else:
+                    assert len(varied) == samples, name
+                changed += not np.array_equal(varied, original)
+        assert changed, name
+
+
+@pytest.mark.parametrize("sample_rate", RATES)
+def test_whatever_is_drawn_a_filter_has_edges_that_its_rate_has(sample_rate: int) -> None:
+    filters = [
+        BandPass(100.0, 20_000.0, 0.5, 1.99, p=1.0),
+        LowPassFilter(20.0, 30_000.0, p=1.0),
+        HighPassFilter(20.0, 30_000.0, p=1.0),
+    ]
+    original = tone(sample_rate // 20, sample_rate)
+    for each in filters:
+        both = Augmentation({"pitch": PitchShift(-12, 12, p=1.0), "filter": each})
+        for seed in range(150):
+            varied = both(original, sample_rate, np.random.default_rng(seed))
+            assert len(varied) == len(original)
+            assert np.isfinite(varied).all()
+            if isinstance(each, BandPass):  # of the others, audiomentations itself takes care
+                centre, width = each.parameters["center_freq"], each.parameters["bandwidth"]
+                assert 0 < centre - width / 2 < centre + width / 2 < sample_rate / 2
+
+
+def test_filters_take_away_what_lies_beyond_their_edges() -> None:
+    noise = np.random.default_rng(0).normal(scale=0.1, size=32_000).astype(np.float32)
+
+    def energy_left(each: object, lowest: int, highest: int) -> float:
+        """Of the frequencies between two, in Hz."""
+        filtered = Augmentation([each])(noise, 16_000, np.random.default_rng(0))
+        before, after = (
+            np.abs(np.fft.rfft(x)[2 * lowest : 2 * highest]) for x in (noise, filtered)
+        )
+        return float((after**2).sum() / (before**2).sum())
+
+    low, high = LowPassFilter(2_000.0, 2_000.0, p=1.0), HighPassFilter(2_000.0, 2_000.0, p=1.0)
+    band = BandPass(2_000.0, 2_000.0, 1.0, 1.0, p=1.0)
+    assert energy_left(low, 0, 1_000) > 0.9 and energy_left(low, 6_000, 8_000) < 0.05
+    assert energy_left(high, 0, 600) < 0.05 and energy_left(high, 4_000, 8_000) > 0.9
+    assert energy_left(band, 0, 300) < 0.05 and energy_left(band, 1_500, 2_500) > 0.8
+    assert energy_left(band, 6_000, 8_000) < 0.05
+
+
+def test_a_room_lets_a_click_decay_by_60_db_in_its_reverberation_time() -> None:
+    click = np.zeros(16_000, dtype=np.float32)
+    click[0] = 1.0
+    room = Augmentation([Room((0.5, 0.5), (0.0, 0.0), p=1.0)])
+    heard = room(click, 16_000, np.random.default_rng(0))
+    assert heard[0] ** 2 == pytest.approx((heard[1:] ** 2).sum(), rel=0.01)  # 0 dB
+
+    def level(second: float) -> float:
+        begin = round(second * 16_000)
+        return float(10 * np.log10((heard[begin : begin + 800] ** 2).mean()))
+
+    assert level(0.05) - level(0.4) == pytest.approx(0.35 / 0.5 * 60, abs=2)
+    assert np.abs(heard[8_100:]).max() < 1e-5
+
+
+def test_background_noise_is_as_loud_as_it_is_to_be(recordings: Path) -> None:
+    behind = Augmentation([background_noise(str(recordings), 10.0, 10.0, p=1.0)])
+    quiet = TONE / 4
+    noise = behind(quiet, 16_000, np.random.default_rng(0)) - quiet
+    assert 10 * np.log10((quiet**2).mean() / (noise**2).mean()) == pytest.approx(10, abs=0.1)
+
+
+@pytest.mark.parametrize("make", [background_noise, impulse_response])
+def test_a_folder_without_audio_is_refused_and_no_folder_is_none(
+    make, recordings: Path, tmp_path: Path, caplog
+) -> None:
+    (tmp_path / "notes.txt").write_text("no audio")
+    (tmp_path / "torn.wav").write_text("no audio either")
+    with pytest.raises(FileNotFoundError, match="no audio that can be read"):
+        make(str(tmp_path))
+    (tmp_path / "noise.wav").write_bytes((recordings / "noise.wav").read_bytes())
+    assert make(str(tmp_path)) is not None
+    assert "1 of 2 recordings cannot be read and are left out, such as torn.wav" in caplog.text
+    assert make(None) is None
+
+
+def test_samples_that_are_not_finite_do_not_spread(caplog) -> None:
+    filtered = Augmentation([LowPassFilter(1_000.0, 1_000.0, p=1.0)])
+    broken = TONE.copy()
+    broken[100] = np.nan
+    np.testing.assert_array_equal(filtered(broken, 16_000, np.random.default_rng(0)), broken)
+
+    failing = {"split": lambda samples, _: samples / 0.0, "cut": lambda samples, _: samples[:0]}
+    with np.errstate(all="ignore"):
+        varied = Augmentation(failing)(TONE, 16_000, np.random.default_rng(0))
+    np.testing.assert_array_equal(varied, TONE)
+    assert "'split' made no sound of a clip" in caplog.text
+    assert "'cut' made no sound of a clip" in caplog.text
+
+
+def test_transforms_are_turned_off_and_chosen_by_name() -> None:
+    config = settings()
+    config.transforms.pitch = None
+    usual = [*instantiate(settings()).transforms]
+    assert [*instantiate(config).transforms] == [name for name in usual if name != "pitch"]
+    config.only = ["noise", "speed"]
+    assert [*instantiate(config).transforms] == ["speed", "noise"]
+    with pytest.raises(ValueError, match="no such transform: pich; known: pitch"):
+        Augmentation({"pitch": None}, only=["pich"])
+
+
+def test_what_is_judged_is_heard_as_it_is(augmentation: Augmentation, make_corpus) -> None:
+    manifest = partial(table, make_corpus(["один", "два", "три"] * 3))
+    roles = ("train", "validation", "test")
+    corpora = {role: Corpus(role, "ru", manifest, split="all") for role in roles}
+    data = SpeechDataModule(corpora, 16_000, augment=augmentation, workers=0)
+    data.load(*roles)
+    data.connect(CharacterTokenizer().fit(data.transcripts("train")))
+    (training,) = data.train_dataloader()
+    assert len({waveform.numpy().tobytes() for waveform in training.waveforms}) > 3
+    expected = 0.3 * np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
+    for loader in (data.val_dataloader(), *data.test_dataloader()):
+        (batch,) = loader
+        for waveform in batch.waveforms:
+            np.testing.assert_allclose(waveform, expected, atol=1e-4)

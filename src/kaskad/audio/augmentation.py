@@ -3,32 +3,55 @@
 What a transform draws comes from the generator it is given, and from nothing else.
 """
 
+import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import soxr
 
+log = logging.getLogger(__name__)
+
 Transform = Callable[[np.ndarray, int], np.ndarray]
+
+SHORTEST = 0.01  # seconds: in less than a period of a voice there is no tempo, no pitch, no band
 
 
 class Augmentation:
     """Transforms one after another: audiomentations' or any ``(samples, sample_rate) -> samples``.
 
-    Called with a waveform (samples,), its rate in Hz and the generator to draw from; returns
-    float32 in [-1, 1], of a length that may differ.
+    ``transforms`` names them (a list will do, too): null is one that was turned off, and ``only``
+    has the names of those in use, unless it is all. Called with a waveform (samples,), its rate in
+    Hz and the generator to draw from; returns float32 in [-1, 1], of a length that may differ.
+
+    A clip below ``SHORTEST``, or with samples that are not finite, is returned as it is. So is
+    what came into a transform that makes samples that are not finite, or none.
     """
 
-    def __init__(self, transforms: Sequence[Transform]) -> None:
-        self.transforms = list(transforms)
+    def __init__(
+        self,
+        transforms: Mapping[str, Transform | None] | Sequence[Transform],
+        only: Sequence[str] | None = None,
+    ) -> None:
+        if not isinstance(transforms, Mapping):
+            transforms = {str(place): transform for place, transform in enumerate(transforms)}
+        if unknown := set(only or ()) - set(transforms):
+            known = ", ".join(transforms)
+            raise ValueError(f"no such transform: {', '.join(sorted(unknown))}; known: {known}")
+        self.transforms = {
+            name: transform
+            for name, transform in transforms.items()
+            if transform is not None and (only is None or name in only)
+        }
 
     def __call__(
         self, waveform: np.ndarray, sample_rate: int, generator: np.random.Generator
     ) -> np.ndarray:
-        with _global_generators_seeded(generator):
-            for transform in self.transforms:
-                waveform = transform(waveform, sample_rate)
+        if len(waveform) >= SHORTEST * sample_rate and np.isfinite(waveform).all():
+            with _global_generators_seeded(generator):
+                for name, transform in self.transforms.items():
+                    waveform = _vary(waveform, sample_rate, name, transform)
         return np.clip(waveform, -1.0, 1.0).astype(np.float32)
 
 
@@ -47,6 +70,14 @@ class Speed:
         if factor == 1.0:
             return samples
         return soxr.resample(samples, sample_rate * factor, sample_rate, quality="MQ")
+
+
+def _vary(waveform: np.ndarray, sample_rate: int, name: str, transform: Transform) -> np.ndarray:
+    varied = np.asarray(transform(waveform, sample_rate), dtype=np.float32)
+    if len(varied) and np.isfinite(varied).all():
+        return varied
+    log.warning("augmentation '%s' made no sound of a clip, which goes on without it", name)
+    return waveform
 
 
 @contextmanager

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 class SpecAugment(nn.Module):
     """Covers bands of bins and stretches of frames with zeros, drawn anew for each utterance.
 
-    Zero is the mean of normalised features. ``frequency_width``: bins at most in a band;
-    ``time_width``: frames at most in a stretch, and never more than ``time_share`` of an utterance.
+    Zero is the mean of normalised features. ``frequency_width``: bins at most in a band, and never
+    more than a third of them, as where there are 13 cepstra; ``time_width``: frames at most in a
+    stretch, and never more than ``time_share`` of an utterance.
     ``forward(features (batch, frames, bins), lengths (batch,)) -> features``.
     Source: Park et al., "SpecAugment", Interspeech 2019, section 2 (without time warping).
     """
@@ -31,7 +32,7 @@ class SpecAugment(nn.Module):
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         batch, frames, bins = features.shape
         full = torch.full((batch,), bins, device=features.device)
-        widest = full.clamp(max=self.frequency_width)
+        widest = (full // 3).clamp(max=self.frequency_width)
         longest = (lengths * self.time_share).floor().clamp(max=self.time_width)
         covered = _stretches(full, widest, self.frequency_masks, bins)[:, None, :]
         covered = covered | _stretches(lengths, longest, self.time_masks, frames)[:, :, None]
