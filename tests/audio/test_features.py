@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from kaskad.audio.features import MFCC, Features, LogMel, padding_mask
+from kaskad.audio.features import MFCC, Features, LogMel, Precomputed, padding_mask
 
 ALL = [
     LogMel(),
@@ -79,3 +79,22 @@ def test_a_higher_tone_lies_in_a_higher_bin() -> None:
     tones = torch.stack([0.3 * torch.sin(2 * torch.pi * f * times) for f in (300, 1_000, 4_000)])
     peaks = LogMel().transform(tones).mean(dim=2).argmax(dim=1)
     assert peaks.diff().min() > 5
+
+
+def test_features_of_a_corpus_are_only_normalised() -> None:
+    features, lengths = Precomputed(sample_rate=50, bins=4), torch.tensor([9, 5])
+    frames = torch.randn(2, 9, 4) * 10 + 3
+    together, counts = features(
+        frames.masked_fill(padding_mask(lengths, 9)[:, :, None], 0), lengths
+    )
+    alone, _ = features(frames[1:, :5], lengths[1:])
+    assert counts.tolist() == features.frame_count(lengths).tolist() == [9, 5]
+    torch.testing.assert_close(together[1, :5], alone[0], rtol=0, atol=1e-5)
+    assert not together[1, 5:].any()
+    spread = (frames[0] - frames[0].mean(0)) / frames[0].std(0, correction=0)
+    torch.testing.assert_close(together[0], spread, rtol=0, atol=1e-4)
+
+
+def test_frames_of_another_size_say_which_bins_to_choose() -> None:
+    with pytest.raises(ValueError, match=r"train with features\.bins=40"):
+        Precomputed(bins=13)(torch.zeros(1, 9, 40), torch.tensor([9]))

@@ -121,6 +121,28 @@ class MFCC(Features):
         return self.cepstra(waveforms)
 
 
+class Precomputed(Features):
+    """Features that a corpus comes with: (batch, frames, bins) where others have waveforms.
+
+    ``sample_rate`` is their frames a second. Raises ``ValueError`` on frames of other ``bins``.
+    """
+
+    def __init__(self, sample_rate: int = 100, bins: int = 13, normalise: bool = True) -> None:
+        super().__init__(sample_rate, 1 / sample_rate, normalise)
+        self.bins = bins
+
+    def transform(self, waveforms: Tensor) -> Tensor:
+        if waveforms.shape[2] != self.bins:
+            raise ValueError(
+                f"the frames of the corpus have {waveforms.shape[2]} values, and those of "
+                f"features=precomputed {self.bins}: train with features.bins={waveforms.shape[2]}"
+            )
+        return waveforms.transpose(1, 2)
+
+    def frame_count(self, samples: Count) -> Count:
+        return samples
+
+
 def _fft_size(window: float, sample_rate: int) -> int:
     """The next power of two: the fast sizes."""
     return 1 << (round(window * sample_rate) - 1).bit_length()

@@ -1,4 +1,4 @@
-"""What the headers of many audio files say, each read once."""
+"""What the headers of many files of audio or features say, each read once."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
+from kaskad.audio.frames import read_signal_header
 from kaskad.audio.measurements import CHUNK, identities, remembered
-from kaskad.audio.reading import AudioError, read_header
+from kaskad.audio.reading import AudioError
 
 HEADER = {
     "duration": pl.Float64,
@@ -21,8 +22,9 @@ HEADER = {
 def inspect(paths: Sequence[str], cache: Path | None = None) -> pl.DataFrame:
     """Return ``duration`` (s), ``sample_rate`` (Hz), ``channels``, ``problem`` of each path.
 
-    ``problem`` is null, or why there is no audio to be had. With ``cache``, a folder, the headers
-    of these paths are kept there, and read anew only where a file's size or time has changed.
+    Of features, these are seconds, frames a second and bins. ``problem`` is null, or why
+    there is nothing to be had. With ``cache``, a folder, the headers of these paths are kept there,
+    and read anew only where a file's size or time has changed.
     """
     return remembered(identities(paths), HEADER, _headers, _cache_file(paths, cache))
 
@@ -35,7 +37,7 @@ def _headers(unread: pl.DataFrame) -> pl.DataFrame:
 
 def _header(path: str) -> tuple[float | None, int | None, int | None, str | None]:
     try:
-        header = read_header(path)
+        header = read_signal_header(path)
     except AudioError as error:
         return None, None, None, str(error)
     return header.seconds, header.sample_rate, header.channels, None

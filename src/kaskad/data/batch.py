@@ -15,7 +15,8 @@ from kaskad.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Utterance:
-    """One recording, read: ``waveform`` (samples,) float32 in [-1, 1]."""
+    """One recording, read: ``waveform`` (samples,) float32 in [-1, 1]; of a corpus that comes as
+    features, (frames, bins)."""
 
     id: str
     text: str
@@ -40,7 +41,8 @@ class Batch:
     """``waveforms`` (batch, samples) float32 in [-1, 1], zeros after the end of each utterance;
     ``waveform_lengths`` (batch,) in samples; ``targets`` (batch, labels), ``target_lengths``
     (batch,); what was to be here and could not be read is named in ``skipped``. ``corpus`` and
-    ``branch`` as in ``Corpus``; no branch stands for that of the language which is recognised."""
+    ``branch`` as in ``Corpus``; no branch stands for that of the language which is recognised.
+    Of a corpus that comes as features, a sample is a frame: ``waveforms`` (batch, frames, bins)."""
 
     waveforms: Tensor
     waveform_lengths: Tensor
@@ -75,8 +77,8 @@ class Batch:
 
 
 def batches_of(step: Batch | Sequence[Batch]) -> Sequence[Batch]:
-    """The batches of a training step: one, or one for each corpus that trains."""
-    return [step] if isinstance(step, Batch) else step
+    """The batches of a training step: one, or one for each corpus that trains; none of text."""
+    return [step] if isinstance(step, Batch) else [part for part in step if isinstance(part, Batch)]
 
 
 class Collate:
@@ -94,9 +96,9 @@ class Collate:
         targets = [torch.tensor(self.tokenizer.encode(item.text)) for item in read]
         return Batch(
             waveforms=_pad(waveforms, torch.float32),
-            waveform_lengths=torch.tensor([len(waveform) for waveform in waveforms]),
+            waveform_lengths=_lengths(waveforms),
             targets=_pad(targets, torch.long),
-            target_lengths=torch.tensor([len(target) for target in targets]),
+            target_lengths=_lengths(targets),
             ids=[item.id for item in read],
             texts=[item.text for item in read],
             language=self.language,
@@ -104,6 +106,10 @@ class Collate:
             corpus=self.corpus,
             branch=self.branch,
         )
+
+
+def _lengths(sequences: list[Tensor]) -> Tensor:
+    return torch.tensor([len(sequence) for sequence in sequences], dtype=torch.long)
 
 
 def _pad(sequences: list[Tensor], dtype: torch.dtype) -> Tensor:

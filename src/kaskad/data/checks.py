@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from kaskad.audio.frames import HIGHEST_RATE, PATTERN
 from kaskad.audio.inspection import inspect
 from kaskad.text.genders import normalise_gender
 from kaskad.text.normalisation import normalise
@@ -24,6 +25,9 @@ TARGETS = {
     "text": (normalise, "the transcript is empty"),
     "gender": (normalise_gender, "the gender is missing, or neither female nor male"),
 }
+
+# Whether a row names features rather than audio.
+IS_FRAMES = pl.col("path").str.contains(PATTERN)
 
 
 class DataError(ValueError):
@@ -75,6 +79,40 @@ def check_audio(
     return _divide(table, reason)
 
 
+def require_fitting(
+    corpus: str, manifest: pl.DataFrame, sample_rate: int, varies_waveforms: bool = False
+) -> None:
+    """Raise ``DataError`` unless features go to a model of features, and audio to one of audio.
+
+    ``sample_rate`` is what the model takes; ``varies_waveforms`` says that training augments them.
+    """
+    kinds = manifest.filter(IS_FRAMES).select("channels", "sample_rate").unique().sort(pl.all())
+    if sample_rate <= HIGHEST_RATE and manifest.filter(~IS_FRAMES).height:
+        raise DataError(
+            f"corpus '{corpus}' is audio, and a model with features=precomputed takes ready "
+            "features: train with features=log_mel or features=mfcc, or choose a corpus that comes "
+            "as features, such as data=voxforge_ru_mfcc"
+        )
+    if kinds.is_empty():
+        return
+    listed = [f"{bins} values a frame, {rate} frames a second" for bins, rate in kinds.rows()]
+    if len(listed) > 1:
+        raise DataError(
+            f"corpus '{corpus}' comes as features of several kinds ({'; '.join(listed)}): leave one"
+        )
+    bins, rate = kinds.row(0)
+    if rate != sample_rate:
+        raise DataError(
+            f"corpus '{corpus}' comes as features ({listed[0]}), which this model does not take: "
+            f"train with features=precomputed features.bins={bins} features.sample_rate={rate}"
+        )
+    if varies_waveforms:
+        raise DataError(
+            f"corpus '{corpus}' comes as features, and has no waveforms to augment: choose "
+            "augment=spec, which covers parts of features, or augment=none"
+        )
+
+
 def note_conversions(corpus: str, manifest: pl.DataFrame, sample_rate: int) -> None:
     """Log how many files are changed as they are read, to ``sample_rate`` Hz and one channel."""
     resampled = manifest.filter(pl.col("sample_rate") != sample_rate)["sample_rate"]
@@ -83,7 +121,7 @@ def note_conversions(corpus: str, manifest: pl.DataFrame, sample_rate: int) -> N
         log.info(
             "%s: %d files are at %s; read at %d Hz", corpus, len(resampled), rates, sample_rate
         )
-    mixed = manifest.filter(pl.col("channels") > 1).height
+    mixed = manifest.filter((pl.col("channels") > 1) & ~IS_FRAMES).height
     if mixed:
         log.info("%s: %d files have several channels; read as their average", corpus, mixed)
 
@@ -99,7 +137,10 @@ def check_alignable(
     ``frames_of`` gives the encoder's frames for a number of samples at ``sample_rate`` Hz.
     """
     frames = frames_of((manifest["duration"].to_numpy() * sample_rate).round().astype(np.int64))
-    needed = np.array([_frames_needed(tokenizer.encode(text)) for text in manifest["text"]])
+    # A label for each character, all of them alike: no transcript needs more.
+    needed = 2 * manifest["text"].str.len_chars().to_numpy().astype(np.int64)
+    tight = np.flatnonzero(frames < needed)
+    needed[tight] = [_frames_needed(tokenizer.encode(text)) for text in manifest["text"][tight]]
     reason = pl.when(pl.Series(frames < needed)).then(
         pl.format(
             "CTC needs {} frames for the transcript, there are {}",

@@ -6,14 +6,15 @@ import numpy as np
 import polars as pl
 from torch.utils.data import Dataset
 
-from kaskad.audio.reading import AudioError, read_audio
+from kaskad.audio.frames import read_signal
+from kaskad.audio.reading import AudioError
 from kaskad.data.batch import Skipped, Utterance
 
 Augment = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 
 
 class SpeechDataset(Dataset[Utterance | Skipped]):
-    """Reads (and, with ``augment``, varies) the recording of a row.
+    """Reads (and, with ``augment``, varies) the recording, or the features, of a row.
 
     An item is asked for as ``(epoch, row)``: what augmentation draws depends on these and the
     seed alone, so a run repeats with any number of workers, and resumes where it stopped.
@@ -40,7 +41,7 @@ class SpeechDataset(Dataset[Utterance | Skipped]):
     def __getitem__(self, key: tuple[int, int]) -> Utterance | Skipped:
         epoch, row = key
         try:
-            waveform = read_audio(self.paths[row], self.sample_rate)
+            waveform = read_signal(self.paths[row], self.sample_rate)
         except (AudioError, OSError) as error:
             return Skipped(self.corpus, self.ids[row], f"{self.paths[row]}: {error}")
         if self.augment is not None:

@@ -5,6 +5,7 @@ import io
 
 import soundfile
 
+from kaskad.audio.frames import Frames
 from kaskad.audio.reading import AudioError, read_audio
 
 SAMPLE_RATE = 16_000  # one that Opus knows
@@ -23,6 +24,8 @@ class Clips:
         """``audio``, a data URI of OGG/Opus; or ``silence``, which says why there is none."""
         if not path:
             return {"silence": "the table does not say where the audio lies"}
+        if Frames.at(path):
+            return {"silence": "features, no audio"}
         try:
             waveform = read_audio(path, SAMPLE_RATE)
         except AudioError as error:
