@@ -1,5 +1,7 @@
 """Make or convert a corpus into a manifest: python prepare.py data=fsdd output=fsdd.parquet.
 
+Or see what a corpus holds, and what is suspicious in it: python prepare.py describe data=fsdd.
+Or hear and see what augmentation does to it: python prepare.py preview data=fsdd.
 Or a language model: python prepare.py data=an4 language_model=words output=an4.arpa.
 Or strip a cascade: python prepare.py prepare_for=ru checkpoint=runs/…/best.ckpt output=ru.ckpt.
 """
@@ -9,8 +11,16 @@ from omegaconf import DictConfig
 from kaskad.commands import command
 
 
-@command("prepare")
+@command("prepare", actions=("prepare", "describe", "preview"))
 def main(config: DictConfig) -> dict[str, float]:
+    if config.action == "describe":
+        from kaskad.description import describe
+
+        return describe(config)
+    if config.action == "preview":
+        from kaskad.previewing import preview
+
+        return preview(config)
     from kaskad.preparation import prepare
 
     return prepare(config)

@@ -16,7 +16,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -34,7 +34,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import kaskad.resolvers  # noqa: F401 - registers them
-from kaskad.configuration import ConfigurationError, check, explain
+from kaskad.configuration import ConfigurationError, check, did_you_mean, explain
 from kaskad.sweeps import JobResult
 
 Figures = Mapping[str, float] | float | None
@@ -58,12 +58,17 @@ ${hydra.help.footer}
 """
 
 
-def command(config_name: str, config_dir: Path | None = None) -> Callable[[Task], Main]:
+def command(
+    config_name: str, config_dir: Path | None = None, actions: Sequence[str] = ()
+) -> Callable[[Task], Main]:
     """Make a function the command of its script, with `<config_dir>/<config_name>.yaml` behind it.
 
     `config_dir` is the folder `conf` beside the script unless given. The task gets the composed
     and checked configuration and returns its figures: a dict, or one float, or None. In a sweep,
     the figure that the configuration's `optimised_metric` names is what the sweeper learns.
+
+    Of a script that does several things, `actions` are the values that its key `action` may have;
+    `script.py describe` then means `script.py action=describe`.
 
     The command ends with 0, with 1 after an error (in a sweep: after the last job), with 130
     after Ctrl-C.
@@ -76,6 +81,8 @@ def command(config_name: str, config_dir: Path | None = None) -> Callable[[Task]
 
         def checked_task(config: DictConfig) -> Figures:
             _refuse_misspelt_groups(groups)
+            if actions:
+                _refuse_unknown_action(config.action, actions)
             defaults = cast(DictConfig, OmegaConf.load(folder / f"{config_name}.yaml"))
             defaults.pop("optimised_metric", None)  # which null turns off
             check(config, defaults)
@@ -98,6 +105,8 @@ def command(config_name: str, config_dir: Path | None = None) -> Callable[[Task]
             _store_hydra_defaults(header, full_error)
             os.environ[FULL_ERROR] = "1"  # Hydra then hands its errors on instead of printing them
             try:
+                if actions:
+                    _spell_out_action(actions)
                 hydra.main(str(folder), config_name, version_base="1.3")(job)()
             except (KeyboardInterrupt, SystemExit) as end:
                 # Lightning answers Ctrl-C with an exit of its own.
@@ -113,6 +122,21 @@ def command(config_name: str, config_dir: Path | None = None) -> Callable[[Task]
         return main
 
     return decorate
+
+
+def _spell_out_action(actions: Sequence[str]) -> None:
+    """Turn a bare word after the script's name into what Hydra understands."""
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    if re.fullmatch(r"\w+", word):
+        _refuse_unknown_action(word, actions)
+        sys.argv[1] = f"action={word}"
+
+
+def _refuse_unknown_action(action: str, actions: Sequence[str]) -> None:
+    if action not in actions:
+        question = did_you_mean(action, actions)
+        known = f"this command does one of {', '.join(actions)}"
+        raise ConfigurationError(f"{action}: no such action{question}\n{known}")
 
 
 def _store_hydra_defaults(header: str, full_error: str) -> None:

@@ -1,9 +1,12 @@
-"""Pages that a browser shows without asking anybody: pictures, sounds and style are in them."""
+"""Pages that a browser shows without asking anybody: nothing is fetched for them."""
 
+import base64
+import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jinja2
+import numpy as np
 
 from kaskad.metrics.alignment import align
 from kaskad.reports.clips import Clips
@@ -45,6 +48,18 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
     return _render("comparison.html", comparison=comparison)
 
 
+def render_description(description: Mapping[str, Any], picture: np.ndarray) -> str:
+    """The page of a corpus, with its first sample to hear and, in ``picture`` (height, width) from
+    0, black, to 1, as a model sees it."""
+    clip = Clips().embed(description["sample"]["path"])
+    return _render("description.html", description=description, clip=clip, picture=_png(picture))
+
+
+def render_preview(**content: Any) -> str:
+    """The page of augmented clips; their sounds and pictures lie beside it."""
+    return _render("preview.html", **content)
+
+
 def _render(template: str, **content: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("kaskad", "reports"),
@@ -59,6 +74,14 @@ def _render(template: str, **content: Any) -> str:
 
 def _percent(share: float | None, digits: int = 2) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def _png(picture: np.ndarray) -> str:
+    from matplotlib.image import imsave  # slow to import, and no test's page has a picture
+
+    file = io.BytesIO()
+    imsave(file, picture, cmap="gray", vmin=0.0, vmax=1.0, format="png")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _align(reference: str, hypothesis: str) -> list[tuple[str, str, str]]:

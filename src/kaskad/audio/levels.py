@@ -1,0 +1,47 @@
+"""How loud recordings are, and whether they were clipped; read by threads, once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from rich.progress import track
+
+from kaskad.audio.frames import Frames
+from kaskad.audio.measurements import identities, remembered
+from kaskad.audio.reading import AudioError, read_audio, read_header
+
+# ``level``: root mean square in dB of full scale, -120 at least; ``clipped``: the share of samples
+# at full scale. Null where there is no audio: of features, too.
+LEVELS = {"level": pl.Float64, "clipped": pl.Float64}
+FULL_SCALE = 0.999
+LOWEST = 1e-6  # -120 dB
+PORTION = 20_000  # files after which what was measured is kept
+
+
+def levels(paths: pl.Series, cache: Path | None = None) -> pl.DataFrame:
+    """Return the ``LEVELS`` of each path; with ``cache``, a folder, they are kept there."""
+    kept = None
+    if cache is not None:
+        name = blake2b("\0".join(paths).encode(), digest_size=8).hexdigest()
+        kept = cache / "levels-1" / f"{name}.parquet"
+    return remembered(identities(paths), LEVELS, _measure, kept, PORTION)
+
+
+def _measure(unread: pl.DataFrame) -> pl.DataFrame:
+    with ThreadPoolExecutor() as pool:
+        measured = pool.map(_levels, unread["path"])
+        rows = list(track(measured, "listening", total=unread.height, transient=True))
+    return pl.DataFrame(rows, schema=LEVELS, orient="row")
+
+
+def _levels(path: str) -> tuple[float | None, float | None]:
+    if Frames.at(path):
+        return None, None
+    try:
+        waveform = read_audio(path, read_header(path).sample_rate)
+    except (AudioError, OSError):
+        return None, None
+    loudness = max(float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))), LOWEST)
+    return 20 * float(np.log10(loudness)), float((np.abs(waveform) >= FULL_SCALE).mean())
