@@ -1,5 +1,6 @@
 """A trained recogniser on its test corpora, and the report on it."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,28 @@ from kaskad.reports.environment import environment
 from kaskad.reports.footprint import footprint
 from kaskad.reports.report import describe, judge, show_report, write_report
 
+PARTS = "heard"  # in the folder of a report, until that is written
 
-def evaluate(config: DictConfig) -> dict[str, float]:
-    """Test ``config.checkpoint`` on the test corpora of ``config.data``; returns the figures."""
-    folder = Path(HydraConfig.get().runtime.output_dir)
+
+def evaluate(
+    config: DictConfig, name: str | None = None, *, go_on: bool = False
+) -> dict[str, float]:
+    """Test ``config.checkpoint`` on the test corpora of ``config.data``, write the report into the
+    run folder, show it, and return its figures.
+
+    ``name`` is what the title calls the data: its choice unless given. With ``go_on``, a test that
+    was interrupted in this folder is completed.
+    """
+    run = HydraConfig.get()
+    name = name or run.runtime.choices["data"]
+    report = report_on(config, name, Path(run.runtime.output_dir), go_on=go_on)
+    return show_figures(report)
+
+
+def report_on(
+    config: DictConfig, name: str, folder: Path, *, go_on: bool = False
+) -> dict[str, Any]:
+    """As ``evaluate``, into any ``folder``, with nothing shown; returns the report."""
     checkpoint = find_checkpoint(Path(config.checkpoint))
     recogniser, trained = load_recogniser(
         checkpoint, decoder=config.get("decoder"), trusted=config.trusted
@@ -43,12 +62,21 @@ def evaluate(config: DictConfig) -> dict[str, float]:
         enable_checkpointing=False,
         enable_model_summary=False,
     )
-    title = f"{trained['task']} on {HydraConfig.get().runtime.choices['data']}"
     origin = {
         "checkpoint": str(checkpoint.resolve()),
         "environment": environment(trained["seed"]),
     }
-    return test_and_report(trainer, recogniser, data, folder, title, origin)
+    results = TestResults(folder / PARTS, config.save_every)
+    if not go_on:
+        results.forget()
+    return _report(
+        trainer, recogniser, data, results, folder, f"{trained['task']} on {name}", origin
+    )
+
+
+def has_report(folder: Path) -> bool:
+    """Whether ``report_on`` came to its end in this folder."""
+    return (folder / "report.json").exists() and not (folder / PARTS).exists()
 
 
 def test_and_report(
@@ -65,11 +93,36 @@ def test_and_report(
     A figure bears the name of its corpus: ``test/wer``. Raises ``DataError``, once the report is
     written, if nothing of a corpus could be read.
     """
-    results = TestResults()
-    trainer.callbacks.append(results)  # type: ignore[attr-defined]
-    trainer.test(recogniser, datamodule=data, verbose=False)
+    results = TestResults(folder / PARTS)
+    results.forget()  # of a test with other weights
+    return show_figures(_report(trainer, recogniser, data, results, folder, title, origin))
+
+
+def show_figures(report: dict[str, Any]) -> dict[str, float]:
+    """Show a report on the console and return its figures, as ``test_and_report`` does."""
+    show_report(report, Console())
+    figures = {"parameters": float(report["parameters"])}
+    for name, part in report["corpora"].items():
+        if not part["utterances"]:
+            raise DataError(f"corpus '{name}': none of its utterances could be read: no figures")
+        figures |= {f"{name}/{figure}": value for figure, value in part["figures"].items()}
+        figures[f"{name}/audio_seconds_per_second"] = part["audio_seconds_per_second"]
+    return figures
+
+
+def _report(
+    trainer: lightning.Trainer,
+    recogniser: Recogniser,
+    data: SpeechDataModule,
+    results: TestResults,
+    folder: Path,
+    title: str,
+    origin: dict[str, Any],
+) -> dict[str, Any]:
+    """Test what ``results`` does not have yet, and write the report on all."""
+    _test(trainer, recogniser, data, results)
     names = data.of_role("test")
-    tables = {name: results.table(i, data.manifests[name]) for i, name in enumerate(names)}
+    tables = {name: results.table(name, data.manifests[name]) for name in names}
     data.skipped.write_csv(folder / "skipped.csv")
     scores = {
         name: recogniser.score(
@@ -88,10 +141,10 @@ def test_and_report(
         **origin,
         "corpora": {
             name: {
-                **describe(table, scores[name], results.seconds[i]),
+                **describe(table, scores[name], results.seconds(name)),
                 "skipped": lost.get(name, 0),
             }
-            for i, (name, table) in enumerate(judged.items())
+            for name, table in judged.items()
         },
         "notes": data.notes(),
         "skipped": data.skipped.to_dicts(),
@@ -102,12 +155,26 @@ def test_and_report(
         how="diagonal_relaxed",
     )
     write_report(report, together, folder)
-    show_report(report, Console())
-    for name, table in tables.items():
-        if table.is_empty():
-            raise DataError(f"corpus '{name}': none of its utterances could be read: no figures")
-    figures = {"parameters": float(report["parameters"])}
-    for name, part in report["corpora"].items():
-        figures |= {f"{name}/{figure}": value for figure, value in part["figures"].items()}
-        figures[f"{name}/audio_seconds_per_second"] = part["audio_seconds_per_second"]
-    return figures
+    results.forget()
+    return report
+
+
+def _test(
+    trainer: lightning.Trainer,
+    recogniser: Recogniser,
+    data: SpeechDataModule,
+    results: TestResults,
+) -> None:
+    """Run the test on the utterances that ``results`` does not have yet."""
+    whole = {name: data.manifests[name] for name in data.of_role("test")}
+    left = {name: results.left(name, manifest) for name, manifest in whole.items()}
+    for name in whole:
+        data.skip(results.unread(name))
+    if not any(manifest.height for manifest in left.values()):
+        return
+    data.manifests |= left
+    trainer.callbacks.append(results)  # type: ignore[attr-defined]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Total length of")  # a corpus that was heard before
+        trainer.test(recogniser, datamodule=data, verbose=False)
+    data.manifests |= whole

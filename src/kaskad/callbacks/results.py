@@ -1,24 +1,43 @@
-"""Keeps what a test heard, utterance by utterance, and how long each corpus took."""
+"""What a test hears goes to the disk as it is heard: memory does not grow, and a test can go on."""
 
+import shutil
 import time
-from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytorch_lightning as lightning
 
-from kaskad.data.batch import Batch
+from kaskad.corpora.manifest import write_table
+from kaskad.data.batch import Batch, Skipped
+from kaskad.data.checks import DataError
+
+# A row an utterance, heard or ``unread``, which says why; each has its share of the ``seconds``
+# that its batch took, reading included.
+HEARD = {
+    "id": pl.String,
+    "reference": pl.String,
+    "hypothesis": pl.String,
+    "score": pl.Float64,
+    "problem": pl.String,
+    "unread": pl.String,
+    "seconds": pl.Float64,
+}
+EVERY = 500
 
 
 class TestResults(lightning.Callback):
-    """``hypotheses[loader]`` holds (id, reference, hypothesis, score, problem); ``seconds[loader]``
-    the time a corpus took, reading included."""
+    """Writes parts of at least ``every`` utterances into ``folder/<corpus>``, whole batches each.
 
-    def __init__(self) -> None:
-        self.hypotheses: dict[int, list[tuple[str, str, str, float, str | None]]] = defaultdict(
-            list
-        )
-        self.seconds: dict[int, float] = defaultdict(float)
+    ``left`` of a manifest is what no part has. As batches are taken in the order of their length,
+    those of the rest are what they would have been: an interrupted test ends like any other.
+    """
+
+    def __init__(self, folder: Path, every: int = EVERY) -> None:
+        self.folder = folder
+        self.every = every
+        self._corpus = ""
+        self._rows: list[tuple[Any, ...]] = []
         self._since = 0.0
 
     def on_test_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
@@ -30,32 +49,69 @@ class TestResults(lightning.Callback):
         module: lightning.LightningModule,
         outputs: Any,
         batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        *_: Any,
     ) -> None:
+        if batch.corpus != self._corpus:
+            self._write_part()
+            self._corpus = batch.corpus
         now = time.perf_counter()
-        self.seconds[dataloader_idx] += now - self._since
+        seconds = (now - self._since) / max(1, len(batch) + len(batch.skipped))
         self._since = now
-        for id_, reference, found in zip(
-            batch.ids, batch.texts, outputs["hypotheses"], strict=True
-        ):
-            self.hypotheses[dataloader_idx].append(
-                (id_, reference, found.text, found.score, found.problem)
-            )
+        for id_, text, found in zip(batch.ids, batch.texts, outputs["hypotheses"], strict=True):
+            self._rows.append((id_, text, found.text, found.score, found.problem, None, seconds))
+        for lost in batch.skipped:
+            self._rows.append((lost.id, None, None, None, None, lost.reason, seconds))
+        if len(self._rows) >= self.every:
+            self._write_part()
 
-    def table(self, loader: int, manifest: pl.DataFrame) -> pl.DataFrame:
+    def on_test_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        self._write_part()
+
+    def heard(self, corpus: str) -> pl.DataFrame:
+        """All parts of a corpus, in their order; the columns are those of ``HEARD``."""
+        parts = [pl.read_parquet(path) for path in self._parts(corpus)]
+        return pl.concat([pl.DataFrame(schema=HEARD), *parts])
+
+    def left(self, corpus: str, manifest: pl.DataFrame) -> pl.DataFrame:
+        """The utterances that are still to be heard; raises ``DataError`` if others are now
+        in the corpus than when the test began."""
+        heard = self.heard(corpus)
+        known = heard.join(manifest, on="id", how="semi")
+        spoken = known.join(manifest, left_on=["id", "reference"], right_on=["id", "text"])
+        if spoken.height + heard["unread"].count() < heard.height or known.height < heard.height:
+            raise DataError(
+                f"corpus '{corpus}' has changed since its test was interrupted; remove "
+                f"{self.folder} to test all of it again"
+            )
+        return manifest.join(heard, on="id", how="anti", maintain_order="left")
+
+    def table(self, corpus: str, manifest: pl.DataFrame) -> pl.DataFrame:
         """What was heard in one corpus, in the order of its manifest and with its columns."""
-        heard = pl.DataFrame(
-            self.hypotheses[loader],
-            schema={
-                "id": pl.String,
-                "reference": pl.String,
-                "hypothesis": pl.String,
-                "score": pl.Float64,
-                "problem": pl.String,
-            },
-            orient="row",
-        )
+        heard = self.heard(corpus).filter(pl.col("unread").is_null()).drop("unread", "seconds")
         ours = [name for name in heard.columns if name != "id"]  # not an earlier test's
         others = manifest.drop("text", "corpus", "wer", *ours, strict=False)
         return others.join(heard, on="id", how="inner", maintain_order="left")
+
+    def unread(self, corpus: str) -> list[Skipped]:
+        """What could not be read."""
+        lost = self.heard(corpus).filter(pl.col("unread").is_not_null())
+        return [Skipped(corpus, *row) for row in lost.select("id", "unread").rows()]
+
+    def seconds(self, corpus: str) -> float:
+        """The time that a corpus took."""
+        return float(self.heard(corpus)["seconds"].sum())
+
+    def forget(self) -> None:
+        """Take the parts away."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write_part(self) -> None:
+        if self._rows:
+            part = pl.DataFrame(self._rows, schema=HEARD, orient="row")
+            parts = self._parts(self._corpus)
+            number = int(parts[-1].stem) + 1 if parts else 0
+            write_table(part, self.folder / self._corpus / f"{number:08}.parquet")
+            self._rows.clear()
+
+    def _parts(self, corpus: str) -> list[Path]:
+        return sorted((self.folder / corpus).glob("*.parquet"))

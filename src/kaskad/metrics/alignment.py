@@ -9,6 +9,8 @@ import polars as pl
 
 Unit = Literal["words", "characters"]
 
+AT_ONCE = 10_000  # utterances that jiwer aligns: it keeps all of theirs in memory
+
 
 class Edit(NamedTuple):
     """Words or characters that stand together, and what was made of them.
@@ -32,21 +34,21 @@ def align(references: Sequence[str], hypotheses: Sequence[str], unit: Unit) -> I
 
     Characters are those of the whole text, the blanks between words among them.
     """
-    pairs = list(zip(references, hypotheses, strict=True))
-    if not pairs:
-        return
-    spoken, understood = (list(texts) for texts in zip(*pairs, strict=True))
+    if len(references) != len(hypotheses):
+        raise ValueError(f"{len(references)} references, but {len(hypotheses)} hypotheses")
     process = jiwer.process_words if unit == "words" else jiwer.process_characters
-    out = process(spoken, understood)
-    for said, heard, chunks in zip(out.references, out.hypotheses, out.alignments, strict=True):
-        yield [
-            Edit(
-                chunk.type,
-                said[chunk.ref_start_idx : chunk.ref_end_idx],
-                heard[chunk.hyp_start_idx : chunk.hyp_end_idx],
-            )
-            for chunk in chunks
-        ]
+    for start in range(0, len(references), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        out = process(list(references[part]), list(hypotheses[part]))
+        for said, heard, chunks in zip(out.references, out.hypotheses, out.alignments, strict=True):
+            yield [
+                Edit(
+                    chunk.type,
+                    said[chunk.ref_start_idx : chunk.ref_end_idx],
+                    heard[chunk.hyp_start_idx : chunk.hyp_end_idx],
+                )
+                for chunk in chunks
+            ]
 
 
 def count_confusions(
