@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,25 +39,49 @@ class JobResult:
         return self.figures[name]
 
 
+def read_result(file: Path) -> JobResult:
+    """What `JobResult.write` has written."""
+    return JobResult(**json.loads(file.read_text("utf-8")))
+
+
 def read_results(sweep: Path) -> list[JobResult]:
     """The results of all jobs in the folder of a sweep, in the order of their numbers."""
-    files = sweep.rglob(RESULT_FILE)
-    return sorted(JobResult(**json.loads(file.read_text("utf-8"))) for file in files)
+    return sorted(map(read_result, sweep.rglob(RESULT_FILE)))
 
 
 class SweepTable(Callback):
     """A row for each job when a sweep ends; then exit code 1 if any of them failed."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        from rich.console import Console
-        from rich.table import Table
-
         results = read_results(Path(config.hydra.sweep.dir))
-        columns = list(dict.fromkeys(name for result in results for name in result.figures))
-        table = Table("job", "overrides", *columns, "failure")
-        for result in results:
-            figures = (f"{result.figures[c]:.4g}" if c in result.figures else "" for c in columns)
-            table.add_row(str(result.job), " ".join(result.overrides), *figures, result.failure)
-        Console(markup=False, highlight=False).print(table)
+        self.show(config, results)
         if any(result.failure for result in results):
             sys.exit(1)
+
+    def show(self, config: DictConfig, results: Sequence[JobResult]) -> None:
+        """Print the table."""
+        columns = list(dict.fromkeys(name for result in results for name in result.figures))
+        print_table(
+            ["job", "overrides", *columns, "failure"],
+            [
+                [
+                    result.job,
+                    " ".join(result.overrides),
+                    *map(result.figures.get, columns),
+                    result.failure,
+                ]
+                for result in results
+            ],
+        )
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table with its figures in four digits."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns)
+    for row in rows:
+        cells = (f"{cell:.4g}" if isinstance(cell, float) else cell for cell in row)
+        table.add_row(*("" if cell is None else str(cell) for cell in cells))
+    Console(markup=False, highlight=False).print(table)

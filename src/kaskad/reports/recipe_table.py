@@ -24,7 +24,7 @@ class RecipeTable(Callback):
 
     Both are copied to ``experiments/`` unless the sweep is a trial, that is, unless the command
     line changes more than how the recipe is run (``hydra/launcher=…``). A sweep with failed jobs
-    writes nothing.
+    writes nothing, nor does a search (``sweep=…``), which has a table of its own.
 
     ``figures`` maps the figures of a run (``test/wer``) to the heads of their columns; shares are
     shown in percent, other figures (``training/minutes``) as they are. ``harmonic_mean`` gives
@@ -54,7 +54,7 @@ class RecipeTable(Callback):
     def _write(self, config: DictConfig) -> None:
         sweep = Path(config.hydra.sweep.dir)
         results = read_results(sweep)
-        if not results or any(result.failure for result in results):
+        if "sweep" in config or not results or any(result.failure for result in results):
             return
         made = _began(sweep)
         table = {
