@@ -31,6 +31,8 @@ ONE_STEP = [
 FORMATS = ("common_voice", "kaldi", "lhotse", "librispeech", "nemo", "sidecar")
 LAID_OUT = [f"data={name}" for name in FORMATS]
 REAL = {"data=an4": "an4", "data=fsdd": "fsdd", "data=ru_uk": "", "data=ru_en": ""}
+OF_TEXT = ["model=lstm_lm", "loader=sentences"]
+READY_FEATURES = ["data=voxforge_ru_mfcc", "features=precomputed"]
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -41,8 +43,12 @@ def test_one_training_step_with(
     if choice == "callbacks=notices":  # to a service that is away
         monkeypatch.setenv("KASKAD_NOTIFY", "json://localhost:9")
         overrides += ["callbacks.notices.attempts=1", "callbacks.notices.patience=1"]
-    if choice == "trainer=gpu" and not torch.cuda.is_available():
+    if choice in ("trainer=gpu", "trainer=ddp") and not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
+    if choice == "trainer=ddp_sim":  # two of them: tests/test_distributed.py
+        overrides.append("trainer.devices=1")
+    if choice == "sampler=balanced":
+        overrides.append("sampler.by=gender")
     if choice in REAL:
         overrides.append(f"data.root={request.getfixturevalue('real_data') / REAL[choice]}")
     elif choice in ("data=numbers", "data=digits"):
@@ -55,6 +61,13 @@ def test_one_training_step_with(
     elif choice == "data=toloka":
         overrides += [f"data.root={tmp_path}", f"data.source.cache={tmp_path}"]
         overrides.append("data.source.utterances={train: 24, test: 6}")
+    elif choice in READY_FEATURES:
+        root = request.getfixturevalue("real_data") / "voxforge_ru_mfcc"
+        overrides += [*READY_FEATURES, f"data.root={root}"]
+    elif choice in OF_TEXT:  # what is tested is learnt, and there is no audio to be batched
+        settings = [each for each in ONE_STEP if not each.startswith("loader.")]
+        overrides = [*OF_TEXT, *settings, "data=table", f"data.root={tone_corpus}"]
+        overrides.append("loader.remove=[]")
     elif choice in LAID_OUT:
         check(compose("train", tmp_path, choice, f"data.root={tmp_path}"))
         return
@@ -65,6 +78,8 @@ def test_one_training_step_with(
         overrides.append(f"data.root={tone_corpus}")
     else:
         overrides += ["data=table", f"data.root={tone_corpus}"]
+    if choice == "debug=overfit":  # which validates once in ten epochs
+        overrides.append("trainer.check_val_every_n_epoch=1")
     config = compose("train", tmp_path, *overrides)
     figures = train(config)
     assert figures[config.optimised_metric] >= 0.0

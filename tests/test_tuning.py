@@ -61,6 +61,23 @@ def test_the_best_options_go_into_a_checkpoint_and_the_test_is_not_looked_at(
     assert OmegaConf.load(tmp_path / "decoder" / "tuned.yaml") == tuned["decoder"]
 
 
+def test_the_weight_of_a_second_language_model_is_tuned(
+    compose, overrides: list[str], tmp_path: Path
+) -> None:
+    model = compose("train", tmp_path, "model=lstm_lm", "tokenizer.alphabet=['а','б']")
+    net = instantiate(model.model)
+    run = tmp_path / "language model" / "checkpoints"
+    run.mkdir(parents=True)
+    resolved = OmegaConf.to_container(model, resolve=True)
+    torch.save({"config": resolved, "state_dict": net.state_dict()}, run / "best.ckpt")
+    choice = ["decoder.n_best=3", f"decoder.rescore='{run.parent}'", "space.blank_penalty=[2.0]"]
+    choice.append("+space.rescore_weight=[0.0,0.5]")
+    tune(compose("tune_decoder", tmp_path, *overrides, *ONLY_PENALTY, *choice))
+    assert pl.read_csv(tmp_path / "trials.csv")["rescore_weight"].to_list() == [0.0, 0.5]
+    tuned = OmegaConf.load(tmp_path / "decoder" / "tuned.yaml")
+    assert tuned.rescore == str(run / "best.ckpt")
+
+
 def test_priors_are_counted_over_the_training_corpus(
     compose, overrides: list[str], tmp_path: Path
 ) -> None:

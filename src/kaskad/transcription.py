@@ -24,7 +24,8 @@ from kaskad.corpora.manifest import (
 )
 from kaskad.data.batch import Skipped, Utterance
 from kaskad.data.dataset import SpeechDataset
-from kaskad.data.samplers import LengthBuckets
+from kaskad.data.interleaving import Steps
+from kaskad.data.samplers import ByLength
 from kaskad.models.checkpoints import CheckpointError, load_recogniser
 from kaskad.models.recogniser import Recogniser
 from kaskad.text.numerals import NUMERALS, words_to_number
@@ -115,9 +116,7 @@ def transcribe_files(
     rows = rows.with_columns(pl.col("id").cast(pl.String), text=pl.lit(""))
     loader = DataLoader(
         SpeechDataset("input", rows, recogniser.features.sample_rate),
-        batch_sampler=LengthBuckets(
-            rows["duration"].to_numpy(), batch_seconds, max_utterances=64, shuffle=False
-        ),
+        batch_sampler=Steps(ByLength(rows, batch_seconds, max_utterances=64)),
         collate_fn=list,
         num_workers=workers,
     )

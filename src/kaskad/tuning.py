@@ -35,7 +35,7 @@ from kaskad.models.ctc_recogniser import CTCRecogniser
 
 log = logging.getLogger(__name__)
 
-FILES = ("language_model", "priors", "lexicon")  # options of decoders that may name one
+FILES = ("language_model", "priors", "lexicon", "rescore")  # options of decoders that may name one
 TOGETHER = 64  # utterances that are decoded at a time
 SHOWN = 10  # of the trials, the best
 
@@ -209,6 +209,8 @@ def rank(
 
 def write_tuned(decoder: dict[str, Any], checkpoint: Path, folder: Path) -> None:
     """Write the decoder as a choice of its config group, and into a copy of the checkpoint."""
+    if decoder.get("rescore") is not None:  # of a folder of runs, the newest today
+        decoder["rescore"] = str(find_checkpoint(Path(decoder["rescore"])))
     for name in FILES:
         value = decoder.get(name)
         if isinstance(value, str) and Path(value).is_file():

@@ -33,9 +33,10 @@ class BeamDecoder(SearchDecoder):
     ARPA file of words as the transcripts spell them, plus ``beta``. A beginning of no known word
     costs ``unk_score_offset``; a frame goes on only with labels above ``token_min_logp``, a
     beam only within ``beam_prune_logp`` of the best. A beam earns ``hotword_weight`` for each
-    of ``hotwords``. ``n_best`` hypotheses are returned, as one and its alternatives.
+    of ``hotwords``.
 
-    For ``workers`` see ``SearchDecoder``, for what is done to the posteriors ``Decoder``.
+    For ``n_best``, ``rescore`` and ``workers`` see ``SearchDecoder``, for what is done to the
+    posteriors ``Decoder``.
     """
 
     def __init__(
@@ -52,7 +53,6 @@ class BeamDecoder(SearchDecoder):
         beam_prune_logp: float = -10.0,
         hotwords: Sequence[str] = (),
         hotword_weight: float = 10.0,
-        n_best: int = 1,
         **shared: Any,
     ) -> None:
         super().__init__(tokenizer, seconds_per_frame, **shared)
@@ -68,13 +68,12 @@ class BeamDecoder(SearchDecoder):
             model = WordModel(n_grams, words, alpha, beta, unk_score_offset)
         self._beams = BeamSearchDecoderCTC(alphabet(tokenizer.labels), model)
         weakref.finalize(self, self._beams.cleanup)
-        self.n_best = n_best
         self._limits: dict[str, Any] = {
             "beam_width": beam_width,
             "token_min_logp": token_min_logp,
             "beam_prune_logp": beam_prune_logp,
             # Merges what the language model cannot tell apart: quicker, but no n-best list is left.
-            "prune_history": n_best == 1,
+            "prune_history": self.n_best == 1,
             "hotwords": list(hotwords),
             "hotword_weight": hotword_weight,
         }

@@ -21,6 +21,7 @@ from torch import Tensor
 from kaskad.audio.features import padding_mask
 from kaskad.decoding.hypothesis import Hypothesis, Word
 from kaskad.decoding.posteriors import Adjustment
+from kaskad.decoding.rescoring import Rescorer
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -93,23 +94,47 @@ class SearchDecoder(Decoder):
     """A decoder that searches one utterance at a time, in ``workers`` processes: ``search``.
 
     With 1 it searches in this process. The others share the memory of the language model.
+    ``n_best`` hypotheses are returned, as one and its alternatives; a second language model, in the
+    checkpoint ``rescore``, chooses among them: see ``Rescorer``.
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, seconds_per_frame: float, *, workers: int = 1, **shared: Any
+        self,
+        tokenizer: Tokenizer,
+        seconds_per_frame: float,
+        *,
+        n_best: int = 1,
+        rescore: str | Path | None = None,
+        rescore_weight: float = 0.5,
+        rescore_bonus: float = 0.0,
+        workers: int = 1,
+        **shared: Any,
     ) -> None:
         super().__init__(tokenizer, seconds_per_frame, **shared)
         if workers < 1:
             raise ValueError(f"workers is {workers}: one process at least must decode")
+        if rescore is not None and n_best < 2:
+            raise ValueError(
+                f"decoder.rescore chooses among the hypotheses of an utterance, and there is "
+                f"{n_best}: ask for more, as decoder.n_best=20"
+            )
+        self.n_best = n_best
         self.workers = workers
+        self._rescore = (
+            None if rescore is None else Rescorer(rescore, tokenizer, rescore_weight, rescore_bonus)
+        )
 
     @abstractmethod
     def search(self, log_probs: np.ndarray) -> Hypothesis:
-        """What is said in (frames, labels) float32, one frame at least."""
+        """The ``n_best`` of what is said in (frames, labels) float32, one frame at least."""
 
     def decode(self, log_probs: Tensor, lengths: Tensor) -> list[Hypothesis]:
         rows = log_probs.float().cpu().numpy()
         utterances = [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
+        hypotheses = self._hear_all(utterances)
+        return hypotheses if self._rescore is None else self._rescore(hypotheses)
+
+    def _hear_all(self, utterances: Sequence[np.ndarray]) -> list[Hypothesis]:
         if self.workers == 1:
             return [self.hear(utterance) for utterance in utterances]
         try:

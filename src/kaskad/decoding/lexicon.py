@@ -34,10 +34,10 @@ class LexiconDecoder(SearchDecoder):
 
     A word adds ``alpha`` times the natural logarithm of its probability in ``language_model``, an
     ARPA file, plus ``beta``. Beams further than ``beam_prune_logp`` from the best are dropped.
-    ``n_best`` hypotheses are returned, as one and its alternatives. A score is that of the best
-    alignment of the words.
+    A score is that of the best alignment of the words.
 
-    For ``workers`` see ``SearchDecoder``, for what is done to the posteriors ``Decoder``.
+    For ``n_best``, ``rescore`` and ``workers`` see ``SearchDecoder``, for what is done to the
+    posteriors ``Decoder``.
     """
 
     def __init__(
@@ -52,7 +52,6 @@ class LexiconDecoder(SearchDecoder):
         beta: float = 0.0,
         beam_width: int = 50,
         beam_prune_logp: float = -25.0,
-        n_best: int = 1,
         **shared: Any,
     ) -> None:
         super().__init__(tokenizer, seconds_per_frame, **shared)
@@ -66,7 +65,6 @@ class LexiconDecoder(SearchDecoder):
                     "give decoder.lexicon the same file, or decoder.language_model another"
                 )
         self.vocabulary = list(written)
-        self.n_best = n_best
         space = word_border(tokenizer.labels)
         self._borders = [BLANK] if space is None else [space, BLANK]
         # The search holds no references: what it works on must live as long as it does.

@@ -46,6 +46,7 @@ class GenderRecogniser(Recogniser):
 
         Raises ``DataError`` if there are not two of them, each with a label of the tokenizer.
         """
+        super().setup(stage)
         if stage != "fit":
             return
         data: SpeechDataModule = self.trainer.datamodule  # type: ignore[attr-defined]

@@ -1,8 +1,10 @@
 """What every recogniser does around its net: train, validate, test, transcribe."""
 
 import logging
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from kaskad import processes
 from kaskad.audio.features import Count, Features
 from kaskad.audio.spec_augment import SpecAugment
 from kaskad.data.batch import Batch, batches_of
@@ -56,9 +59,20 @@ class Recogniser(lightning.LightningModule):
         self.make_optimizer = optimizer
         self.make_schedule = scheduler
         self.objective = objective
-        # Of the last training step, by corpus: for those who watch.
+        # Of the last training step, for those who watch: the losses of this process by corpus, and
+        # how many utterances all processes met, and learnt from.
         self.utterance_losses: dict[str, Tensor] = {}
+        self.met = self.learnt = 0
+        # Of a validation, as far as it is.
         self._judged: list[tuple[str, str]] = []
+        self._losses: list[float] = []
+
+    def setup(self, stage: str) -> None:
+        """Let no two processes of a run draw the same numbers: for dropout and augmentation."""
+        # They are: each figure that is logged here has been found by all of them together.
+        warnings.filterwarnings("ignore", "It is recommended to use `self.log")
+        if processes.rank() > 0:
+            torch.manual_seed(torch.initial_seed() + processes.rank())
 
     def losses(self, batch: Batch) -> Tensor:
         """The loss, per label, of each utterance (batch,); Inf where nothing can be learnt."""
@@ -91,57 +105,81 @@ class Recogniser(lightning.LightningModule):
         return features, lengths
 
     def training_step(self, step: Batch | Sequence[Batch], batch_index: int) -> Tensor | None:
-        """The mean over corpora, however large, of the mean loss of their utterances."""
+        """The mean over corpora, however large, of the mean loss of their utterances; ``None`` if
+        no loss is finite.
+
+        Each process of a run has a share of the utterances, and returns its share of that loss such
+        that the mean over processes, which DDP takes of their gradients, is all of it.
+        """
         batches = batches_of(step)
-        means = {batch.corpus: self.mean_loss(batch) for batch in batches}
-        losses = {corpus: loss for corpus, loss in means.items() if loss is not None}
-        if not losses:
-            return None
-        size = sum(map(len, batches))
-        loss = torch.stack([*losses.values()]).mean()
+        losses = [self.finite_losses(batch) for batch in batches]
+        # A column each: the sum of the losses of a corpus, their number, and that of utterances.
+        columns = (
+            [each.detach().sum() for each in losses],
+            [len(each) for each in losses],
+            [len(batch) for batch in batches],
+        )
+        ours = torch.stack([torch.tensor(column, dtype=torch.float32) for column in columns])
+        sums, learnt, met = processes.total(ours.to(self.device))
+        self.met, self.learnt = int(met.sum()), int(learnt.sum())
+        left_out = float(self.met - self.learnt)
+        self.log("training/non_finite", left_out, on_epoch=True, on_step=False, reduce_fx="sum")
+        if self.learnt == 0:
+            return None if processes.count() == 1 else self.no_share()
+        means = {b.corpus: sums[i] / learnt[i] for i, b in enumerate(batches) if learnt[i] > 0}
+        size, loss = self.met, torch.stack([*means.values()]).mean()
         self.log("training/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=size)
         if len(batches) > 1:
-            named = {f"training/loss/{corpus}": loss for corpus, loss in losses.items()}
+            named = {f"training/loss/{corpus}": mean for corpus, mean in means.items()}
             self.log_dict(named, on_step=False, on_epoch=True, batch_size=size)
-        return loss
+        shares = [each.sum() / n for each, n in zip(losses, learnt, strict=True) if len(each)]
+        if not shares:
+            return self.no_share()
+        return torch.stack(shares).sum() * processes.count() / len(means)
 
-    def mean_loss(self, batch: Batch) -> Tensor | None:
-        """Of the utterances whose loss is finite; ``None`` if there are none."""
+    def no_share(self) -> Tensor:
+        """A loss of 0, whose gradient the other processes wait for."""
+        weights = [weight for weight in self.parameters() if weight.requires_grad]
+        return 0.0 * weights[-1].sum()
+
+    def finite_losses(self, batch: Batch) -> Tensor:
+        """Of the utterances that have one, the loss of each."""
         if len(batch) == 0:
-            return None
+            return torch.zeros(0, device=self.device)
         losses = self.training_losses(batch)
         self.utterance_losses[batch.corpus] = losses.detach()
-        finite = losses.isfinite()
-        left_out = (~finite).sum().float()
-        self.log("training/non_finite", left_out, on_epoch=True, on_step=False, reduce_fx="sum")
-        return losses[finite].mean() if finite.any() else None
+        return losses[losses.isfinite()]
 
     def training_losses(self, batch: Batch) -> Tensor:
         """As ``losses``; NaN for an utterance with a sample that is not finite."""
         sound = finite_audio(batch)
         if not sound.all():
             # A single such sample would spoil the statistics of batch normalisation for good.
-            batch = replace(batch, waveforms=batch.waveforms.where(sound[:, None], 0.0))
+            waveforms = batch.waveforms.clone()
+            waveforms[~sound] = 0.0
+            batch = replace(batch, waveforms=waveforms)
         return self.losses(batch).where(sound, torch.nan)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
+        self._language = batch.language
         if len(batch) == 0:
             return
         losses, hypotheses = self.judge(batch)
-        losses = losses[losses.isfinite()]
-        if losses.numel():
-            self.log("validation/loss", losses.mean(), batch_size=len(losses))
-        self._language = batch.language
+        self._losses += losses[losses.isfinite()].tolist()
         texts = [hypothesis.text for hypothesis in hypotheses]
         self._judged += zip(batch.texts, texts, strict=True)
 
     def on_validation_epoch_end(self) -> None:
-        if self._judged:
-            references, hypotheses = zip(*self._judged, strict=True)
+        judged = [*chain(*processes.gathered(self._judged))]
+        losses = [*chain(*processes.gathered(self._losses))]
+        self._judged, self._losses = [], []
+        if losses:
+            self.log("validation/loss", sum(losses) / len(losses))
+        if judged:
+            references, hypotheses = zip(*judged, strict=True)
             figures = self.score(references, hypotheses, self._language).figures()
             self.log_dict({f"validation/{name}": value for name, value in figures.items()})
             self.log(self.objective, figures[self.objective], prog_bar=True, logger=False)
-        self._judged.clear()
 
     def test_step(self, batch: Batch, batch_index: int, dataloader_idx: int = 0) -> dict[str, Any]:
         return {"hypotheses": self.recognise(batch)}
@@ -196,4 +234,4 @@ class Recogniser(lightning.LightningModule):
 
 def finite_audio(batch: Batch) -> Tensor:
     """Whether all samples of an utterance are finite (batch,): so then is their sum."""
-    return batch.waveforms.sum(dim=1).isfinite()
+    return batch.waveforms.flatten(1).sum(dim=1).isfinite()

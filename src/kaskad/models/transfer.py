@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kaskad.models.checkpoints import (
+from kaskad.loading import (
     CheckpointError,
     find_checkpoint,
     instantiate_trusted,

@@ -1,0 +1,111 @@
+"""N-best lists in a new order: that of a language model that has seen each text as a whole."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from kaskad.decoding.hypothesis import Hypothesis, best_of
+from kaskad.decoding.language_model import LEAST_SPELT
+from kaskad.loading import CheckpointError, find_checkpoint, load_model
+from kaskad.text.tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
+
+# What a word adds that has no labels in the language model, as unk_score_offset does in a beam.
+UNKNOWN = -10.0
+ANOTHER = "give another (decoder.rescore=…), or null for none"
+
+
+@runtime_checkable
+class TextModel(Protocol):
+    """Knows how probable texts are."""
+
+    tokenizer: Tokenizer
+
+    def log_probabilities(self, texts: Sequence[str]) -> list[float]:
+        """The natural logarithm of the probability of each text, its end included."""
+
+
+class Rescorer:
+    """``n-best lists -> n-best lists``, each a hypothesis and its alternatives.
+
+    Adds to the score of a hypothesis ``weight`` times the natural logarithm of the probability of
+    its text in the language model of ``checkpoint``, which may be a folder of runs, and ``bonus``
+    for each word; then puts the list in the order of these scores.
+
+    Raises ``CheckpointError`` where there is no such language model, and ``ValueError`` where its
+    labels cannot spell what those of ``tokenizer`` write.
+    """
+
+    def __init__(
+        self, checkpoint: str | Path, tokenizer: Tokenizer, weight: float, bonus: float
+    ) -> None:
+        path = find_checkpoint(Path(checkpoint))
+        if not path.is_file():
+            raise CheckpointError(f"{path}: no such language model; {ANOTHER}")
+        self._model = _open(path, path.stat().st_mtime_ns)
+        _compare(path, self._model.tokenizer, tokenizer)
+        self._weight = weight
+        self._bonus = bonus
+
+    def __call__(self, hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
+        lists = [[best, *best.alternatives] for best in hypotheses]
+        gains = self._gains(sorted({each.text for n_best in lists for each in n_best}, key=len))
+        return [
+            best_of(
+                sorted(
+                    (
+                        replace(each, score=each.score + gains[each.text], alternatives=[])
+                        for each in n_best
+                    ),
+                    key=lambda hypothesis: hypothesis.score,
+                    reverse=True,
+                )
+            )
+            for n_best in lists
+        ]
+
+    def _gains(self, texts: Sequence[str]) -> dict[str, float]:
+        """What the score of each text gains."""
+        unknown = self._model.tokenizer.unknown
+        gains = {}
+        for text, log_prob in zip(texts, self._model.log_probabilities(texts), strict=True):
+            words = text.split()
+            log_prob += UNKNOWN * sum(bool(unknown(word)) for word in words)
+            gains[text] = self._weight * log_prob + self._bonus * len(words)
+        return gains
+
+
+@lru_cache(maxsize=1)  # where a decoder is made again with other weights, the model stays
+def _open(path: Path, modified: int) -> TextModel:
+    model, _ = load_model(path)
+    if not isinstance(model, TextModel):
+        raise CheckpointError(
+            f"{path}: a {type(model).__name__}, and no language model, as python train.py "
+            f"model=lstm_lm makes; {ANOTHER}"
+        )
+    return model
+
+
+def _compare(path: Path, known: Tokenizer, written: Tokenizer) -> None:
+    """Warn of characters that are ``written`` and not ``known``; refuse where they are many."""
+    theirs, ours = (set("".join(each.labels)) - {" "} for each in (known, written))
+    missing = ours - theirs
+    if len(missing) > (1 - LEAST_SPELT) * len(ours):
+        raise ValueError(
+            f"{path}: this language model spells with {_listed(theirs)}, and the recogniser writes "
+            f"{_listed(ours)}: another language, or other units; {ANOTHER}"
+        )
+    if missing:
+        log.warning(
+            "%s: this language model does not know %s: words with these count as unknown",
+            path,
+            _listed(missing),
+        )
+
+
+def _listed(characters: set[str]) -> str:
+    return " ".join(sorted(characters))

@@ -1,0 +1,52 @@
+"""What everything that learns labels has around its net: an optimizer, and labels to keep to."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as lightning
+import torch
+
+from kaskad.models.schedules import Schedule
+from kaskad.text.tokenizer import Tokenizer, difference
+
+
+class Learner(lightning.LightningModule):
+    """A net over the labels of ``tokenizer``. Weights for other labels are refused.
+
+    ``optimizer`` and ``scheduler`` are partial: each is finished here. What is only to be used
+    needs neither.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        optimizer: Callable[..., torch.optim.Optimizer] | None = None,
+        scheduler: Callable[..., Schedule] | None = None,
+    ) -> None:
+        super().__init__()
+        self.tokenizer = tokenizer
+        self.make_optimizer = optimizer
+        self.make_schedule = scheduler
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["labels"] = self.tokenizer.labels
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Raise ``ValueError`` if the weights to come were trained for other labels."""
+        ours = self.tokenizer.labels
+        theirs = checkpoint.get("labels", ours)
+        if theirs != ours:
+            raise ValueError(
+                f"the weights of the checkpoint are for a tokenizer with {len(theirs)} labels, and "
+                f"that of this run has {len(ours)}; {difference(ours, theirs)}. Go on with the "
+                "tokenizer and the training text of the checkpoint, or begin anew"
+            )
+
+    def configure_optimizers(self) -> Any:
+        if self.make_optimizer is None:
+            raise ValueError("this model was loaded to be used: it has no optimizer")
+        optimizer = self.make_optimizer(self.parameters())
+        if self.make_schedule is None:
+            return optimizer
+        schedule = self.make_schedule(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
