@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-slow lint format typecheck bench lock clean
+.PHONY: help install train test test-slow lint format typecheck bench mlflow lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,8 +38,15 @@ typecheck: install ## check the types
 bench: install ## measure speed and memory, each against its baseline in the same run
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/manifest_scale.py
+	$(BIN)/python benchmarks/overlap_scale.py
+	$(BIN)/python benchmarks/augmentation_cost.py
+	$(BIN)/python benchmarks/callback_cost.py
 	$(BIN)/python benchmarks/decoding_speed.py
 	$(BIN)/python benchmarks/language_model.py
+
+mlflow: install ## serve the pages of logger=mlflow at http://localhost:5000
+	MLFLOW_BACKEND_STORE_URI="$${MLFLOW_TRACKING_URI:-sqlite:///runs/mlflow.db}" MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true \
+	$(BIN)/mlflow server --artifacts-destination runs/mlflow --host 127.0.0.1 --workers 1
 
 lock: install ## renew requirements.lock from requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --upgrade requirements.txt -o requirements.lock

@@ -32,6 +32,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import kaskad.commands  # noqa: F401 - registers what conf/ asks of the machine
 from kaskad import training
+from kaskad.callbacks.skipped import SkippedUtterances
 from kaskad.data.batch import Batch
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.models.ctc_recogniser import CTCRecogniser, ctc_losses
@@ -106,7 +107,7 @@ def train_with_kaskad(
     stopwatch = Stopwatch(data.sample_rate)
     resolved = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     folder = Path(HydraConfig.get().runtime.output_dir)
-    trainer = training.make_trainer(config, resolved, folder)
+    trainer = training.make_trainer(config, resolved, folder, [SkippedUtterances()])
     trainer.callbacks.append(stopwatch)  # type: ignore[attr-defined]
     trainer.fit(recogniser, datamodule=data)
     return stopwatch

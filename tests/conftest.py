@@ -1,6 +1,7 @@
 """What tests share: corpora of their own making, the real ones, and configurations."""
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
 import kaskad.commands  # noqa: F401 - puts experiments/ where hydra.compose finds it
+
+# Tests track nothing beside the runs of whoever starts them.
+os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{tempfile.mkdtemp()}/mlflow.db"
 
 ROOT = Path(__file__).resolve().parents[1]
 torch.set_num_threads(1)  # the nets of the tests are so small that threads only wait

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,13 +24,17 @@ log = logging.getLogger(__name__)
 AUTO = "auto"
 # What a run may go on with otherwise than it began: nothing that its losses depend on.
 MAY_CHANGE = (
+    "callbacks.attention_maps.",
     "callbacks.last_checkpoint.",
     "callbacks.limit_messages.",
     "callbacks.non_finite.",
     "callbacks.notices.",
+    "callbacks.samples.",
+    "callbacks.wer_histogram.",
     "disk_reserve",
     "loader.cache",
     "loader.workers",
+    "logger.wandb.mode",
     "optimised_metric",
     "trainer.accelerator",
     "trainer.devices",
@@ -41,8 +46,21 @@ MAY_CHANGE = (
 def run_folder(resume: str | None, runs: str, now: str) -> str:
     """The folder of a run: the new one ``runs/now``, or that of the run to go on with.
 
-    ``resume`` is such a folder; or ``auto``: the newest run in ``runs`` if it was interrupted.
+    ``resume`` is such a folder; or ``auto``: the newest run in ``runs`` if it was interrupted. Of
+    processes that torchrun has started, the first chooses for all: another began at another time.
     """
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
+        return _choose_folder(resume, runs, now)
+    from torch.distributed import TCPStore  # heavy
+
+    store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+    key = f"kaskad/run_folder/{os.environ['TORCHELASTIC_RESTART_COUNT']}"
+    if os.environ["RANK"] == "0":
+        store.set(key, _choose_folder(resume, runs, now))
+    return str(store.get(key).decode())
+
+
+def _choose_folder(resume: str | None, runs: str, now: str) -> str:
     if resume is None:
         return f"{runs}/{now}"
     if resume != AUTO:

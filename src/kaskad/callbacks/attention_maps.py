@@ -3,27 +3,28 @@
 import pytorch_lightning as lightning
 import torch
 import torch.nn.functional as F
-from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
+from kaskad.callbacks.trackers import Exhibition, Tracker
 from kaskad.data.batch import Batch
+from kaskad.models.recogniser import Recogniser
 from kaskad.models.seq2seq_recogniser import Seq2SeqRecogniser
 
 CELL = 4  # pixels, the height and width of one weight
 
 
-class AttentionMaps(lightning.Callback):
-    """Sends TensorBoard a picture every ``every_n_epochs``: of ``utterances`` of validation, those
-    of its last batch, which are the longest.
+class AttentionMaps(Exhibition):
+    """Shows a picture every ``every_n_epochs``: of ``utterances`` of validation, those of its last
+    batch, which are the longest.
 
     One above the other; labels from top to bottom, frames from left to right, the darker the more
     attention. Once a net has learnt to listen, each is a falling line, or falls from word to word.
-    Without TensorBoard, or with a recogniser that has no attention, nothing happens.
+    With a recogniser that has no attention, nothing happens.
     """
 
     def __init__(self, utterances: int = 4, every_n_epochs: int = 1) -> None:
+        super().__init__(every_n_epochs)
         self.utterances = utterances
-        self.every_n_epochs = every_n_epochs
         self._last: Batch | None = None
 
     def on_validation_batch_start(
@@ -37,18 +38,14 @@ class AttentionMaps(lightning.Callback):
         if len(batch):
             self._last = batch
 
-    def on_validation_epoch_end(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    def show(
+        self, trainer: lightning.Trainer, recogniser: Recogniser, trackers: list[Tracker]
     ) -> None:
         batch, self._last = self._last, None
-        due = trainer.current_epoch % self.every_n_epochs == 0 and not trainer.sanity_checking
-        boards = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
-        if due and boards and batch is not None and isinstance(module, Seq2SeqRecogniser):
-            picture = draw(module.attention_maps(batch)[-self.utterances :])
-            for board in boards:
-                board.experiment.add_image(
-                    "validation/attention", picture, trainer.global_step, dataformats="HW"
-                )
+        if batch is not None and isinstance(recogniser, Seq2SeqRecogniser):
+            picture = draw(recogniser.attention_maps(batch)[-self.utterances :])
+            for tracker in trackers:
+                tracker.show_picture("validation/attention", picture, trainer.global_step)
 
 
 def draw(maps: list[Tensor]) -> Tensor:

@@ -1,45 +1,59 @@
 """One line an epoch, for consoles and logs that show no progress bar."""
 
 import logging
+import math
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as lightning
 
+from kaskad import processes
 from kaskad.data.batch import Batch, batches_of
 
 log = logging.getLogger(__name__)
 
+# Figures by the names of the loggers, how they are shown, and times what.
+SHOWN = (
+    ("training/loss_epoch", "loss {:.3f}", 1),
+    ("validation/loss", "validation loss {:.3f}", 1),
+    ("validation/wer", "WER {:.2f} %", 100),
+    ("validation/balanced_error", "balanced error {:.2f} %", 100),
+    ("validation/perplexity", "perplexity {:.2f}", 1),
+    ("training/learning_rate", "learning rate {:.2g}", 1),
+    ("training/gradient_norm_epoch", "gradient norm {:.2g}", 1),
+    ("training/audio_seconds_per_second", "{:.0f} audio seconds/s", 1),
+    ("training/time/data", "waiting for data {:.0f} %", 100),
+    ("training/time/forward", "forward {:.0f} %", 100),
+    ("training/time/backward", "backward {:.0f} %", 100),
+    ("training/memory/resident", "memory {:.1f} GB", 1),
+    ("training/memory/gpu", "GPU {:.1f} GB", 1),
+)
+
 
 class EpochLine(lightning.Callback):
-    """Epoch, losses, error rate, audio seconds trained a second, time left.
+    """Epoch, losses, error rate, what ``StepTimes`` and others found, and the time left.
 
-    It logs the speed as well and, where several corpora train, how often each was gone through.
+    It logs the time left as well and, where several corpora train, how often each was gone through.
     """
 
     def __init__(self) -> None:
-        self._began = 0.0
-        self._samples = 0
         self._met: Counter[str] = Counter()  # utterances, by their corpus
-        self._epochs_done = 0
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        # A run that goes on within an epoch does not start that epoch again.
-        self._run_began = self._began = time.perf_counter()
+        self._began, self._first_step = time.perf_counter(), trainer.global_step
 
     def state_dict(self) -> dict[str, Any]:
-        return {"met": dict(self._met)}
+        return {"met": dict(self._met_everywhere())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._met.update(state["met"])
+        if processes.rank() == 0:
+            self._met.update(state["met"])
 
     def on_train_epoch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
-        self._began = time.perf_counter()
-        self._samples = 0
         self._met.clear()
 
     def on_train_batch_start(
@@ -50,47 +64,47 @@ class EpochLine(lightning.Callback):
         batch_idx: int,
     ) -> None:
         for part in batches_of(batch):
-            self._samples += int(part.waveform_lengths.sum())
             self._met[part.corpus] += len(part) + len(part.skipped)
-
-    def on_validation_start(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule
-    ) -> None:
-        # Validation runs inside the training epoch: the speed is that of training alone.
-        if not trainer.sanity_checking:
-            elapsed = time.perf_counter() - self._began
-            rate = trainer.datamodule.sample_rate  # type: ignore[attr-defined]
-            module.log("training/audio_seconds_per_second", self._samples / rate / elapsed)
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
-        self._epochs_done += 1
         repeats = self._repeats(trainer)
         module.log_dict({f"training/repeats/{corpus}": times for corpus, times in repeats.items()})
-        figures = trainer.callback_metrics
-        shown = [
-            f"{label} {100 * figures[name]:.2f} %" if percent else f"{label} {figures[name]:.3f}"
-            for label, name, percent in (
-                ("loss", "training/loss_epoch", False),
-                ("validation loss", "validation/loss", False),
-                ("WER", "validation/wer", True),
-                ("balanced error", "validation/balanced_error", True),
-            )
-            if name in figures
-        ]
+        shown = [*in_words(trainer.callback_metrics)]
         shown += [f"{corpus} {times:.1f} times" for corpus, times in repeats.items()]
-        if "training/audio_seconds_per_second" in figures:
-            shown.append(f"{figures['training/audio_seconds_per_second']:.0f} audio seconds/s")
-        elapsed = time.perf_counter() - self._run_began
+        minutes = self._minutes_left(trainer)
+        if minutes is not None:
+            module.log("training/minutes_left", minutes)
+            shown.append(f"{minutes:.1f} minutes left")
         total = trainer.max_epochs or -1
-        if total > 0:
-            left = elapsed / self._epochs_done * (total - trainer.current_epoch - 1)
-            shown.append(f"{left / 60:.1f} minutes left")
         log.info("epoch %d/%d: %s", trainer.current_epoch + 1, total, ", ".join(shown))
 
     def _repeats(self, trainer: lightning.Trainer) -> dict[str, float]:
         """How often each corpus was gone through in this epoch, where there are several."""
+        if len(self._met) < 2:
+            return {}
         manifests = trainer.datamodule.manifests  # type: ignore[attr-defined]
-        times = {corpus: met / manifests[corpus].height for corpus, met in self._met.items()}
-        return times if len(times) > 1 else {}
+        met_by_corpus = self._met_everywhere()
+        return {corpus: met / manifests[corpus].height for corpus, met in met_by_corpus.items()}
+
+    def _met_everywhere(self) -> Counter[str]:
+        """What all processes of the run have met."""
+        return sum(processes.gathered(self._met), Counter())
+
+    def _minutes_left(self, trainer: lightning.Trainer) -> float | None:
+        """As long as the steps to come would take if they were like those of this process."""
+        done = trainer.global_step - self._first_step
+        left = trainer.estimated_stepping_batches - trainer.global_step
+        if done == 0 or not math.isfinite(left):
+            return None
+        return (time.perf_counter() - self._began) / done * left / 60
+
+
+def in_words(figures: Mapping[str, Any]) -> list[str]:
+    """Those of ``figures`` that a line shows, each with what it is."""
+    return [
+        text.format(factor * float(figures[name]))
+        for name, text, factor in SHOWN
+        if name in figures
+    ]

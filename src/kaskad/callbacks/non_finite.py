@@ -4,13 +4,15 @@ import csv
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 
+from kaskad import processes
 from kaskad.data.batch import Batch, batches_of
 from kaskad.models.ctc_recogniser import frames_needed
 from kaskad.models.recogniser import Recogniser, finite_audio
@@ -57,7 +59,8 @@ class NonFinite(lightning.Callback):
         self.folder = Path(folder)
         self.max_share = max_share
         self.max_steps = max_steps
-        # Utterances of this epoch, and how many of them are lost; steps in a row without learning.
+        # Utterances of this epoch in all processes of the run, and how many of them are lost; steps
+        # in a row without learning.
         self.counts = {"met": 0, "lost": 0, "steps": 0}
         self._skipped = False
         self._saving: dict[str, Any] | None = None
@@ -80,10 +83,13 @@ class NonFinite(lightning.Callback):
         optimizer: torch.optim.Optimizer,
     ) -> None:
         gradients = [weight.grad for weight in module.parameters() if weight.grad is not None]
-        self._skipped = not torch.nn.utils.get_total_norm(gradients).isfinite()
+        norm = torch.nn.utils.get_total_norm(gradients)
+        self._skipped = not norm.isfinite()
         if self._skipped:
             optimizer.zero_grad()  # it passes over weights without a gradient
             log.warning("step %d is skipped: its gradient is not finite", trainer.global_step)
+        else:
+            module.log("training/gradient_norm", norm, on_step=True, on_epoch=True, batch_size=1)
 
     def on_train_batch_end(
         self,
@@ -93,25 +99,31 @@ class NonFinite(lightning.Callback):
         batch: Batch | Sequence[Batch],
         batch_idx: int,
     ) -> None:
-        recogniser = cast(Recogniser, module)
+        if not isinstance(module, Recogniser):
+            return  # text has no utterances to name
         parts = [part for part in batches_of(batch) if len(part)]
-        losses = [recogniser.utterance_losses[part.corpus] for part in parts]
-        for part, found in zip(parts, losses, strict=True):
-            self.counts["met"] += len(part)
-            if not found.isfinite().all():
-                named = [each for each in describe(recogniser, part, found) if each.reason]
-                self.counts["lost"] += sum(each.reason != INFEASIBLE for each in named)
+        losses = [module.utterance_losses[part.corpus] for part in parts]
+        self.counts["met"] += module.met
+        if module.learnt < module.met:
+            described = [
+                each
+                for part, found in zip(parts, losses, strict=True)
+                for each in describe(module, part, found)
+            ]
+            named = [each for each in described if each.reason]
+            named = list(chain(*processes.gathered(named)))
+            self.counts["lost"] += sum(each.reason != INFEASIBLE for each in named)
+            if trainer.is_global_zero:
                 self._name(named, trainer)
-        learnt = not self._skipped and any(found.isfinite().any() for found in losses)
-        if parts:
+        if module.met:
+            learnt = module.learnt > 0 and not self._skipped
             self.counts["steps"] = 0 if learnt else self.counts["steps"] + 1
         skipped = float(self._skipped)
         module.log("training/skipped_steps", skipped, on_step=False, on_epoch=True, reduce_fx="sum")
         self._skipped = False
-        # All processes of a run stop together.
-        fault = self._fault(trainer, batch_idx)
-        if trainer.strategy.reduce_boolean_decision(bool(fault), all=False):
-            self._stop(trainer, parts, losses, fault or "another process of the run has diverged")
+        # The counts, and with them the verdict, are the same in all processes.
+        if fault := self._fault(trainer, batch_idx):
+            self._stop(trainer, parts, losses, fault)
 
     def on_save_checkpoint(
         self,
@@ -157,9 +169,10 @@ class NonFinite(lightning.Callback):
     ) -> None:
         path = self.folder / DIVERGED
         cpu = torch.device("cpu")
+        batches = [_plain(part.to(cpu)) for part in parts]
         self._saving = {
-            "batches": [_plain(part.to(cpu)) for part in parts],
-            "losses": [found.cpu() for found in losses],
+            "batches": list(chain(*processes.gathered(batches))),
+            "losses": list(chain(*processes.gathered([found.cpu() for found in losses]))),
         }
         try:
             trainer.save_checkpoint(path, weights_only=False)

@@ -1,13 +1,15 @@
 """Names and counts the utterances that turn out to be unreadable while a run goes on."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 import polars as pl
 import pytorch_lightning as lightning
 
+from kaskad import processes
 from kaskad.data.batch import Batch, Skipped, batches_of
 from kaskad.data.checks import DataError
 from kaskad.data.datamodule import SpeechDataModule
@@ -44,30 +46,30 @@ class SkippedUtterances(lightning.Callback):
         *_: Any,
     ) -> None:
         for part in batches_of(batch):
-            self._note(trainer, part)
+            self._note(trainer, part.skipped)
 
     def on_validation_batch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Batch, *_: Any
     ) -> None:
-        self._note(trainer, batch)
+        self._note(trainer, batch.skipped)
 
     def on_test_batch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: Batch, *_: Any
     ) -> None:
-        self._note(trainer, batch)
+        self._note(trainer, batch.skipped)
 
     def on_validation_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
-        self._refuse_too_many(_data(trainer))
+        self._refuse_too_many(trainer)
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
-        self._refuse_too_many(_data(trainer))
+        self._refuse_too_many(trainer)
 
-    def _note(self, trainer: lightning.Trainer, batch: Batch) -> None:
-        new = [lost for lost in batch.skipped if (lost.corpus, lost.id) not in self.met]
+    def _note(self, trainer: lightning.Trainer, skipped: Iterable[Skipped]) -> None:
+        new = [lost for lost in skipped if (lost.corpus, lost.id) not in self.met]
         for lost in new:
             self.met[lost.corpus, lost.id] = lost
             if len(self.met) <= NAMED_ON_THE_CONSOLE:
@@ -77,7 +79,9 @@ class SkippedUtterances(lightning.Callback):
         if new:
             _data(trainer).skip(new)
 
-    def _refuse_too_many(self, data: SpeechDataModule) -> None:
+    def _refuse_too_many(self, trainer: lightning.Trainer) -> None:
+        self._note(trainer, chain(*processes.gathered([*self.met.values()])))
+        data = _data(trainer)
         for name, manifest in data.manifests.items():
             lost = sum(corpus == name for corpus, _ in self.met)
             if lost > data.max_skipped * manifest.height:

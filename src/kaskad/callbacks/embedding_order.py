@@ -1,0 +1,122 @@
+"""For sampler=embedding_graph: what the net makes of each utterance gives the order to come."""
+
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytorch_lightning as lightning
+from torch import Tensor
+from torch.utils.hooks import RemovableHandle
+
+from kaskad import processes
+from kaskad.audio.features import padding_mask
+from kaskad.data.batch import Batch
+from kaskad.data.checks import DataError
+from kaskad.data.datamodule import training_loaders
+from kaskad.data.dataset import SpeechDataset
+from kaskad.data.embedding_graph import EmbeddingGraph, make_graph, walk_file, walk_through
+from kaskad.data.interleaving import Steps
+from kaskad.models.ctc_recogniser import CTCRecogniser
+
+log = logging.getLogger(__name__)
+
+
+class EmbeddingOrder(lightning.Callback):
+    """Collects an embedding of each utterance as it is trained on, the mean of the encoder's output
+    over time, and lays the walk of the next epoch through them. Idle with any other sampler.
+
+    Embeddings (float16, memory-mapped), their graph and the walks are files in the folder of the
+    sampler, new ones for each epoch: an interrupted run goes on with them. Those of epochs to which
+    nothing leads back any more are deleted. Raises ``DataError`` with a second corpus that trains,
+    or several processes.
+    """
+
+    def __init__(self) -> None:
+        self._order: EmbeddingGraph | None = None
+        self._encoded: tuple[Tensor, Tensor] | None = None
+        self._rows: dict[str, int] = {}
+        self._embeddings = np.zeros((0, 0), dtype=np.float16)
+        self._hook: RemovableHandle | None = None
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        loaders = training_loaders(trainer)
+        orders = [cast(Steps, each.batch_sampler).order for each in loaders]
+        if not any(isinstance(order, EmbeddingGraph) for order in orders):
+            return
+        if len(orders) > 1 or processes.count() > 1 or not isinstance(module, CTCRecogniser):
+            raise DataError(
+                "sampler=embedding_graph is for one process, one corpus that trains and a model "
+                "with CTC; choose sampler=length_buckets"
+            )
+        self._order = cast(EmbeddingGraph, orders[0])
+        ids = cast(SpeechDataset, loaders[0].dataset).ids
+        self._rows = {id_: row for row, id_ in enumerate(ids)}
+        self._hook = module.encoder.register_forward_hook(self._keep)
+        self._open(trainer.current_epoch, module.encoder.dim)
+
+    def on_train_epoch_start(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        if self._order is not None:
+            self._open(trainer.current_epoch, cast(CTCRecogniser, module).encoder.dim)
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+    ) -> None:
+        if self._order is not None and self._encoded is not None and len(batch):
+            encoded, lengths = self._encoded
+            outside = padding_mask(lengths, encoded.shape[1])[:, :, None]
+            means = encoded.masked_fill(outside, 0.0).sum(1) / lengths[:, None]
+            rows = [self._rows[id_] for id_ in batch.ids]
+            self._embeddings[rows] = means.float().cpu().numpy()
+        self._encoded = None
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        if self._order is None:
+            return
+        epoch, folder = trainer.current_epoch, self._order.folder
+        # Zeros are what was not met, or could not be read: these come in any order.
+        met = np.flatnonzero(
+            self._embeddings.any(axis=1) & np.isfinite(self._embeddings).all(axis=1)
+        )
+        if self._order.along in ("near", "far") and len(met):
+            graph = make_graph(self._embeddings, met, folder / f"graph-{epoch}.usearch")
+            walk = walk_through(graph, self._embeddings, met, self._order.seed)
+            np.save(walk_file(folder, epoch + 1), walk)
+            log.info("the next epoch walks through the embeddings of %d utterances", len(met))
+        for old in (
+            self._embeddings_file(epoch - 1),
+            folder / f"graph-{epoch - 1}.usearch",
+            walk_file(folder, epoch - 1),
+        ):
+            old.unlink(missing_ok=True)
+
+    def teardown(self, *_: Any, **__: Any) -> None:
+        if self._hook is not None:
+            self._hook.remove()
+        self._order = self._hook = None
+
+    def _keep(self, encoder: Any, inputs: Any, outputs: tuple[Tensor, Tensor]) -> None:
+        encoded, lengths = outputs
+        self._encoded = encoded.detach(), lengths
+
+    def _open(self, epoch: int, dim: int) -> None:
+        """The embeddings of this epoch; of one that was interrupted, as far as they go."""
+        file = self._embeddings_file(epoch)
+        shape = len(self._rows), dim
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape).flush()
+        self._embeddings = np.lib.format.open_memmap(file, mode="r+")
+
+    def _embeddings_file(self, epoch: int) -> Path:
+        assert self._order is not None
+        return self._order.folder / f"embeddings-{epoch}.npy"
