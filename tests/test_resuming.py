@@ -43,6 +43,8 @@ SETTINGS = [
 ]
 STEPS = 39  # in three epochs
 EVERY = "callbacks.last_checkpoint.every_n_steps"
+# Parts of the names of what no two runs have in common.
+MEASURED = ("seconds", "minutes", "/time/", "/memory/")
 Run = Callable[..., int]
 
 
@@ -80,14 +82,14 @@ def whole(run: Run, settings: list[str], tmp_path_factory) -> Path:
 
 
 def losses(folder: Path) -> dict[tuple[str, str], str]:
-    """Everything that was logged but speeds, by its name and step, as it was written."""
+    """Everything that was logged but clocks and memory, by its name and step, as it was written."""
     with (folder / "csv" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     logged = [
         ((name, row["step"]), value)
         for row in rows
         for name, value in row.items()
-        if value and name not in ("step", "epoch") and "seconds" not in name
+        if value and name not in ("step", "epoch") and not any(word in name for word in MEASURED)
     ]
     assert len(dict(logged)) == len(logged), "something was logged twice for one step"
     return dict(logged)

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
@@ -13,23 +14,31 @@ from kaskad.corpora.table import table
 from kaskad.data.batch import batches_of
 from kaskad.data.corpus import Corpus
 from kaskad.data.datamodule import SpeechDataModule
-from kaskad.data.interleaving import Interleave, Interleaved, interleave
+from kaskad.data.interleaving import Interleave, Steps, interleave
+from kaskad.data.samplers import ByLength, LengthBuckets
 from kaskad.text.characters import CharacterTokenizer
 
 DRAW = np.random.default_rng(0)
 DURATIONS = {name: DRAW.uniform(0.5, 2.0, size) for name, size in (("ru", 60), ("uk", 23))}
 
 
-def samplers(mode: Interleave, *, shuffle: bool = True, seed: int = 0) -> dict[str, Interleaved]:
-    return interleave(DURATIONS, mode, 10.0, 6, shuffle=shuffle, seed=seed)
+def plan(
+    durations: dict[str, np.ndarray], mode: Interleave, *budget: float, order=LengthBuckets
+) -> dict[str, Steps]:
+    manifests = {name: pl.DataFrame({"duration": each}) for name, each in durations.items()}
+    return interleave(manifests, mode, order, *budget)
 
 
-def epoch(sampler: Interleaved, number: int) -> list[list[tuple[int, int]]]:
+def samplers(mode: Interleave, *, order=LengthBuckets, seed: int = 0) -> dict[str, Steps]:
+    return plan(DURATIONS, mode, 10.0, 6, order=partial(order, seed=seed))
+
+
+def epoch(sampler: Steps, number: int) -> list[list[tuple[int, int]]]:
     sampler.set_epoch(number)
     return list(sampler)
 
 
-def heard(sampler: Interleaved, epochs: int) -> list[int]:
+def heard(sampler: Steps, epochs: int) -> list[int]:
     """The rows of so many epochs, one after the other."""
     return [row for number in range(epochs) for step in epoch(sampler, number) for _, row in step]
 
@@ -71,7 +80,7 @@ def test_proportional_batches_go_through_every_corpus_once_an_epoch() -> None:
 
 def test_a_corpus_with_fewer_utterances_than_steps_is_spread_over_them() -> None:
     durations = {"ru": np.full(40, 0.9), "uk": np.full(4, 0.9)}
-    steps = list(interleave(durations, "proportional", 4.0, 4, shuffle=True)["uk"])
+    steps = list(plan(durations, "proportional", 4.0, 4)["uk"])
     assert len(steps) == 10
     assert max(map(len, steps)) == 1
     taken = [number for number, step in enumerate(steps) if step]
@@ -87,10 +96,33 @@ def test_the_same_seed_and_epoch_give_the_same_order(mode: Interleave) -> None:
 
 
 def test_unshuffled_every_epoch_is_the_same() -> None:
-    sampler = samplers("longest", shuffle=False)["uk"]
-    assert [[row for _, row in step] for step in epoch(sampler, 0)] == [
-        [row for _, row in step] for step in epoch(sampler, 3)
-    ]
+    sampler = samplers("longest", order=ByLength)["uk"]
+    assert epoch(sampler, 0) == epoch(sampler, 3)
+
+
+@pytest.mark.parametrize("mode", ["longest", "proportional"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_processes_share_each_step_between_them(mode: Interleave, count: int, monkeypatch) -> None:
+    for name, sampler in samplers(mode).items():
+        alone = epoch(sampler, 1)
+        monkeypatch.setattr("kaskad.processes.count", lambda: count)
+        shares = []
+        for rank in range(count):
+            monkeypatch.setattr("kaskad.processes.rank", lambda rank=rank: rank)
+            shares.append(epoch(samplers(mode)[name], 1))
+        monkeypatch.undo()
+        for whole, *parts in zip(alone, *shares, strict=True):
+            assert sorted(key for part in parts for key in part) == sorted(whole)
+            assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_an_interrupted_epoch_goes_on_where_it_was() -> None:
+    for sampler in samplers("longest").values():
+        whole, following = epoch(sampler, 2), epoch(sampler, 3)
+        sampler.begin_at(2, 4)
+        iter(sampler)  # as a loader with workers does
+        assert list(sampler) == whole[4:]
+        assert epoch(sampler, 3) == following
 
 
 def test_an_unknown_way_to_interleave_is_refused() -> None:

@@ -4,15 +4,17 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.utilities import CombinedLoader
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from kaskad.data.batch import SKIPPED_SCHEMA, Collate, Skipped
 from kaskad.data.checks import (
@@ -20,12 +22,13 @@ from kaskad.data.checks import (
     check_alignable,
     check_audio,
     note_conversions,
+    require_fitting,
     unknown_characters,
 )
 from kaskad.data.corpus import Corpus
 from kaskad.data.dataset import Augment, SpeechDataset
-from kaskad.data.interleaving import Interleave, interleave
-from kaskad.data.samplers import LengthBuckets
+from kaskad.data.interleaving import Interleave, Steps, interleave
+from kaskad.data.samplers import ByLength, LengthBuckets
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -44,7 +47,8 @@ class SpeechDataModule(lightning.LightningDataModule):
     ``batch_seconds``: seconds of audio in a batch, padding included. ``max_seconds`` and
     ``min_seconds`` bound an utterance. A corpus of which more than ``max_skipped`` (a share) must
     be set aside stops the run. Headers of audio are read once, and kept in the folder ``cache``.
-    ``augment`` touches training audio alone. ``interleave`` says how many steps an epoch has if
+    ``augment`` touches training audio alone, and ``sampler`` (partial) orders it; the rest goes by
+    length. ``interleave`` says how many steps an epoch has if
     corpora of the role ``train_ext`` are loaded, too: each step is then a list of batches, that of
     ``train`` first.
     """
@@ -64,6 +68,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         workers: int = 1,
         seed: int = 0,
         augment: Augment | None = None,
+        sampler: Callable[..., ByLength] = LengthBuckets,
         interleave: Interleave = "longest",
     ) -> None:
         super().__init__()
@@ -79,6 +84,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         self.workers = workers
         self.seed = seed
         self.augment = augment
+        self.sampler = sampler
         self.interleave: Interleave = interleave
         self.beginning = (0, 0)
         self.manifests: dict[str, pl.DataFrame] = {}
@@ -107,6 +113,7 @@ class SpeechDataModule(lightning.LightningDataModule):
                     cache=self.cache,
                 )
                 self._keep(name, usable, rest)
+                require_fitting(name, usable, self.sample_rate, self.augment is not None)
                 note_conversions(name, usable, self.sample_rate)
 
     def set_aside(self, name: str, reasons: pl.DataFrame) -> None:
@@ -176,17 +183,18 @@ class SpeechDataModule(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader | CombinedLoader:
         names = [self._only("train"), *self.loaded("train_ext")]
-        samplers = interleave(
-            {name: self._durations(name) for name in names},
+        # Who learns a few batches by heart (debug=overfit) is to get the same ones in every epoch.
+        by_heart = getattr(self.trainer, "overfit_batches", 0) > 0
+        steps = interleave(
+            {name: self.manifests[name] for name in names},
             self.interleave,
+            partial(ByLength if by_heart else self.sampler, seed=self.seed),
             self.batch_seconds,
             self.max_utterances,
-            shuffle=not self._learns_by_heart(),
-            seed=self.seed,
         )
-        for sampler in samplers.values():
-            sampler.begin_at(*self.beginning)
-        loaders = [self._loader(name, samplers[name], self.augment) for name in names]
+        for each in steps.values():
+            each.begin_at(*self.beginning)
+        loaders = [self._loader(name, steps[name], self.augment) for name in names]
         # All have the same number of batches.
         return loaders[0] if len(loaders) == 1 else CombinedLoader(loaders, "min_size")
 
@@ -205,17 +213,16 @@ class SpeechDataModule(lightning.LightningDataModule):
         return names[0]
 
     def _in_order(self, name: str) -> DataLoader:
-        durations = self._durations(name)
-        order = LengthBuckets(durations, self.batch_seconds, self.max_utterances, shuffle=False)
-        return self._loader(name, order)
+        order = ByLength(self.manifests[name], self.batch_seconds, self.max_utterances)
+        return self._loader(name, Steps(order))
 
-    def _loader(self, name: str, sampler: Sampler, augment: Augment | None = None) -> DataLoader:
+    def _loader(self, name: str, steps: Steps, augment: Augment | None = None) -> DataLoader:
         if self.tokenizer is None:
             raise DataError("no tokenizer yet: call connect(tokenizer) before asking for batches")
         corpus = self.corpora[name]
         return DataLoader(
             SpeechDataset(name, self.manifests[name], self.sample_rate, augment, self.seed),
-            batch_sampler=sampler,
+            batch_sampler=steps,
             num_workers=self.workers,
             collate_fn=Collate(self.tokenizer, corpus.language, name, corpus.branch),
             # Said, because joblib's processes have another way, in which workers cannot start.
@@ -225,13 +232,6 @@ class SpeechDataModule(lightning.LightningDataModule):
             # Its own: beginning an epoch draws nothing from the generator that the net draws from.
             generator=torch.Generator(),
         )
-
-    def _durations(self, name: str) -> np.ndarray:
-        return self.manifests[name]["duration"].to_numpy()
-
-    def _learns_by_heart(self) -> bool:
-        """Whether the trainer goes over the same few batches (debug=overfit)."""
-        return getattr(self.trainer, "overfit_batches", 0) > 0
 
     def _keep(self, name: str, usable: pl.DataFrame, rest: pl.DataFrame) -> None:
         self.manifests[name] = usable
@@ -261,3 +261,9 @@ class SpeechDataModule(lightning.LightningDataModule):
                 listed,
                 ", …" if len(unknown) > SHOWN else "",
             )
+
+
+def training_loaders(trainer: lightning.Trainer) -> list[DataLoader]:
+    """The loader of each corpus that trains; known once training begins."""
+    loaders: Any = trainer.train_dataloader
+    return [loaders] if isinstance(loaders, DataLoader) else list(loaders)

@@ -1,36 +1,44 @@
 """Corpora of unequal size, gone through side by side: a batch of each in every training step."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, Self, get_args
 
 import numpy as np
+import polars as pl
 from torch.utils.data import Sampler
 
-from kaskad.data.samplers import LengthBuckets
+from kaskad import processes
+from kaskad.data.samplers import ByLength
 
 Interleave = Literal["longest", "shortest", "proportional"]
 BISECTIONS = 10  # until the size of a batch is known to a thousandth
 
 
-class Interleaved(Sampler[list[tuple[int, int]]]):
-    """What one corpus gives to each of the ``steps`` of an epoch: ``per_epoch`` of its batches.
+class Steps(Sampler[list[tuple[int, int]]]):
+    """What a corpus gives to each of the ``steps`` of an epoch: ``per_epoch`` of its batches, as
+    (passage, row) of each utterance. Unless told otherwise, an epoch is one passage.
 
     An epoch goes on in the corpus where the last one ended, and each passage through the corpus is
-    a new shuffle: no utterance comes twice before every other has come once. Where there are fewer
+    planned anew by ``order``: none begins before the last has ended. Where there are fewer
     batches than steps, these are spread evenly, and the steps between them get an empty one.
-    Unshuffled, every epoch begins anew.
+    Where passages are all the same, every epoch begins anew.
+
+    Where a run has several processes, each gets a share of every batch, of n processes every n-th
+    utterance: all shares together are that batch, and their lengths are alike. One may be empty.
     """
 
-    def __init__(self, buckets: LengthBuckets, steps: int, per_epoch: int) -> None:
-        self.buckets = buckets
-        self.steps = steps
-        self.per_epoch = per_epoch
+    def __init__(
+        self, order: ByLength, steps: int | None = None, per_epoch: int | None = None
+    ) -> None:
+        self.order = order
+        self.steps = len(order) if steps is None else steps
+        self.per_epoch = self.steps if per_epoch is None else per_epoch
         self.epoch = 0
         self.given = 0
 
     @property
     def sampler(self) -> Self:
-        """Where Lightning looks for ``set_epoch``, as in ``LengthBuckets``."""
+        """Where Lightning looks for ``set_epoch``: not on a batch sampler, but on its sampler."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
@@ -38,39 +46,41 @@ class Interleaved(Sampler[list[tuple[int, int]]]):
         self.epoch = epoch
 
     def begin_at(self, epoch: int, given: int) -> None:
-        """Go on in an epoch of which so many steps were ``given`` before: in the next passage."""
+        """Go on in an epoch of which so many steps were ``given`` before."""
         self.epoch, self.given = epoch, given
 
     def __len__(self) -> int:
         return self.steps
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        first = self.epoch * self.per_epoch if self.buckets.shuffle else 0
+        # Not before the first step is asked for: a loader with workers calls this twice.
         given, self.given = self.given, 0
-        passage, batches = -1, []
+        yield from self.plan(self.epoch, given)
+
+    def plan(self, epoch: int, given: int = 0) -> Iterator[list[tuple[int, int]]]:
+        """The share of this process in the steps of an epoch, but for the first ``given``."""
+        share = slice(processes.rank(), None, processes.count())
+        first = epoch * self.per_epoch if self.order.varies else 0
+        passage, batches = -1, list[np.ndarray]()
         for step in range(given, self.steps):
             begun, due = (n * self.per_epoch // self.steps for n in (step, step + 1))
             if begun == due:
                 yield []
                 continue
-            wanted, index = divmod(first + begun, len(self.buckets))
+            wanted, index = divmod(first + begun, len(self.order))
             if wanted != passage:
-                passage = wanted
-                self.buckets.set_epoch(passage)
-                batches = list(self.buckets)
-            yield batches[index]
+                passage, batches = wanted, self.order.plan(wanted)
+            yield [(passage, row) for row in batches[index][share].tolist()]
 
 
 def interleave(
-    durations: Mapping[str, np.ndarray],
+    manifests: Mapping[str, pl.DataFrame],
     mode: Interleave,
+    sampler: Callable[..., ByLength],
     batch_seconds: float,
     max_utterances: int,
-    *,
-    shuffle: bool,
-    seed: int = 0,
-) -> dict[str, Interleaved]:
-    """Plan for corpora, given by their ``durations`` (s), epochs of equally many steps.
+) -> dict[str, Steps]:
+    """Plan for corpora, by their ``manifests``, epochs of equally many steps.
 
     ``longest``: as many as the longest corpus has batches, while the others repeat; ``shortest``:
     as many as the shortest has, while the others go on in the next epoch; ``proportional``: as
@@ -79,13 +89,11 @@ def interleave(
     if mode not in get_args(Interleave):
         raise ValueError(f"unknown interleave '{mode}'; known: {', '.join(get_args(Interleave))}")
 
-    def cut(name: str, share: float = 1.0) -> LengthBuckets:
+    def cut(name: str, share: float = 1.0) -> ByLength:
         most = max(1, round(share * max_utterances))
-        return LengthBuckets(
-            durations[name], share * batch_seconds, most, shuffle=shuffle, seed=seed
-        )
+        return sampler(manifests[name], share * batch_seconds, most)
 
-    def smallest(name: str, count: int) -> LengthBuckets:
+    def smallest(name: str, count: int) -> ByLength:
         """Cut into no more than ``count`` batches, the smallest that there can be."""
         too_small, enough = 0.0, 1.0
         for _ in range(BISECTIONS):
@@ -96,12 +104,12 @@ def interleave(
                 enough = share
         return cut(name, enough)
 
-    buckets = {name: cut(name) for name in durations}
-    counts = [len(batches) for batches in buckets.values()]
+    orders = {name: cut(name) for name in manifests}
+    counts = [len(order) for order in orders.values()]
     steps = min(counts) if mode == "shortest" else max(counts)
     if mode == "proportional":
-        buckets = {name: smallest(name, steps) for name in durations}
+        orders = {name: smallest(name, steps) for name in manifests}
     return {
-        name: Interleaved(batches, steps, len(batches) if mode == "proportional" else steps)
-        for name, batches in buckets.items()
+        name: Steps(order, steps, len(order) if mode == "proportional" else steps)
+        for name, order in orders.items()
     }

@@ -1,74 +1,140 @@
-"""In which order, and together with whom, utterances are gone through."""
+"""In which order, and together with whom, utterances are gone through.
 
-from collections.abc import Iterator
-from typing import Self
+A sampler plans the batches of each passage through a corpus, of equally many batches, as schedules
+need to know. Everything is planned on arrays: a million utterances take about a second.
+"""
 
 import numpy as np
-from torch.utils.data import Sampler
+import polars as pl
+
+from kaskad.data.checks import DataError
 
 
-class LengthBuckets(Sampler[list[tuple[int, int]]]):
-    """Batches of utterances of like length: at most ``batch_seconds`` with padding, and at most
-    ``max_utterances``; an utterance longer than that goes alone.
-
-    With ``shuffle`` every epoch draws new neighbours (lengths are blurred by up to the share
-    ``blur`` before sorting) and a new order of batches; without, the order is by length and always
-    the same. The number of batches is the same in every epoch, as schedules need to know.
-    Everything is planned on arrays: a million utterances take about a second.
+class ByLength:
+    """Batches of utterances of like length, the shortest first: at most ``batch_seconds`` with
+    padding, and at most ``max_utterances``; an utterance longer than that goes alone.
     """
 
+    # Whether one passage through the corpus differs from the next.
+    varies = False
+
     def __init__(
-        self,
-        durations: np.ndarray,
-        batch_seconds: float,
-        max_utterances: int,
-        *,
-        shuffle: bool,
-        seed: int = 0,
-        blur: float = 0.1,
+        self, manifest: pl.DataFrame, batch_seconds: float, max_utterances: int, seed: int = 0
     ) -> None:
-        self.durations = durations
-        self.shuffle = shuffle
+        self.durations = manifest["duration"].to_numpy()
         self.seed = seed
-        self.blur = blur
-        self.epoch = 0
-        # Blurred, an utterance may take the place of one shorter by that much.
-        longest = np.sort(durations) * (1 + blur if shuffle else 1)
-        self.ends = _batch_ends(longest, batch_seconds, max_utterances)
-
-    @property
-    def sampler(self) -> Self:
-        """Where Lightning looks for ``set_epoch``: not on a batch sampler, but on its sampler."""
-        return self
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning's call before each epoch."""
-        self.epoch = epoch
+        self.ends = self._cut(np.sort(self.durations), batch_seconds, max_utterances)
 
     def __len__(self) -> int:
         return len(self.ends)
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for rows in self.plan():
-            yield [(self.epoch, row) for row in rows.tolist()]
+    def plan(self, passage: int) -> list[np.ndarray]:
+        """The rows of each batch."""
+        return np.split(np.argsort(self.durations, kind="stable"), self.ends[:-1])
 
-    def plan(self) -> list[np.ndarray]:
-        """The rows of each batch of this epoch."""
-        if not self.shuffle:
-            return np.split(np.argsort(self.durations, kind="stable"), self.ends[:-1])
-        generator = np.random.default_rng((self.seed, self.epoch))
-        blurred = self.durations * generator.uniform(1, 1 + self.blur, len(self.durations))
-        batches = np.split(np.argsort(blurred, kind="stable"), self.ends[:-1])
+    def _cut(self, ascending: np.ndarray, batch_seconds: float, max_utterances: int) -> np.ndarray:
+        """Where batches end in sorted durations, if each takes as many as fit with padding."""
+        ends, start = [np.empty(0, dtype=np.int64)], 0
+        for size in range(max_utterances, 0, -1):  # ever longer utterances, ever smaller batches
+            longest = batch_seconds / size if size > 1 else np.inf
+            fitting = int(np.searchsorted(ascending, longest, side="right"))
+            batches = max(0, fitting - start) // size
+            ends.append(start + size * np.arange(1, batches + 1))
+            start += size * batches
+        return np.concatenate(ends)
+
+
+class LengthBuckets(ByLength):
+    """As ``ByLength``, but every passage draws new neighbours (lengths are blurred by up to the
+    share ``blur`` before sorting) and a new order of batches.
+    """
+
+    varies = True
+
+    def __init__(
+        self,
+        manifest: pl.DataFrame,
+        batch_seconds: float,
+        max_utterances: int,
+        seed: int = 0,
+        blur: float = 0.1,
+    ) -> None:
+        self.durations = manifest["duration"].to_numpy()
+        self.seed = seed
+        self.blur = blur
+        # Blurred, an utterance may take the place of one shorter by that much.
+        longest = np.sort(self.durations[self.longest_draw()]) * (1 + blur)
+        self.ends = self._cut(longest, batch_seconds, max_utterances)
+
+    def plan(self, passage: int) -> list[np.ndarray]:
+        generator = np.random.default_rng((self.seed, passage))
+        rows = self.draw(generator)
+        blurred = self.durations[rows] * generator.uniform(1, 1 + self.blur, len(rows))
+        batches = np.split(rows[np.argsort(blurred, kind="stable")], self.ends[:-1])
         return [batches[index] for index in generator.permutation(len(batches))]
 
+    def draw(self, generator: np.random.Generator) -> np.ndarray:
+        """The rows of a passage: all, each once."""
+        return np.arange(len(self.durations))
 
-def _batch_ends(ascending: np.ndarray, batch_seconds: float, max_utterances: int) -> np.ndarray:
-    """Cut sorted durations: each batch takes as many as fit when padded to its longest."""
-    ends, start = [np.empty(0, dtype=np.int64)], 0
-    for size in range(max_utterances, 0, -1):  # ever longer utterances, ever smaller batches
-        longest = batch_seconds / size if size > 1 else np.inf
-        fitting = int(np.searchsorted(ascending, longest, side="right"))
-        batches = max(0, fitting - start) // size
-        ends.append(start + size * np.arange(1, batches + 1))
-        start += size * batches
-    return np.concatenate(ends)
+    def longest_draw(self) -> np.ndarray:
+        """Such rows that, sorted by length, none is shorter than that in its place in any draw."""
+        return np.arange(len(self.durations))
+
+
+class SortedFirst(LengthBuckets):
+    """As ``LengthBuckets``, after a first passage in the order of length, the shortest first.
+
+    Source: SortaGrad in Amodei et al., "Deep Speech 2" (ICML 2016).
+    """
+
+    def plan(self, passage: int) -> list[np.ndarray]:
+        return ByLength.plan(self, passage) if passage == 0 else super().plan(passage)
+
+
+class Balanced(LengthBuckets):
+    """As ``LengthBuckets``, of a draw in which all values of the column ``by`` come equally often,
+    to one: speakers, genders, places of recording.
+
+    A passage draws as many utterances as there are. Where a speaker is due ``q`` times and has
+    ``m`` utterances, these are sorted by length and cut into ``q`` parts, with one drawn from each:
+    in the long run all ``m`` come equally often, ``q / m`` times a passage. So within one passage
+    utterances of rare speakers come again, and some of the others do not come.
+    """
+
+    def __init__(
+        self,
+        manifest: pl.DataFrame,
+        batch_seconds: float,
+        max_utterances: int,
+        seed: int = 0,
+        blur: float = 0.1,
+        by: str = "speaker",
+    ) -> None:
+        if by not in manifest.columns or manifest[by].null_count():
+            lacking = manifest[by].null_count() if by in manifest.columns else manifest.height
+            raise DataError(
+                f"sampler.by={by}: {lacking} of {manifest.height} training utterances have no "
+                f"{by}; fill that column of the manifest, or choose one of "
+                f"{', '.join(name for name in manifest.columns if name not in ('path', 'text'))}"
+            )
+        values, owners = np.unique(manifest[by].to_numpy(), return_inverse=True)
+        self.ordered = np.lexsort((manifest["duration"].to_numpy(), owners))
+        having = np.bincount(owners)
+        due, more = divmod(manifest.height, len(values))
+        quotas = due + (np.arange(len(values)) < more)
+        self.begins = np.repeat(np.cumsum(having) - having, quotas)
+        self.parts = np.concatenate([np.arange(quota) for quota in quotas])
+        self.sizes = np.repeat(having / quotas, quotas)
+        super().__init__(manifest, batch_seconds, max_utterances, seed, blur)
+
+    def draw(self, generator: np.random.Generator) -> np.ndarray:
+        return self._within_parts(generator.random(len(self.parts)))
+
+    def longest_draw(self) -> np.ndarray:
+        return self._within_parts(np.full(len(self.parts), np.nextafter(1.0, 0.0)))
+
+    def _within_parts(self, places: np.ndarray) -> np.ndarray:
+        """The row at a place in [0, 1) of each part."""
+        drawn = self.begins + ((self.parts + places) * self.sizes).astype(np.int64)
+        return self.ordered[np.minimum(drawn, len(self.ordered) - 1)]

@@ -1,0 +1,68 @@
+"""A walk through the graph stays among neighbours, and batches along it keep what they promise."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kaskad.data.embedding_graph import EmbeddingGraph, make_graph, walk_file, walk_through
+
+DRAW = np.random.default_rng(0)
+DURATIONS = DRAW.lognormal(1.0, 0.6, size=600)
+# Three kinds of utterances, of all lengths; the net tells them apart.
+KINDS = DRAW.integers(3, size=600)
+EMBEDDINGS = (np.eye(8)[KINDS] + DRAW.normal(scale=0.05, size=(600, 8))).astype(np.float16)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With a walk for passage 1; the last ten utterances were never met."""
+    rows = np.arange(590)
+    graph = make_graph(EMBEDDINGS, rows, tmp_path / "graph.usearch")
+    np.save(walk_file(tmp_path, 1), walk_through(graph, EMBEDDINGS, rows, seed=0))
+    return tmp_path
+
+
+def order(folder: Path, along: str) -> EmbeddingGraph:
+    manifest = pl.DataFrame({"duration": DURATIONS})
+    return EmbeddingGraph(manifest, 60.0, 16, spread=0.2, along=along, folder=folder)
+
+
+def test_the_walk_visits_all_and_seldom_leaves_its_kind(folder: Path) -> None:
+    walk = np.load(walk_file(folder, 1))
+    assert sorted(walk.tolist()) == [*range(590)]
+    assert np.mean(KINDS[walk[1:]] != KINDS[walk[:-1]]) < 0.1
+
+
+@pytest.mark.parametrize("along", ["near", "far", "length", "random"])
+def test_every_passage_has_all_rows_in_batches_of_like_length(folder: Path, along: str) -> None:
+    sampler = order(folder, along)
+    for passage in (0, 1, 2):
+        batches = sampler.plan(passage)
+        assert len(batches) == len(sampler) == len(order(folder, "random"))
+        assert sorted(np.concatenate(batches).tolist()) == [*range(600)]
+        for batch in batches:
+            longest, shortest = DURATIONS[batch].max(), DURATIONS[batch].min()
+            assert longest <= shortest * 1.2
+            assert len(batch) <= 16 and (len(batch) == 1 or len(batch) * longest <= 60.0)
+
+
+def test_batches_are_of_one_kind_near_and_of_all_kinds_far(folder: Path) -> None:
+    kinds = {}
+    for along in ("near", "far", "random"):
+        batches = [batch for batch in order(folder, along).plan(1) if len(batch) >= 6]
+        kinds[along] = np.mean([len(np.unique(KINDS[batch])) for batch in batches])
+    assert kinds["near"] + 0.4 < kinds["random"] < kinds["far"]
+
+
+def test_the_length_order_goes_from_short_to_long(folder: Path) -> None:
+    lengths = [DURATIONS[batch].max() for batch in order(folder, "length").plan(1)]
+    assert np.mean(np.diff(lengths) >= -0.2 * np.array(lengths[1:])) == 1.0
+
+
+def test_an_unknown_way_is_refused(folder: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"sampler\.along=close; it can be near, far, length, rand"
+    ):
+        order(folder, "close")

@@ -1,0 +1,141 @@
+"""Two processes learn, and hear, what one would, utterance by utterance."""
+
+import csv
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+
+Run = Callable[..., int]
+SETTINGS = [
+    "data=table",
+    "overlap=none",
+    "augment=none",
+    "model=lstm",
+    "model.encoder.hidden_size=16",
+    "model.encoder.layers=1",
+    "model.encoder.dropout=0",
+    "logger=csv",
+    "loader.workers=0",
+    "loader.cache=null",
+    # Some batches are of a single utterance: one of two processes has no share in them.
+    "loader.batch_seconds=2",
+    "trainer.max_epochs=2",
+    "trainer.limit_train_batches=10",
+    "trainer.precision=32-true",
+    "trainer.log_every_n_steps=1",
+    "trainer.enable_progress_bar=false",
+    "trainer.enable_model_summary=false",
+    "disk_reserve=0.1",
+    "hydra.run.dir=run",
+]
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """Run train.py in so many processes of its own; returns the exit code."""
+    script = Path(__file__).with_name("interrupted_runs.py")
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+
+        def run_command(
+            directory: Path, *arguments: str, processes: int = 1, step: int | None = None
+        ) -> int:
+            directory.mkdir(exist_ok=True)
+            environments = together(processes) if processes > 1 else [{}]
+            request = [str(directory), arguments, step, signal.SIGKILL, environments]
+            server.stdin.write(json.dumps(request).encode() + b"\n")
+            server.stdin.flush()
+            return int(server.stdout.readline())
+
+        yield run_command
+        server.stdin.close()
+
+
+def together(processes: int) -> list[dict[str, str]]:
+    """What torchrun tells each process of a run."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {
+        "TORCHELASTIC_RUN_ID": "test",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": str(processes),
+        "LOCAL_WORLD_SIZE": str(processes),
+        "GROUP_RANK": "0",
+    }
+    return [shared | {"RANK": str(n), "LOCAL_RANK": str(n)} for n in range(processes)]
+
+
+def logged(folder: Path) -> dict[tuple[str, str], float]:
+    """Everything that was logged but times, by its name and step."""
+    with (folder / "csv" / "metrics.csv").open() as file:
+        return {
+            (name, row["step"]): float(value)
+            for row in csv.DictReader(file)
+            for name, value in row.items()
+            if value and not any(word in name for word in ("second", "time", "minutes", "memory"))
+        }
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """Same losses and figures, and the same heard in each utterance of the test."""
+    alone, together = logged(one), logged(other)
+    assert alone.keys() == together.keys()
+    assert ("training/loss_step", "0") in alone
+    for figure, value in alone.items():
+        # Sums in another order; and a gradient's norm is that of many such sums.
+        precision = 1e-3 if "norm" in figure[0] else 1e-5
+        assert together[figure] == pytest.approx(value, rel=precision, abs=1e-6), figure
+    heard = [pl.read_csv(run / "hypotheses.csv").drop("score") for run in (one, other)]
+    assert heard[0].equals(heard[1])
+
+
+def test_two_processes_learn_what_one_does(run: Run, tone_corpus: Path, tmp_path: Path) -> None:
+    corpus = shutil.copytree(tone_corpus, tmp_path / "corpus")
+    lines = (corpus / "manifest.csv").read_text().splitlines()
+    for fault, samples in (("nan", np.full(16_000, np.nan)), ("short", np.zeros(1_600))):
+        soundfile.write(corpus / f"{fault}.wav", samples, 16_000, subtype="FLOAT")
+        lines.append(f"{fault},{fault}.wav,один,train,male")
+    (corpus / "manifest.csv").write_text("\n".join(lines))
+    settings = [*SETTINGS, f"data.root={corpus}"]
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert run(one, *settings) == 0, (one / "output.txt").read_text()
+    assert run(two, *settings, "trainer=ddp_sim", processes=2) == 0, output(two)
+    assert_same_run(one / "run", two / "run")
+    ours, theirs = (pl.read_csv(folder / "run" / "skipped.csv") for folder in (one, two))
+    assert theirs.equals(ours)
+    assert "Traceback" not in output(two)
+
+
+def test_two_processes_go_on_with_two_corpora(run: Run, tone_corpus: Path, tmp_path: Path) -> None:
+    other = "{_target_: kaskad.data.corpus.Corpus, role: train_ext, language: en, "
+    other += "split: validation, manifest: '${data.source}'}"
+    settings = [*SETTINGS, f"data.root={tone_corpus}", "model=cascade_lstm"]
+    settings += [f"+data.corpora.other={other}", "loader.interleave=proportional"]
+    settings.append("callbacks.last_checkpoint.every_n_steps=3")
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert run(one, *settings) == 0, output(one)
+    assert run(two, *settings, "trainer=ddp_sim", processes=2, step=8) == -signal.SIGKILL
+    assert run(two, "resume=run", "hydra.run.dir=run", processes=2) == 0, output(two)
+    assert_same_run(one / "run", two / "run")
+
+
+def test_a_sweep_of_several_processes_is_refused(run: Run, tone_corpus: Path, tmp_path) -> None:
+    settings = [*SETTINGS, "trainer=ddp_sim", f"data.root={tone_corpus}"]
+    assert run(tmp_path, "-m", *settings) == 1
+    assert "the jobs of a sweep have one process each" in output(tmp_path)
+
+
+def output(directory: Path) -> str:
+    return (directory / "output.txt").read_text()
