@@ -1,4 +1,4 @@
-"""A manifest of a million utterances: time and memory to open it and to plan an epoch of batches.
+"""A manifest of a million utterances: time and memory to open it, check and plan an epoch of it.
 
     python benchmarks/manifest_scale.py [--rows 1000000] [--output manifest_scale.json]
 
@@ -18,6 +18,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,19 @@ from rich.console import Console
 from rich.table import Table
 
 from kaskad.corpora.manifest import read_manifest, write_manifest
+from kaskad.data.checks import check_alignable
 from kaskad.data.samplers import LengthBuckets
 from kaskad.reports.environment import environment
+from kaskad.text.characters import CharacterTokenizer
 from kaskad.text.numerals import number_to_words
 
 # As in conf/loader/length_buckets.yaml; the blur is that of LengthBuckets.
 BATCH_SECONDS, MAX_UTTERANCES, BLUR = 40.0, 32, 0.1
 SPEAKERS = 2_000
 LETTERS_A_SECOND = 14
+LETTERS = " абвгдежзийклмнопрстуфхцчшщъыьэюяё"
+# Of cnn2d_lstm: a frame of the encoder for three of features, which come every 10 ms.
+SAMPLE_RATE, FRAMES_A_SECOND = 16_000, 33
 
 
 @dataclass
@@ -44,23 +50,33 @@ class Cost:
 
     open_seconds: float
     open_peak: float
+    check_seconds: float
+    check_peak: float
     plan_seconds: float
     plan_peak: float
+    alignable: int
     batches: int
 
 
-def cost_of(read: Callable[[], Any], plan: Callable[[Any], list[Any]]) -> Cost:
-    """Open a manifest by ``read`` and make the batches of an epoch of it by ``plan``."""
+def cost_of(
+    read: Callable[[], Any], check: Callable[[Any], Any], plan: Callable[[Any], list[Any]]
+) -> Cost:
+    """Open a manifest by ``read``, keep of it what ``check`` leaves, and ``plan`` its batches."""
     began = time.perf_counter()
     manifest = read()
     opened, open_peak = time.perf_counter(), peak_memory()
-    batches = plan(manifest)
+    alignable = check(manifest)
+    checked, check_peak = time.perf_counter(), peak_memory()
+    batches = plan(alignable)
     planned, plan_peak = time.perf_counter(), peak_memory()
     return Cost(
         opened - began,
         open_peak - PEAK_OF_IMPORTS,
-        planned - opened,
+        checked - opened,
+        check_peak - PEAK_OF_IMPORTS,
+        planned - checked,
         plan_peak - PEAK_OF_IMPORTS,
+        len(alignable),
         len(batches),
     )
 
@@ -98,10 +114,20 @@ def write(folder: Path, rows: int) -> None:
         write_manifest(table, folder / f"manifest{suffix}")
 
 
+def check(manifest: pl.DataFrame) -> pl.DataFrame:
+    """The rows that CTC can align."""
+    alignable, _ = check_alignable(manifest, CharacterTokenizer(LETTERS), frames_of, SAMPLE_RATE)
+    return alignable
+
+
+def frames_of(samples: np.ndarray) -> np.ndarray:
+    """The frames of the encoder for a number of samples."""
+    return samples * FRAMES_A_SECOND // SAMPLE_RATE
+
+
 def plan(manifest: pl.DataFrame) -> list[np.ndarray]:
     """The rows of each batch of a shuffled epoch."""
-    durations = manifest["duration"].to_numpy()
-    return LengthBuckets(durations, BATCH_SECONDS, MAX_UTTERANCES, shuffle=True).plan()
+    return LengthBuckets(manifest, BATCH_SECONDS, MAX_UTTERANCES).plan(0)
 
 
 def read_dictionaries(path: Path) -> list[dict[str, Any]]:
@@ -112,6 +138,17 @@ def read_dictionaries(path: Path) -> list[dict[str, Any]]:
         row["path"] = f"{path.parent}/{row['path']}"
         row["duration"] = float(row["duration"])
     return rows
+
+
+def check_dictionaries(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same rows, each transcript taken letter by letter."""
+    alignable = []
+    for row in rows:
+        labels = [letter for letter in row["text"] if letter in LETTERS]
+        needed = len(labels) + sum(a == b for a, b in pairwise(labels))
+        if int(row["duration"] * FRAMES_A_SECOND) >= needed:
+            alignable.append(row)
+    return alignable
 
 
 def plan_dictionaries(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
@@ -143,11 +180,14 @@ def show(costs: dict[str, Cost], rows: int) -> None:
     for title, figure, digits in (
         ("opened, s", "open_seconds", 2),
         ("peak, MiB", "open_peak", 0),
+        ("checked, s", "check_seconds", 2),
+        ("peak, MiB", "check_peak", 0),
         ("planned, s", "plan_seconds", 2),
         ("peak, MiB", "plan_peak", 0),
     ):
         values = [getattr(cost, figure) for cost in costs.values()]
         table.add_row(title, *(f"{v:,.{digits}f} ({values[-1] / v:.1f}×)" for v in values))
+    table.add_row("alignable", *(f"{cost.alignable:,}" for cost in costs.values()))
     table.add_row("batches", *(f"{cost.batches:,}" for cost in costs.values()))
     Console().print(table)
 
@@ -162,10 +202,13 @@ def main() -> None:
         in_its_own_process(write, folder, arguments.rows)
         parquet, table = folder / "manifest.parquet", folder / "manifest.csv"
         costs: dict[str, Cost] = {
-            "Parquet": in_its_own_process(cost_of, partial(read_manifest, parquet), plan),
-            "CSV": in_its_own_process(cost_of, partial(read_manifest, table), plan),
+            "Parquet": in_its_own_process(cost_of, partial(read_manifest, parquet), check, plan),
+            "CSV": in_its_own_process(cost_of, partial(read_manifest, table), check, plan),
             "csv.DictReader": in_its_own_process(
-                cost_of, partial(read_dictionaries, table), plan_dictionaries
+                cost_of,
+                partial(read_dictionaries, table),
+                check_dictionaries,
+                plan_dictionaries,
             ),
         }
     show(costs, arguments.rows)

@@ -25,14 +25,15 @@ def test_a_copy_is_similar_wherever_it_lies(speech: np.ndarray) -> None:
 
 def test_the_shortest_and_the_quietest_have_fingerprints(speech: np.ndarray) -> None:
     for samples in (0, 1, 100, RATE // 4):
-        keys, doubts = keys_of(speech[:samples])
-        assert len(keys) == len(doubts) <= MOST_KEYS
+        keys, doubts, contexts = keys_of(speech[:samples])
+        assert len(keys) == len(doubts) == len(contexts) <= MOST_KEYS
     assert len(keys_of(np.zeros(RATE, np.float32))[0]) == 0
     assert similarity(np.zeros(RATE, np.float32), speech) == 0.0
 
 
 def test_processes_find_what_one_finds(monkeypatch, speech: np.ndarray, tmp_path) -> None:
-    paths = [str(tmp_path / f"{name}.wav") for name in ("speech", "quieter", "absent")]
+    names = ("speech", "quieter", "absent")
+    paths = pl.Series([str(tmp_path / f"{name}.wav") for name in names])
     soundfile.write(paths[0], speech, RATE)
     soundfile.write(paths[1], 0.5 * speech, RATE)
     alone = fingerprints(paths)

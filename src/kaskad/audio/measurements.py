@@ -7,18 +7,30 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+
+from kaskad.audio.frames import file_of
 
 # A file that has these as before is taken to hold what it held.
 IDENTITY = {"path": pl.String, "size": pl.Int64, "modified": pl.Int64}
 CHUNK = 256  # files a thread is handed at once
 
 
-def identities(paths: Sequence[str]) -> pl.DataFrame:
+def identities(paths: Sequence[str] | pl.Series) -> pl.DataFrame:
     """Return the ``IDENTITY`` of each path; a file that is not there has the size -1."""
+    table = pl.DataFrame({"path": paths}, schema={"path": pl.String})
+    numbers = np.full((table.height, 2), -1)
+
+    def look(begin: int) -> None:
+        for row, path in enumerate(table["path"][begin : begin + CHUNK], begin):
+            with suppress(OSError):
+                status = os.stat(file_of(path))
+                numbers[row] = status.st_size, status.st_mtime_ns
+
     with ThreadPoolExecutor(max_workers=8) as pool:
-        found = list(pool.map(_identity, paths, chunksize=CHUNK))
-    return pl.DataFrame(found, schema=IDENTITY, orient="row")
+        list(pool.map(look, range(0, table.height, CHUNK)))
+    return table.with_columns(size=pl.Series(numbers[:, 0]), modified=pl.Series(numbers[:, 1]))
 
 
 def remembered(
@@ -35,21 +47,23 @@ def remembered(
     so that little is lost where hours of work break off.
     """
     known = _known(kept, {**wanted.schema, **measures})
-    missing = wanted.join(known, on=wanted.columns, how="anti").unique(maintain_order=True)
+    if known.select(wanted.columns).equals(wanted):  # as a rule: then nothing is copied
+        return known.select(*measures)
+    missing = wanted.filter(_rows(wanted, known).is_null()).unique(maintain_order=True)
     for rows in missing.iter_slices(portion or max(missing.height, 1)):
         known = pl.concat([known, rows.hstack(measure(rows))])
         if kept:
             _keep(known, kept)
-    found = wanted.join(known, on=wanted.columns, how="left", maintain_order="left")
-    return found.select(*measures)
+    return known.select(*measures)[_rows(wanted, known)]
 
 
-def _identity(path: str) -> tuple[str, int, int]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return path, -1, -1
-    return path, status.st_size, status.st_mtime_ns
+def _rows(wanted: pl.DataFrame, known: pl.DataFrame) -> pl.Series:
+    """Where in ``known`` each row of ``wanted`` is, null where it is not."""
+    # By hashes of 64 bits: to join the paths themselves takes several times their size.
+    there = pl.DataFrame({"hash": known.select(wanted.columns).hash_rows()}).with_row_index("row")
+    here = pl.DataFrame({"hash": wanted.hash_rows()})
+    there = there.unique("hash", keep="first")
+    return here.join(there, on="hash", how="left", maintain_order="left")["row"]
 
 
 def _known(kept: Path | None, schema: Mapping[str, Any]) -> pl.DataFrame:

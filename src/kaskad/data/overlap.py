@@ -89,8 +89,8 @@ class OverlapCheck:
     ``error`` stops the run, ``drop`` leaves the utterances out of training (never out of a test),
     ``warn`` says so on the console; these and ``report`` list it in overlap.csv and the report, and
     ``ignore`` does not look. Recordings whose ``similarity`` is at least this are near-duplicates.
-    ``workers`` processes read the audio (None: one a core), once: what tells recordings apart is
-    kept beside the headers, in the folder ``cache`` of the data module.
+    ``workers`` read audio (None: one a core), each file once: what tells recordings apart is kept
+    beside the headers, in the folder ``cache`` of the data module.
     """
 
     recording: Policy = "error"
@@ -144,9 +144,7 @@ class OverlapCheck:
                 transcript=pl.col("text") if data.target == "text" else None,
             ).cast({"speaker": pl.String, "transcript": pl.String})
             if self._policy("recording") != "ignore" or self._policy("near_duplicate") != "ignore":
-                table = table.hstack(
-                    fingerprints(table["path"].to_list(), data.cache, self.workers)
-                )
+                table = table.hstack(fingerprints(table["path"], data.cache, self.workers))
                 unread = table["recording"].null_count()
                 if unread:
                     log.warning("overlap: %d recordings of %s cannot be read", unread, name)
@@ -159,15 +157,18 @@ class OverlapCheck:
         self, train: pl.DataFrame, held: pl.DataFrame, cache: Path | None
     ) -> list[Finding]:
         findings = []
+        names = [name for name, kept in train.schema.items() if not kept.is_nested()]
         for kind, (_, columns) in KINDS.items():
             policy = self._policy(kind)
             if policy == "ignore":
                 continue
-            learnt, judged = train.with_columns(similarity=pl.lit(None, pl.Float64)), held
+            learnt, judged = train.select(*names), held.select(*names)
             if kind == "near_duplicate":
                 copies = find_copies(train, held, self.similarity, cache, self.workers)
-                learnt = train.join(copies, on="recording", maintain_order="left")
-                judged = held.with_columns(near_duplicate=pl.col("recording"))
+                learnt = learnt.join(copies, on="recording", maintain_order="left")
+                judged = judged.with_columns(near_duplicate="recording")
+            else:
+                learnt = learnt.with_columns(similarity=pl.lit(None, pl.Float64))
             finding = _finding(kind, policy, learnt, judged, columns)
             if finding.listing.height:
                 findings.append(finding)
