@@ -40,6 +40,8 @@ MAY_CHANGE = (
     "trainer.devices",
     "trainer.enable_",
     "trainer.log_every_n_steps",
+    "trainer.num_nodes",
+    "trainer.strategy",
 )
 
 

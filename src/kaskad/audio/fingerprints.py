@@ -69,13 +69,12 @@ def fingerprints(
         rows = _spread(_fingerprint, unread["path"], unread.height, workers, "fingerprints")
         return pl.DataFrame(list(rows), schema=FINGERPRINT, orient="row")
 
-    return remembered(identities(paths), FINGERPRINT, measure, cache_file(paths, cache), PORTION)
+    kept = cache_file(paths, cache) if cache is not None else None
+    return remembered(identities(paths), FINGERPRINT, measure, kept, PORTION)
 
 
-def cache_file(paths: pl.Series, cache: Path | None) -> Path | None:
+def cache_file(paths: pl.Series, cache: Path) -> Path:
     """Where the fingerprints of ``paths`` are kept: a corpus that grows goes on with its file."""
-    if cache is None:
-        return None
     # What the first and the last in order have in common, all have.
     ends = (str(paths.min() or ""), str(paths.max() or ""))
     folder = os.path.commonpath([os.path.dirname(path) for path in ends])

@@ -8,7 +8,6 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -21,14 +20,15 @@ from kaskad.data.corpus import Role
 from kaskad.decoding.hypothesis import Hypothesis
 from kaskad.metrics import error_rates
 from kaskad.metrics.scores import Scores
+from kaskad.models.learner import Learner
 from kaskad.models.schedules import Schedule
 from kaskad.text.phonemes import phones_of
-from kaskad.text.tokenizer import Tokenizer, difference
+from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
 
-class Recogniser(lightning.LightningModule):
+class Recogniser(Learner):
     """Waveforms in, hypotheses out. A subclass says how: ``losses``, ``hypotheses``, ``judge``.
 
     ``optimizer`` and ``scheduler`` are partial: each is finished here. A recogniser that only
@@ -52,12 +52,9 @@ class Recogniser(lightning.LightningModule):
         augment: SpecAugment | None = None,
         objective: str = "wer",
     ) -> None:
-        super().__init__()
+        super().__init__(tokenizer, optimizer, scheduler)
         self.features = features
-        self.tokenizer = tokenizer
         self.augment = augment
-        self.make_optimizer = optimizer
-        self.make_schedule = scheduler
         self.objective = objective
         # Of the last training step, for those who watch: the losses of this process by corpus, and
         # how many utterances all processes met, and learnt from.
@@ -207,29 +204,6 @@ class Recogniser(lightning.LightningModule):
         lengths = torch.tensor([len(waveform) for waveform in waveforms])
         padded = pad_sequence([torch.from_numpy(w) for w in waveforms], batch_first=True)
         return self.eval().hypotheses(padded.to(self.device), lengths.to(self.device))
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["labels"] = self.tokenizer.labels
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Raise ``ValueError`` if the weights to come were trained for other labels."""
-        ours = self.tokenizer.labels
-        theirs = checkpoint.get("labels", ours)
-        if theirs != ours:
-            raise ValueError(
-                f"the weights of the checkpoint are for a tokenizer with {len(theirs)} labels, and "
-                f"that of this run has {len(ours)}; {difference(ours, theirs)}. Go on with the "
-                "tokenizer and the training text of the checkpoint, or begin anew"
-            )
-
-    def configure_optimizers(self) -> Any:
-        if self.make_optimizer is None:
-            raise ValueError("this recogniser was loaded to transcribe: it has no optimizer")
-        optimizer = self.make_optimizer(self.parameters())
-        if self.make_schedule is None:
-            return optimizer
-        schedule = self.make_schedule(optimizer, int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
 
 
 def finite_audio(batch: Batch) -> Tensor:
