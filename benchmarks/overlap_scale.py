@@ -127,7 +127,7 @@ def _simulate(generator: np.random.Generator, role: str, rows: int) -> pl.DataFr
             doubts=_lists(doubts),
             contexts=_lists(contexts),
         )
-        .cast(FINGERPRINT)
+        .cast(pl.Schema(FINGERPRINT))
     )
 
 
@@ -173,7 +173,12 @@ def _with(table: pl.DataFrame, column: str, source: pl.Series, part: slice) -> p
 def read_fingerprints(folder: Path) -> Cost:
     """What was measured of each recording, from the cache."""
     tables = _manifests(folder)
-    return cost_of(lambda: _with_fingerprints(folder, tables) and [])
+
+    def read() -> list[dict[str, Any]]:
+        _with_fingerprints(folder, tables)
+        return []
+
+    return cost_of(read)
 
 
 def propose_copies(folder: Path) -> Cost:
@@ -184,7 +189,10 @@ def propose_copies(folder: Path) -> Cost:
 
 def check_overlap(folder: Path) -> Cost:
     """What ``train.py`` does once its manifests are read."""
-    corpora = {role: Corpus(role, "ru", pl.DataFrame) for role in ROLES}
+    corpora = {
+        "train": Corpus("train", "ru", pl.DataFrame),
+        "test": Corpus("test", "ru", pl.DataFrame),
+    }
     data = SpeechDataModule(corpora, 16_000, cache=folder / "measured")
     data.manifests = _manifests(folder)
     check = OverlapCheck(recording="report", near_duplicate="report", workers=1)
