@@ -1,6 +1,7 @@
 """What tests share: corpora of their own making, the real ones, and configurations."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ import kaskad.commands  # noqa: F401 - puts experiments/ where hydra.compose fin
 
 # Tests track nothing beside the runs of whoever starts them.
 os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{tempfile.mkdtemp()}/mlflow.db"
+
+# A shell has what it starts in the background ignore Ctrl-C, which some tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parents[1]
 torch.set_num_threads(1)  # the nets of the tests are so small that threads only wait

@@ -132,8 +132,6 @@ def test_short_numbers_are_not_rare(tmp_path):
 
 def test_an_interrupted_build_leaves_nothing(tmp_path):
     program = (
-        "import signal\n"  # which a shell in the background has its children ignore
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from kaskad.corpora.numbers import numbers\n"
         f"numbers({str(tmp_path)!r}, 'train', utterances={{'train': 100_000}}, workers=1)"
     )

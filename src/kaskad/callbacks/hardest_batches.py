@@ -40,7 +40,6 @@ class HardestBatches(lightning.Callback):
                 for name, batch in hardest(loader):
                     _try(name, batch, trainer, cast(Recogniser, module))
         finally:
-            module.zero_grad()
             for buffer, before in buffers:
                 buffer.copy_(before)
             set_random_states(random)
@@ -71,7 +70,9 @@ def _try(name: str, batch: Batch, trainer: lightning.Trainer, recogniser: Recogn
         with trainer.precision_plugin.forward_context():
             losses = recogniser.finite_losses(batch.to(recogniser.device))
         if len(losses):
-            losses.mean().backward()
+            # Not backward(), of which a run of several processes would hear.
+            weights = [weight for weight in recogniser.parameters() if weight.requires_grad]
+            torch.autograd.grad(losses.mean(), weights, allow_unused=True)
     except (RuntimeError, MemoryError) as error:
         if not (isinstance(error, MemoryError | torch.OutOfMemoryError) or is_oom_error(error)):
             raise
