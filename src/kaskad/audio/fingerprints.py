@@ -27,7 +27,7 @@ from scipy import fft
 
 from kaskad.audio.frames import Frames
 from kaskad.audio.measurements import identities, remembered
-from kaskad.audio.reading import AudioError, read_audio, read_header
+from kaskad.audio.reading import AudioError, read_audio, read_samples
 
 # ``recording`` is the hash of the samples, null where they cannot be read; of each of the ``keys``,
 # ``doubts`` masks the two bits that a copy is most likely to have the other way, and ``contexts``
@@ -175,8 +175,7 @@ def _fingerprint(path: str) -> tuple[int | None, list[int], list[int], list[int]
     try:
         if frames := Frames.at(path):  # they have no keys: only the same ones are found
             return _digest(frames.read()), [], [], []
-        rate = read_header(path).sample_rate
-        waveform = read_audio(path, rate)
+        waveform, rate = read_samples(path)
     except (AudioError, OSError):
         return None, [], [], []
     # As 16 bits: what a file of integers holds, in whatever container.

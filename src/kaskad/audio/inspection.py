@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
 from pathlib import Path
 
 import polars as pl
 
 from kaskad.audio.frames import read_signal_header
-from kaskad.audio.measurements import CHUNK, identities, remembered
+from kaskad.audio.measurements import CHUNK, file_for, identities, remembered
 from kaskad.audio.reading import AudioError
 
 HEADER = {
@@ -26,7 +25,8 @@ def inspect(paths: Sequence[str], cache: Path | None = None) -> pl.DataFrame:
     there is nothing to be had. With ``cache``, a folder, the headers of these paths are kept there,
     and read anew only where a file's size or time has changed.
     """
-    return remembered(identities(paths), HEADER, _headers, _cache_file(paths, cache))
+    kept = None if cache is None else file_for(paths, cache)
+    return remembered(identities(paths), HEADER, _headers, kept)
 
 
 def _headers(unread: pl.DataFrame) -> pl.DataFrame:
@@ -41,11 +41,3 @@ def _header(path: str) -> tuple[float | None, int | None, int | None, str | None
     except AudioError as error:
         return None, None, None, str(error)
     return header.seconds, header.sample_rate, header.channels, None
-
-
-def _cache_file(paths: Sequence[str], cache: Path | None) -> Path | None:
-    """One file for one list of paths: a corpus that grows begins another."""
-    if cache is None:
-        return None
-    digest = sha256("\0".join(paths).encode()).hexdigest()[:16]
-    return cache / f"{digest}.parquet"

@@ -1,7 +1,6 @@
 """How loud recordings are, and whether they were clipped; read by threads, once."""
 
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +8,8 @@ import polars as pl
 from rich.progress import track
 
 from kaskad.audio.frames import Frames
-from kaskad.audio.measurements import identities, remembered
-from kaskad.audio.reading import AudioError, read_audio, read_header
+from kaskad.audio.measurements import file_for, identities, remembered
+from kaskad.audio.reading import AudioError, read_samples
 
 # ``level``: root mean square in dB of full scale, -120 at least; ``clipped``: the share of samples
 # at full scale. Null where there is no audio: of features, too.
@@ -22,10 +21,7 @@ PORTION = 20_000  # files after which what was measured is kept
 
 def levels(paths: pl.Series, cache: Path | None = None) -> pl.DataFrame:
     """Return the ``LEVELS`` of each path; with ``cache``, a folder, they are kept there."""
-    kept = None
-    if cache is not None:
-        name = blake2b("\0".join(paths).encode(), digest_size=8).hexdigest()
-        kept = cache / "levels-1" / f"{name}.parquet"
+    kept = None if cache is None else file_for(paths, cache / "levels-1")
     return remembered(identities(paths), LEVELS, _measure, kept, PORTION)
 
 
@@ -40,7 +36,7 @@ def _levels(path: str) -> tuple[float | None, float | None]:
     if Frames.at(path):
         return None, None
     try:
-        waveform = read_audio(path, read_header(path).sample_rate)
+        waveform, _ = read_samples(path)
     except (AudioError, OSError):
         return None, None
     loudness = max(float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))), LOWEST)

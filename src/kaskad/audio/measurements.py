@@ -1,9 +1,10 @@
 """What was measured of audio files, kept: it is measured anew only where a file has changed."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,12 @@ def identities(paths: Sequence[str] | pl.Series) -> pl.DataFrame:
     with ThreadPoolExecutor(max_workers=8) as pool:
         list(pool.map(look, range(0, table.height, CHUNK)))
     return table.with_columns(size=pl.Series(numbers[:, 0]), modified=pl.Series(numbers[:, 1]))
+
+
+def file_for(paths: Iterable[str], folder: Path) -> Path:
+    """Where ``folder`` keeps what was measured of one list of paths: one that grows has another."""
+    digest = sha256("\0".join(paths).encode()).hexdigest()[:16]
+    return folder / f"{digest}.parquet"
 
 
 def remembered(
