@@ -15,12 +15,12 @@ from kaskad.audio.features import Features, Precomputed
 from kaskad.audio.fingerprints import fingerprints
 from kaskad.audio.frames import Frames, read_signal, read_signal_header
 from kaskad.audio.levels import levels
-from kaskad.callbacks.samples import draw
 from kaskad.data.checks import DataError, check_audio
 from kaskad.data.corpus import Corpus
 from kaskad.data.suspicions import alphabet, suspicions
 from kaskad.reports.description import show_description
 from kaskad.reports.environment import environment
+from kaskad.reports.features_picture import draw_features
 from kaskad.reports.page import render_description
 from kaskad.reports.readable_json import to_json
 from kaskad.text.genders import normalise_gender
@@ -63,7 +63,7 @@ def describe(config: DictConfig) -> dict[str, float]:
         "environment": environment(None),
     }
     (folder / "description.json").write_text(to_json(description), encoding="utf-8")
-    picture = draw(see(sample["path"], features)).numpy()
+    picture = draw_features(see(sample["path"], features)).numpy()
     page = render_description(description, picture)
     (folder / "description.html").write_text(page, encoding="utf-8")
     show_description(description, Console())

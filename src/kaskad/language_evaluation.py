@@ -5,12 +5,12 @@ from typing import Any
 
 import pytorch_lightning as lightning
 from rich.console import Console
-from rich.table import Table
 
 from kaskad.data.texts import TextDataModule
 from kaskad.models.language_model import LanguageModel
 from kaskad.reports.footprint import footprint
 from kaskad.reports.readable_json import to_json
+from kaskad.reports.report import by_corpus
 
 TITLES = {
     "perplexity": "perplexity of a word",
@@ -55,9 +55,7 @@ def measure_and_report(
 def show(report: dict[str, Any], console: Console) -> None:
     """Print the figures of every corpus."""
     corpora = report["corpora"]
-    table = Table(title=report["title"], title_justify="left")
-    for heading in ("", *corpora):
-        table.add_column(heading, justify="right" if heading else "left")
+    table = by_corpus(report)
     for figure, name in TITLES.items():
         values = (part["figures"][figure] for part in corpora.values())
         shown = "{:.2%}" if figure.endswith("rate") else "{:.2f}"

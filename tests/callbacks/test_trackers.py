@@ -20,8 +20,8 @@ from mlflow import MlflowClient
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kaskad.callbacks.mlflow_logger import MLflow
-from kaskad.callbacks.samples import CELL, draw
 from kaskad.callbacks.tracking_uri import ADDRESS
+from kaskad.reports.features_picture import CELL, draw_features
 from kaskad.training import train
 
 TOKEN = "s3cr3tT0ken"
@@ -253,6 +253,6 @@ def test_a_tracker_that_cannot_be_opened_ends_a_run_before_it_trains(
 
 def test_features_are_drawn_from_bottom_to_top_and_loud_is_dark() -> None:
     features = torch.tensor([[0.0, 4.0], [1.0, 2.0], [0.0, 0.0]])
-    picture = draw(features)[::CELL, ::CELL]
-    assert draw(features).shape == (2 * CELL, 3 * CELL)
+    picture = draw_features(features)[::CELL, ::CELL]
+    assert draw_features(features).shape == (2 * CELL, 3 * CELL)
     assert picture.tolist() == [[0.0, 0.5, 1.0], [1.0, 0.75, 1.0]]

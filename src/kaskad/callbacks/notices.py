@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as lightning
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 from kaskad.callbacks.final_figures import FinalFigures
 from kaskad.callbacks.learning_curve import VALIDATION, LearningCurve
@@ -130,17 +131,21 @@ def _figures(trainer: lightning.Trainer) -> list[str]:
     ]
 
 
+def _checkpoint(trainer: lightning.Trainer) -> ModelCheckpoint | None:
+    callback = trainer.checkpoint_callback
+    return callback if isinstance(callback, ModelCheckpoint) else None
+
+
 def _monitor(trainer: lightning.Trainer) -> str:
     """The figure by which a checkpoint is chosen, the loss where none is."""
-    checkpoint = trainer.checkpoint_callback
-    chosen = isinstance(checkpoint, lightning.callbacks.ModelCheckpoint) and checkpoint.monitor
-    return chosen or VALIDATION
+    checkpoint = _checkpoint(trainer)
+    return (checkpoint and checkpoint.monitor) or VALIDATION
 
 
 def _best(trainer: lightning.Trainer) -> list[str]:
     """The best so far of the figure by which a checkpoint is chosen."""
-    checkpoint = trainer.checkpoint_callback
-    if not isinstance(checkpoint, lightning.callbacks.ModelCheckpoint):
+    checkpoint = _checkpoint(trainer)
+    if checkpoint is None:
         return []
     # The checkpoint of this epoch is yet to come.
     figures = [checkpoint.best_model_score, trainer.callback_metrics.get(checkpoint.monitor or "")]

@@ -5,15 +5,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytorch_lightning as lightning
-from torch import Tensor
 
 from kaskad.callbacks.trackers import Exhibition, Tracker
 from kaskad.data.batch import Batch, Collate
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.dataset import SpeechDataset
 from kaskad.models.recogniser import Recogniser
-
-CELL = 2  # pixels, the height and width of one feature
+from kaskad.reports.features_picture import draw_features
 
 
 class Samples(Exhibition):
@@ -66,7 +64,7 @@ class Samples(Exhibition):
             name, rate = f"samples/{index + 1}", recogniser.features.sample_rate
             waveform, picture = (
                 batch.waveforms[index, :samples].cpu(),
-                draw(features[index, :count]),
+                draw_features(features[index, :count]),
             )
             for tracker in trackers:
                 if waveform.ndim == 1:  # and not features that the corpus came with
@@ -86,11 +84,3 @@ def choose(data: SpeechDataModule, count: int) -> Batch:
     dataset = SpeechDataset(name, manifest, data.sample_rate)
     collate = Collate(data.tokenizer, corpus.language, name, corpus.branch)
     return collate([dataset[0, row] for row in rows.tolist()])
-
-
-def draw(features: Tensor) -> Tensor:
-    """Features (frames, bins) -> a picture (height, width), from white to black for the largest."""
-    features = features.float().cpu().T.flip(0)
-    low, high = features.min(), features.max()
-    picture = 1.0 - (features - low) / (high - low).clamp(min=1e-6)
-    return picture.repeat_interleave(CELL, 0).repeat_interleave(CELL, 1)

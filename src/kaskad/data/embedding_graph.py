@@ -27,7 +27,8 @@ class EmbeddingGraph(ByLength):
     random, as it is in the first passage of ``near`` and ``far``, which has no walk yet. All four
     have the same number of batches.
 
-    The walk of each passage but the first is a file in ``folder``, where ``save_walk`` puts it.
+    The walk of each passage but the first is a file in ``folder`` (see ``walk_file``), which the
+    callback ``EmbeddingOrder`` writes.
     """
 
     varies = True

@@ -23,7 +23,7 @@ class ByLength:
     ) -> None:
         self.durations = manifest["duration"].to_numpy()
         self.seed = seed
-        self.ends = self._cut(np.sort(self.durations), batch_seconds, max_utterances)
+        self.ends = self._cut(self.longest(), batch_seconds, max_utterances)
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -31,6 +31,10 @@ class ByLength:
     def plan(self, passage: int) -> list[np.ndarray]:
         """The rows of each batch."""
         return np.split(np.argsort(self.durations, kind="stable"), self.ends[:-1])
+
+    def longest(self) -> np.ndarray:
+        """Ascending durations, none shorter than that in its place in any passage."""
+        return np.sort(self.durations)
 
     def _cut(self, ascending: np.ndarray, batch_seconds: float, max_utterances: int) -> np.ndarray:
         """Where batches end in sorted durations, if each takes as many as fit with padding."""
@@ -59,12 +63,8 @@ class LengthBuckets(ByLength):
         seed: int = 0,
         blur: float = 0.1,
     ) -> None:
-        self.durations = manifest["duration"].to_numpy()
-        self.seed = seed
         self.blur = blur
-        # Blurred, an utterance may take the place of one shorter by that much.
-        longest = np.sort(self.durations[self.longest_draw()]) * (1 + blur)
-        self.ends = self._cut(longest, batch_seconds, max_utterances)
+        super().__init__(manifest, batch_seconds, max_utterances, seed)
 
     def plan(self, passage: int) -> list[np.ndarray]:
         generator = np.random.default_rng((self.seed, passage))
@@ -72,6 +72,10 @@ class LengthBuckets(ByLength):
         blurred = self.durations[rows] * generator.uniform(1, 1 + self.blur, len(rows))
         batches = np.split(rows[np.argsort(blurred, kind="stable")], self.ends[:-1])
         return [batches[index] for index in generator.permutation(len(batches))]
+
+    def longest(self) -> np.ndarray:
+        # Blurred, an utterance may take the place of one shorter by that much.
+        return np.sort(self.durations[self.longest_draw()]) * (1 + self.blur)
 
     def draw(self, generator: np.random.Generator) -> np.ndarray:
         """The rows of a passage: all, each once."""

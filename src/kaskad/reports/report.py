@@ -78,9 +78,7 @@ def find_results(run: Path) -> Path:
 def show_report(report: Mapping[str, Any], console: Console) -> None:
     """Print the figures of every corpus, and example hypotheses beneath their references."""
     corpora = report["corpora"]
-    table = Table(title=report["title"], title_justify="left")
-    for heading in ("", *corpora):
-        table.add_column(heading, justify="right" if heading else "left")
+    table = by_corpus(report)
     for name, title in titles(corpora.values()).items():
         shares = [part["figures"].get(name) for part in corpora.values()]
         table.add_row(title, *("–" if s is None else f"{100 * s:.2f} %" for s in shares))
@@ -105,6 +103,14 @@ def show_report(report: Mapping[str, Any], console: Console) -> None:
         console.print(f"{undecoded} utterances could not be decoded; report.html names them")
     if report["skipped"]:
         console.print(f"{len(report['skipped'])} utterances were skipped; skipped.csv says why")
+
+
+def by_corpus(report: Mapping[str, Any]) -> Table:
+    """A table for the console with a column for each corpus of the report, and no row yet."""
+    table = Table("", title=report["title"], title_justify="left")
+    for name in report["corpora"]:
+        table.add_column(name, justify="right")
+    return table
 
 
 def worst(results: pl.DataFrame) -> pl.DataFrame:
