@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as lightning
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from kaskad import processes
 from kaskad.data.batch import Batch, batches_of
 from kaskad.models.ctc_recogniser import frames_needed
+from kaskad.models.learner import Learner
 from kaskad.models.recogniser import Recogniser, finite_audio
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class NonFinite(lightning.Callback):
         # Utterances of this epoch in all processes of the run, and how many of them are lost; steps
         # in a row without learning.
         self.counts = {"met": 0, "lost": 0, "steps": 0}
-        self._skipped = False
+        self._stepped = False
         self._saving: dict[str, Any] | None = None
 
     def state_dict(self) -> dict[str, Any]:
@@ -82,14 +83,7 @@ class NonFinite(lightning.Callback):
         module: lightning.LightningModule,
         optimizer: torch.optim.Optimizer,
     ) -> None:
-        gradients = [weight.grad for weight in module.parameters() if weight.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients)
-        self._skipped = not norm.isfinite()
-        if self._skipped:
-            optimizer.zero_grad()  # it passes over weights without a gradient
-            log.warning("step %d is skipped: its gradient is not finite", trainer.global_step)
-        else:
-            module.log("training/gradient_norm", norm, on_step=True, on_epoch=True, batch_size=1)
+        self._stepped = True  # not so in each batch, where gradients are accumulated
 
     def on_train_batch_end(
         self,
@@ -99,6 +93,8 @@ class NonFinite(lightning.Callback):
         batch: Batch | Sequence[Batch],
         batch_idx: int,
     ) -> None:
+        skipped = self._stepped and self._note_gradient(trainer, cast(Learner, module))
+        self._stepped = False
         if not isinstance(module, Recogniser):
             return  # text has no utterances to name
         parts = [part for part in batches_of(batch) if len(part)]
@@ -116,11 +112,8 @@ class NonFinite(lightning.Callback):
             if trainer.is_global_zero:
                 self._name(named, trainer)
         if module.met:
-            learnt = module.learnt > 0 and not self._skipped
+            learnt = module.learnt > 0 and not skipped
             self.counts["steps"] = 0 if learnt else self.counts["steps"] + 1
-        skipped = float(self._skipped)
-        module.log("training/skipped_steps", skipped, on_step=False, on_epoch=True, reduce_fx="sum")
-        self._skipped = False
         # The counts, and with them the verdict, are the same in all processes.
         if fault := self._fault(trainer, batch_idx):
             self._stop(trainer, parts, losses, fault)
@@ -133,6 +126,24 @@ class NonFinite(lightning.Callback):
     ) -> None:
         if self._saving is not None:
             checkpoint[KEY] = self._saving
+
+    def _note_gradient(self, trainer: lightning.Trainer, module: Learner) -> bool:
+        """Log its norm; whether it is not finite, and the step was skipped."""
+        skipped = not module.gradient_norm.isfinite()
+        if skipped:
+            log.warning("step %d is skipped: its gradient is not finite", trainer.global_step - 1)
+        else:
+            norm = module.gradient_norm
+            module.log("training/gradient_norm", norm, on_step=True, on_epoch=True, batch_size=1)
+        module.log(
+            "training/skipped_steps",
+            float(skipped),
+            on_step=False,
+            on_epoch=True,
+            reduce_fx="sum",
+            batch_size=1,
+        )
+        return skipped
 
     def _name(self, named: list[UtteranceLoss], trainer: lightning.Trainer) -> None:
         path = self.folder / "non_finite.csv"

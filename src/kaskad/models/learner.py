@@ -5,6 +5,7 @@ from typing import Any
 
 import pytorch_lightning as lightning
 import torch
+from torch import Tensor, nn
 
 from kaskad.models.schedules import Schedule
 from kaskad.text.tokenizer import Tokenizer, difference
@@ -27,6 +28,24 @@ class Learner(lightning.LightningModule):
         self.tokenizer = tokenizer
         self.make_optimizer = optimizer
         self.make_schedule = scheduler
+        # Of the last step, before it was clipped.
+        self.gradient_norm: Tensor = torch.zeros(())
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip gradients by their norm, and keep it; where it is not finite, nothing is learnt."""
+        gradients = [weight.grad for weight in self.parameters() if weight.grad is not None]
+        self.gradient_norm = nn.utils.get_total_norm(gradients)
+        if not self.gradient_norm.isfinite():
+            optimizer.zero_grad()  # it passes over weights without a gradient
+        elif gradient_clip_algorithm == "value":
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_val:
+            nn.utils.clip_grads_with_norm_(self.parameters(), gradient_clip_val, self.gradient_norm)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["labels"] = self.tokenizer.labels
