@@ -6,12 +6,8 @@ Options of train.py say which corpus and which model; without one, it is the def
 data=toloka, whose synthetic stand-in needs no files.
 """
 
-import argparse
-import json
-import logging
 import tempfile
 import time
-import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from itertools import islice
@@ -19,47 +15,31 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import hydra
 import numpy as np
-import pytorch_lightning as lightning
 import torch
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
-from training_speed import CONF, WARM_UP, Stopwatch, machine, train_barely
+from timed_training import (
+    Stopwatch,
+    arguments_of,
+    compose,
+    in_turn,
+    keep,
+    machine,
+    settle,
+    train_barely,
+    untrained,
+)
 
 from kaskad import training
 from kaskad.audio.reading import read_audio
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.models.ctc_recogniser import CTCRecogniser
-from kaskad.reports.environment import environment
 
 CHOICES = ("none", "waveform", "spec", "full")
 REPEATS = 3
-
-
-def compose(folder: Path, augment: str, steps: int, overrides: list[str]) -> DictConfig:
-    """A training of ``steps`` steps after the warm-up, with this choice of augmentation."""
-    steps += WARM_UP
-    settings = {
-        "augment": augment,
-        "hydra.runtime.output_dir": folder,
-        "trainer.max_epochs": 1,
-        "trainer.limit_train_batches": steps,
-        "trainer.limit_val_batches": 0,
-        "trainer.enable_progress_bar": "false",
-        "trainer.enable_model_summary": "false",
-    }
-    settled = [f"{key}={value}" for key, value in settings.items()]
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = hydra.compose("train", [*overrides, *settled], return_hydra_config=True)
-    HydraConfig.instance().set_config(config)
-    with open_dict(config):
-        del config.hydra
-    return config
 
 
 def cost_of_transforms(
@@ -116,24 +96,15 @@ WAYS = {"loading": load_batches, "training": train_barely}
 def measure(
     configs: dict[str, DictConfig], datas: dict[str, SpeechDataModule], rounds: int
 ) -> dict[str, dict[str, list[float]]]:
-    """Audio seconds a second of each way with each choice, which take turns, there and back.
-
-    A round that nobody counts goes before.
-    """
+    """Audio seconds a second of each way with each choice."""
     speeds: dict[str, dict[str, list[float]]] = {way: {c: [] for c in configs} for way in WAYS}
-    untrained: dict[str, CTCRecogniser] = {}
-    for choice, config in configs.items():
-        lightning.seed_everything(config.seed, workers=True, verbose=False)
-        training.fit_tokenizer(config, datas[choice])
-        untrained[choice] = instantiate(config.model)
-        datas[choice].connect(untrained[choice].tokenizer, untrained[choice].frame_count)
-    for turn in track(range(rounds + 1), "Training", console=Console(stderr=True)):
-        for choice in [*configs] if turn % 2 else reversed(configs):
-            for name, way in WAYS.items():
-                torch.manual_seed(0)
-                watch = way(deepcopy(untrained[choice]), datas[choice], configs[choice])
-                if turn > 0:
-                    speeds[name][choice].append(watch.speed)
+    recognisers = {c: untrained(config, datas[c])[0] for c, config in configs.items()}
+    for choice, counts in in_turn(configs, rounds):
+        for name, way in WAYS.items():
+            torch.manual_seed(0)
+            watch = way(deepcopy(recognisers[choice]), datas[choice], configs[choice])
+            if counts:
+                speeds[name][choice].append(watch.speed)
     return speeds
 
 
@@ -164,41 +135,34 @@ def show(costs: dict[str, Any], speeds: dict[str, dict[str, list[float]]], capti
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = arguments_of(__doc__, steps=12, rounds=3)
     parser.add_argument("overrides", nargs="*", help="options of train.py, such as data=an4")
     parser.add_argument("--seconds", type=float, default=60.0, help="of audio, for a transform")
-    parser.add_argument("--steps", type=int, default=12, help="timed steps of each round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, help="of PyTorch (default: its own choice)")
     parser.add_argument("--choices", nargs="+", choices=CHOICES, default=["none", "full"])
-    parser.add_argument("--output", type=Path, help="a JSON file for the figures")
     arguments = parser.parse_args()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    settle(arguments.threads)
     overrides = arguments.overrides
     if not any(override.startswith("data=") for override in overrides):
         overrides = ["data=toloka", *overrides]
+
+    def composed(choice: str) -> DictConfig:
+        return compose(Path(folder), arguments.steps, [*overrides, f"augment={choice}"])
+
     with tempfile.TemporaryDirectory() as folder:
         configs = {
-            choice: compose(Path(folder), choice, arguments.steps, overrides)
-            for choice in dict.fromkeys(["none", *arguments.choices])
+            choice: composed(choice) for choice in dict.fromkeys(["none", *arguments.choices])
         }
         datas = {choice: training.load_data(config) for choice, config in configs.items()}
-        everything = compose(Path(folder), "full", arguments.steps, overrides)
-        costs = cost_of_transforms(everything, datas["none"], arguments.seconds)
+        costs = cost_of_transforms(composed("full"), datas["none"], arguments.seconds)
         speeds = measure(configs, datas, arguments.rounds)
     show(costs, speeds, f"{' '.join(overrides)}; {machine()}")
-    if arguments.output:
-        content = {
-            "environment": environment(0) | {"processor": machine()},
-            "overrides": overrides,
-            "transforms": costs,
-            "audio_seconds_per_second": speeds,
-            "share": {way: {c: share(each, c) for c in each} for way, each in speeds.items()},
-        }
-        arguments.output.write_text(json.dumps(content, ensure_ascii=False, indent=4), "utf-8")
+    figures = {
+        "overrides": overrides,
+        "transforms": costs,
+        "audio_seconds_per_second": speeds,
+        "share": {way: {c: share(each, c) for c in each} for way, each in speeds.items()},
+    }
+    keep(arguments.output, figures)
 
 
 if __name__ == "__main__":

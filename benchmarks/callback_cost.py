@@ -6,33 +6,30 @@ Both train the default model on the same batches of spoken numbers, in turn, fro
 What callbacks do between epochs (checkpoints, samples) falls outside the steps.
 """
 
-import argparse
-import json
-import logging
 import tempfile
-import warnings
 from collections import defaultdict
 from copy import deepcopy
 from pathlib import Path
 from statistics import median
-from typing import Any, cast
+from typing import Any
 
-import pytorch_lightning as lightning
 import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 from pytorch_lightning.profilers import SimpleProfiler
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
-from training_speed import WARM_UP, Stopwatch, compose, machine
-
-from kaskad import training
-from kaskad.callbacks.skipped import SkippedUtterances
-from kaskad.data.datamodule import SpeechDataModule
-from kaskad.models.recogniser import Recogniser
-from kaskad.reports.environment import environment
+from timed_training import (
+    WARM_UP,
+    Stopwatch,
+    arguments_of,
+    compose_default,
+    in_turn,
+    keep,
+    machine,
+    settle,
+    train_with_kaskad,
+    untrained,
+)
 
 AIM = 0.02  # of a step, at most
 STEP_HOOKS = (
@@ -45,49 +42,21 @@ STEP_HOOKS = (
 )
 
 
-def seconds_a_step(
-    recogniser: Recogniser,
-    data: SpeechDataModule,
-    config: DictConfig,
-    profiler: SimpleProfiler | None = None,
-) -> float:
-    """Train for a round; the seconds that its steps took, after the warm-up, on average."""
-    stopwatch = Stopwatch(data.sample_rate)
-    resolved = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    trainer = training.make_trainer(config, resolved, folder, [SkippedUtterances()])
-    trainer.callbacks.append(stopwatch)  # type: ignore[attr-defined]
-    if profiler is not None:
-        trainer.profiler = profiler  # type: ignore[attr-defined]
-    trainer.fit(recogniser, datamodule=data)
-    ends = stopwatch.ends[WARM_UP - 1 :]
-    return (ends[-1] - ends[0]) / (len(ends) - 1)
-
-
 def measure(config: DictConfig, rounds: int) -> dict[str, Any]:
-    """Go ``rounds`` times with all callbacks, with none, and back; then once with a profiler.
-
-    A round that nobody counts goes before: kernels for every shape are made and cached in it.
-    """
-    torch.set_float32_matmul_precision("high")
-    lightning.seed_everything(config.seed, workers=True, verbose=False)
-    data = training.load_data(config)
-    training.fit_tokenizer(config, data)
-    untrained: Recogniser = instantiate(config.model)
-    data.connect(untrained.tokenizer, untrained.alignment_frames)
+    """Go ``rounds`` times with all callbacks, with none, and back; then once with a profiler."""
+    recogniser, data = untrained(config)
     bare = config.copy()
     with open_dict(bare):
         bare.callbacks = {}
     ways = {"default": config, "none": bare}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in track(range(rounds + 1), "Training", console=Console(stderr=True)):
-        for name in [*ways] if turn % 2 else reversed(ways):
-            torch.manual_seed(config.seed)
-            took = seconds_a_step(deepcopy(untrained), data, ways[name])
-            if turn > 0:
-                seconds[name].append(took)
+    for name, counts in in_turn(ways, rounds):
+        torch.manual_seed(config.seed)
+        watch = train_with_kaskad(deepcopy(recogniser), data, ways[name])
+        if counts:
+            seconds[name].append(watch.seconds_a_step)
     profiler = SimpleProfiler()
-    seconds_a_step(deepcopy(untrained), data, config, profiler)
+    train_with_kaskad(deepcopy(recogniser), data, config, profiler)
     ratios = [a / b for a, b in zip(seconds["default"], seconds["none"], strict=True)]
     return {
         "seconds": seconds,
@@ -131,22 +100,12 @@ def show(found: dict[str, Any], machine: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=30, help="timed steps of each round")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, help="of PyTorch (default: its own choice)")
-    parser.add_argument("--output", type=Path, help="a JSON file for the figures")
-    arguments = parser.parse_args()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    arguments = arguments_of(__doc__, steps=30, rounds=5).parse_args()
+    settle(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(compose(Path(folder), arguments.steps), arguments.rounds)
+        found = measure(compose_default(Path(folder), arguments.steps), arguments.rounds)
     show(found, machine())
-    if arguments.output:
-        content = {"environment": environment(0) | {"processor": machine()}, **found}
-        arguments.output.write_text(json.dumps(content, ensure_ascii=False, indent=4), "utf-8")
+    keep(arguments.output, found)
 
 
 if __name__ == "__main__":
