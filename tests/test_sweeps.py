@@ -205,6 +205,20 @@ def test_a_search_for_several_goals_leaves_all_that_no_other_trial_beats(project
     assert set(trials_of(sweep).filter(state="best")["trial"]) == unbeaten
 
 
+def test_cma_es_goes_on_with_its_cloud_where_another_command_left_it(project):
+    search = ["-m", "sweep=optuna", "sweep/sampler=cma_es", "sweep.study=cloud"]
+    search.append("sweep.sampler.n_startup_trials=2")
+    for trials in (9, 18):
+        code, output = run(project, *search, f"sweep.trials={trials}")
+        assert code == 0, output
+    attributes = [trial.system_attrs for trial in study_of(project / "runs/sweeps/cloud").trials]
+    assert len(attributes) == 18
+    generations = [
+        value for each in attributes for name, value in each.items() if "generation" in name
+    ]
+    assert generations == sorted(generations) and len(set(generations)) > 2
+
+
 def test_jobs_side_by_side_and_one_that_dies(project):
     (project / "dying").touch()
     code, output = run(
