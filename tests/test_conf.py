@@ -43,6 +43,9 @@ def test_one_training_step_with(
     if choice == "callbacks=notices":  # to a service that is away
         monkeypatch.setenv("KASKAD_NOTIFY", "json://localhost:9")
         overrides += ["callbacks.notices.attempts=1", "callbacks.notices.patience=1"]
+    if choice == "callbacks=remote":  # to a server that is away
+        monkeypatch.setenv("KASKAD_TELEGRAM_TOKEN", "1:token")
+        overrides += ["callbacks.remote.users=[1]", "callbacks.remote.api=http://localhost:9"]
     if choice in ("trainer=gpu", "trainer=ddp") and not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
     if choice == "trainer=ddp_sim":  # two of them: tests/test_distributed.py

@@ -34,7 +34,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import kaskad.resolvers  # noqa: F401 - registers them
-from kaskad.configuration import ConfigurationError, check, did_you_mean, explain
+from kaskad.configuration import (
+    ConfigurationError,
+    check,
+    did_you_mean,
+    explain,
+    typed_overrides,
+)
 from kaskad.sweeps import JobResult
 
 Figures = Mapping[str, float] | float | None
@@ -153,7 +159,7 @@ def _store_hydra_defaults(header: str, full_error: str) -> None:
 def _run_in_sweep(task: Task, config: DictConfig, groups: list[str]) -> Figures:
     """Run one job; a failure is told at once, kept for the table, and does not end the sweep."""
     run = HydraConfig.get()
-    result = JobResult(run.job.num, _overrides())
+    result = JobResult(run.job.num, typed_overrides())
     try:
         returned = task(config)
         if isinstance(returned, Mapping):
@@ -171,14 +177,9 @@ def _run_in_sweep(task: Task, config: DictConfig, groups: list[str]) -> Figures:
     return returned
 
 
-def _overrides() -> list[str]:
-    """What the command line said, as it was typed: `key=${other}` is not to be resolved here."""
-    return cast(list[str], OmegaConf.to_container(HydraConfig.get().overrides.task))
-
-
 def _refuse_misspelt_groups(groups: list[str]) -> None:
     """Raise where `+experiment=...` would silently become a plain key beside the group's name."""
-    for override in _overrides():
+    for override in typed_overrides():
         name = re.match(r"\+([^+=@.]+)[=@]", override)
         if name and name[1] not in groups:
             for group in get_close_matches(name[1], groups, n=1, cutoff=0.8):

@@ -36,6 +36,16 @@ class ConfigurationError(ValueError):
     """A configuration that no run can begin with; its message has one line for each fault."""
 
 
+def typed_overrides() -> list[str]:
+    """What the command line says."""
+    return as_typed(HydraConfig.get().overrides.task)
+
+
+def as_typed(overrides: ListConfig) -> list[str]:
+    """With ``key=${other}`` as it is: it is not to be resolved before it is in its place."""
+    return [str(override) for override in cast(list[Any], OmegaConf.to_container(overrides))]
+
+
 def check(config: DictConfig, defaults: DictConfig | None = None) -> None:
     """Raise `ConfigurationError` where the configuration cannot work, before anything is built.
 

@@ -11,7 +11,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from kaskad.configuration import ConfigurationError, check, did_you_mean, nearest_first
+from kaskad.configuration import (
+    ConfigurationError,
+    as_typed,
+    check,
+    did_you_mean,
+    nearest_first,
+    typed_overrides,
+)
 from kaskad.models.checkpoints import CheckpointError, find_checkpoint
 from kaskad.reports.page import TITLES
 
@@ -55,7 +62,7 @@ def make_plan(config: DictConfig, folder: Path) -> Plan:
     ``CheckpointError`` where a checkpoint does not: before anything is tested.
     """
     run = HydraConfig.get()
-    overrides = _as_typed(cast(ListConfig, run.overrides.task))
+    overrides = typed_overrides()
     is_resumed = config.resume is not None
     if not is_resumed:
         names = list(config.corpora) or [run.runtime.choices["data"]]
@@ -132,7 +139,7 @@ def _config_for(
         raise ConfigurationError(
             f"settings.{name}={own}: wants a list, as in '+settings.{name}=[\"data.root=/data\"]'"
         )
-    own = _as_typed(own)
+    own = as_typed(own)
     common = [override for override in overrides if _key(override) != "data"]
     for override in common:
         if _key(override).startswith("data.") and len(names) > 1:
@@ -147,11 +154,6 @@ def _config_for(
     except ConfigurationError as error:
         raise ConfigurationError(f"corpus '{name}': {error}") from error
     return config
-
-
-def _as_typed(overrides: ListConfig) -> list[str]:
-    """With ``key=${other}`` as it is: it is not to be resolved here."""
-    return [str(override) for override in cast(list[Any], OmegaConf.to_container(overrides))]
 
 
 def _key(override: str) -> str:

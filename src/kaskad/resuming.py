@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from kaskad.configuration import ConfigurationError
+from kaskad.configuration import ConfigurationError, typed_overrides
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +28,7 @@ MAY_CHANGE = (
     "callbacks.limit_messages.",
     "callbacks.non_finite.",
     "callbacks.notices.",
+    "callbacks.remote.",
     "callbacks.samples.",
     "callbacks.wer_histogram.",
     "disk_reserve",
@@ -148,7 +148,7 @@ def add_environment(folder: Path, made: dict[str, Any]) -> dict[str, Any]:
 def _stated(config: DictConfig) -> Iterator[tuple[str, Any]]:
     """The keys that the command line gives a value, itself or by the choice for a group."""
     parser = OverridesParser.create()
-    for override in map(parser.parse_override, HydraConfig.get().overrides.task):
+    for override in map(parser.parse_override, typed_overrides()):
         key = override.key_or_group.replace("/", ".")
         if key == "resume":
             continue

@@ -1,8 +1,6 @@
 """One line an epoch, for consoles and logs that show no progress bar."""
 
 import logging
-import math
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import pytorch_lightning as lightning
 
 from kaskad import processes
+from kaskad.callbacks.standing import Pace
 from kaskad.data.batch import Batch, batches_of
 
 log = logging.getLogger(__name__)
@@ -42,7 +41,7 @@ class EpochLine(lightning.Callback):
         self._met: Counter[str] = Counter()  # utterances, by their corpus
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        self._began, self._first_step = time.perf_counter(), trainer.global_step
+        self._pace = Pace(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         return {"met": dict(self._met_everywhere())}
@@ -73,7 +72,7 @@ class EpochLine(lightning.Callback):
         module.log_dict({f"training/repeats/{corpus}": times for corpus, times in repeats.items()})
         shown = [*in_words(trainer.callback_metrics)]
         shown += [f"{corpus} {times:.1f} times" for corpus, times in repeats.items()]
-        minutes = self._minutes_left(trainer)
+        minutes = self._pace.minutes_left(trainer.global_step)
         if minutes is not None:
             module.log("training/minutes_left", minutes)
             shown.append(f"{minutes:.1f} minutes left")
@@ -91,14 +90,6 @@ class EpochLine(lightning.Callback):
     def _met_everywhere(self) -> Counter[str]:
         """What all processes of the run have met."""
         return sum(processes.gathered(self._met), Counter())
-
-    def _minutes_left(self, trainer: lightning.Trainer) -> float | None:
-        """As long as the steps to come would take if they were like those of this process."""
-        done = trainer.global_step - self._first_step
-        left = trainer.estimated_stepping_batches - trainer.global_step
-        if done == 0 or not math.isfinite(left):
-            return None
-        return (time.perf_counter() - self._began) / done * left / 60
 
 
 def in_words(figures: Mapping[str, Any]) -> list[str]:

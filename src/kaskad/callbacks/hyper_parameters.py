@@ -7,10 +7,10 @@ from typing import Any
 import pytorch_lightning as lightning
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
 
 from kaskad.callbacks.final_figures import FinalFigures
 from kaskad.callbacks.trackers import Tracker
+from kaskad.configuration import typed_overrides
 
 Setting = str | float | bool | None
 
@@ -51,9 +51,7 @@ def _stated() -> Iterator[tuple[str, Setting]]:
     """Keys and plain values on the command line."""
     if HydraConfig.initialized():
         parser = OverridesParser.create()
-        # Not resolved: an override may hold an interpolation, which leads into the configuration.
-        overrides: Any = OmegaConf.to_container(HydraConfig.get().overrides.task)
-        for override in map(parser.parse_override, overrides):
+        for override in map(parser.parse_override, typed_overrides()):
             value: Any = override.value()
             plain = isinstance(value, int | float | bool)
             yield override.key_or_group, value if plain else str(value)

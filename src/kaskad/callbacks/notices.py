@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as lightning
-from pytorch_lightning.callbacks import ModelCheckpoint
 
 from kaskad.callbacks.final_figures import FinalFigures
-from kaskad.callbacks.learning_curve import VALIDATION, LearningCurve
+from kaskad.callbacks.learning_curve import LearningCurve
 from kaskad.callbacks.non_finite import DivergedError
 from kaskad.callbacks.outbox import Notice, outboxes
+from kaskad.callbacks.standing import Pace, best_so_far, epoch_in_words, monitored
 
 ORDINARY, CRITICAL = "KASKAD_NOTIFY", "KASKAD_NOTIFY_CRITICAL"
 LAST_LINES = 12  # of a traceback
@@ -52,11 +52,9 @@ class Notices(FinalFigures):
                 f"export {ORDINARY}=tgram://<bot token>/<chat>"
             )
         self._told = -math.inf
-        self._began = 0.0
-        self._first_step = 0
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        self._began, self._first_step = time.monotonic(), trainer.global_step
+        self._pace = Pace(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         return {"curve": self.curve.state()} if self.curve else {}
@@ -69,14 +67,13 @@ class Notices(FinalFigures):
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
         if self.curve:
-            self.curve.note(trainer, _monitor(trainer))
+            self.curve.note(trainer, monitored(trainer))
         now = time.monotonic()
         if now - self._told >= self.interval:
             self._told = now
-            total = trainer.max_epochs or -1
-            epoch = f"epoch {trainer.current_epoch + 1}" + (f" of {total}" if total > 0 else "")
-            lines = [*_figures(trainer), *_best(trainer), *self._time_left(trainer)]
-            self._tell(trainer, epoch, lines)
+            lines = [*_figures(trainer), *best_so_far(trainer, trainer.callback_metrics)]
+            lines += self._pace.time_left(trainer.global_step)
+            self._tell(trainer, epoch_in_words(trainer), lines)
 
     def on_report(self, trainer: lightning.Trainer, figures: Mapping[str, float]) -> None:
         lines = [f"{name} {figure:.4g}" for name, figure in figures.items()]
@@ -103,7 +100,7 @@ class Notices(FinalFigures):
     ) -> None:
         if trainer.is_global_zero:
             curve = self.curve if self.curve and self.curve.epochs else None
-            picture = curve.draw(self.prefix, _monitor(trainer)) if curve else None
+            picture = curve.draw(self.prefix, monitored(trainer)) if curve else None
             notice = Notice(f"{self.prefix}: {what}", "\n".join(lines), alarm, picture)
             for outbox in self.ordinary + (self.critical if alarm else []):
                 outbox.put(notice)
@@ -113,14 +110,6 @@ class Notices(FinalFigures):
         for outbox in self.ordinary + self.critical:
             outbox.drain(max(until - time.monotonic(), 0.0))
 
-    def _time_left(self, trainer: lightning.Trainer) -> list[str]:
-        done = trainer.global_step - self._first_step
-        left = trainer.estimated_stepping_batches - trainer.global_step
-        if done == 0 or not math.isfinite(left):
-            return []
-        minutes = (time.monotonic() - self._began) / done * left / 60
-        return [f"{minutes:.1f} minutes left"]
-
 
 def _figures(trainer: lightning.Trainer) -> list[str]:
     """The loss, and what validation found, under the names of the loggers."""
@@ -129,28 +118,3 @@ def _figures(trainer: lightning.Trainer) -> list[str]:
         for name, figure in trainer.callback_metrics.items()
         if name == "training/loss_epoch" or name.startswith("validation/")
     ]
-
-
-def _checkpoint(trainer: lightning.Trainer) -> ModelCheckpoint | None:
-    callback = trainer.checkpoint_callback
-    return callback if isinstance(callback, ModelCheckpoint) else None
-
-
-def _monitor(trainer: lightning.Trainer) -> str:
-    """The figure by which a checkpoint is chosen, the loss where none is."""
-    checkpoint = _checkpoint(trainer)
-    return (checkpoint and checkpoint.monitor) or VALIDATION
-
-
-def _best(trainer: lightning.Trainer) -> list[str]:
-    """The best so far of the figure by which a checkpoint is chosen."""
-    checkpoint = _checkpoint(trainer)
-    if checkpoint is None:
-        return []
-    # The checkpoint of this epoch is yet to come.
-    figures = [checkpoint.best_model_score, trainer.callback_metrics.get(checkpoint.monitor or "")]
-    known = [float(figure) for figure in figures if figure is not None]
-    if not known:
-        return []
-    best = max(known) if checkpoint.mode == "max" else min(known)
-    return [f"best {checkpoint.monitor} so far {best:.4g}"]
