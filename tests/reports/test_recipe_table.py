@@ -49,7 +49,7 @@ def end_sweep(tmp_path):
     """End a sweep of the recipe `short` whose jobs gave RUNS; returns the folder of its project."""
     for folder in ("conf", "experiments", "sweep"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "conf" / "train.yaml").write_text("seed: 0\n")
+    (tmp_path / "conf" / "train.yaml").write_text("seed: 0\ntrainer: {enable_progress_bar: true}\n")
     (tmp_path / "experiments" / "short.yaml").write_text(RECIPE)
     (tmp_path / "experiments" / "short.md").write_text("the table of old")
 
@@ -71,7 +71,14 @@ def end_sweep(tmp_path):
     return end
 
 
-@pytest.mark.parametrize("how", [[], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]])
+@pytest.mark.parametrize(
+    "how",
+    [
+        [],
+        ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
+        ["trainer.enable_progress_bar=false"],
+    ],
+)
 def test_a_recipe_run_as_it_is_renews_its_table(end_sweep, how):
     project = end_sweep(*how)
     for folder in ("sweep", "experiments"):

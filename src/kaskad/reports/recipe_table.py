@@ -17,14 +17,17 @@ from kaskad.configuration import explain
 from kaskad.reports.environment import environment
 from kaskad.sweeps import JobResult, SweepTable, read_results
 
+# What only says how a recipe is run, and changes no figure.
+HOW = r"hydra|trainer\.enable_"
+
 
 class RecipeTable(Callback):
     """Writes ``<name>.md`` and ``.json`` into the folder of a sweep: a row a job, and mean ± std of
     the jobs that differ in the override ``over`` alone.
 
     Both are copied to ``experiments/`` unless the sweep is a trial, that is, unless the command
-    line changes more than how the recipe is run (``hydra/launcher=…``). A sweep with failed jobs
-    writes nothing, nor does a search (``sweep=…``), which has a table of its own.
+    line changes more than how the recipe is run (``hydra/launcher=…``, ``trainer.enable_…``). A
+    sweep with failed jobs writes nothing, nor does a search (``sweep=…``), which has its own table.
 
     ``figures`` maps the figures of a run (``test/wer``) to the heads of their columns; shares are
     shown in percent, other figures (``training/minutes``) as they are. ``harmonic_mean`` gives
@@ -79,7 +82,8 @@ class RecipeTable(Callback):
     def _changes(self, config: DictConfig) -> list[str]:
         """What the command line says beyond the name of the recipe and how to run it."""
         said = config.hydra.overrides
-        settings = [override for override in said.task if override != f"+experiments={self.name}"]
+        name = f"+experiments={self.name}"
+        settings = [o for o in said.task if o != name and not re.match(HOW, o)]
         return settings + [o for o in said.hydra if re.match(r"\W*hydra\W(sweeper|callbacks)", o)]
 
     def _columns(self, result: JobResult) -> dict[str, float]:
@@ -126,8 +130,9 @@ def _began(sweep: Path) -> dict[str, Any]:
 
 
 def _swept(result: JobResult) -> str:
-    """The overrides that tell this job from the others: all but the recipe's name."""
-    return " ".join(o for o in result.overrides if not re.match(r"\+?experiments=|hydra", o))
+    """The overrides that tell this job from the others."""
+    named = rf"\+?experiments=|{HOW}"
+    return " ".join(o for o in result.overrides if not re.match(named, o))
 
 
 def _is_share(name: str) -> bool:
