@@ -94,12 +94,17 @@ def broken(tmp_path: Path, write_tone) -> dict[str, Path]:
 def compose():
     """Compose a configuration as a script does, for a run in a folder of the test's own.
 
-    A training of the tests is judged on the clips that it learnt, unless they say otherwise.
+    A training of the tests is judged on the clips that it learnt, unless they say otherwise, draws
+    nothing on the console, and asks for little room on the disk.
     """
+    training = ("trainer.enable_progress_bar=false", "trainer.enable_model_summary=false")
+    training += ("disk_reserve=0.1",)
 
     def compose_for_run(config_name: str, folder: Path, *overrides: str) -> DictConfig:
-        if config_name == "train" and not any(o.startswith("overlap=") for o in overrides):
-            overrides = ("overlap=none", *overrides)
+        if config_name == "train":
+            overrides = (*training, *overrides)
+            if not any(override.startswith("overlap=") for override in overrides):
+                overrides = ("overlap=none", *overrides)
         with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             config = hydra.compose(
                 config_name,

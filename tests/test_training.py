@@ -24,15 +24,12 @@ SMALL = [
     "data.language=ru",
     "augment=none",
     "trainer.precision=32-true",
-    "trainer.enable_progress_bar=false",
-    "trainer.enable_model_summary=false",
     "trainer.num_sanity_val_steps=0",
     "loader.workers=0",
     "model.encoder.hidden_size=32",
     "model.encoder.layers=1",
     "model.encoder.channels=[8,8]",
     "model.encoder.dropout=0.0",
-    "disk_reserve=0.1",
 ]
 BY_HEART = ["trainer.max_epochs=15", "loader.batch_seconds=4", "optimizer.lr=0.01"]
 

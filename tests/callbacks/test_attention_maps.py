@@ -15,11 +15,8 @@ ONE_STEP = [
     "trainer.max_epochs=1",
     "trainer.limit_train_batches=1",
     "trainer.limit_test_batches=1",
-    "trainer.enable_progress_bar=false",
-    "trainer.enable_model_summary=false",
     "loader.workers=0",
     "loader.batch_seconds=4",
-    "disk_reserve=0.1",
     "model.encoder={hidden_size: 16, layers: 1}",
 ]
 

@@ -21,9 +21,6 @@ SETTINGS = [
     "trainer.limit_val_batches=1",
     "trainer.limit_test_batches=1",
     "trainer.precision=32-true",
-    "trainer.enable_progress_bar=false",
-    "trainer.enable_model_summary=false",
-    "disk_reserve=0.1",
 ]
 TARGET = "++callbacks.hardest_batches._target_=kaskad.callbacks.hardest_batches.HardestBatches"
 

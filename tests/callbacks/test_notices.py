@@ -32,11 +32,8 @@ SMALL = [
     "trainer.max_epochs=2",
     "trainer.limit_train_batches=2",
     "trainer.limit_test_batches=1",
-    "trainer.enable_progress_bar=false",
-    "trainer.enable_model_summary=false",
     "loader.workers=0",
     "loader.batch_seconds=4",
-    "disk_reserve=0.1",
     "model.encoder={hidden_size: 8, layers: 1, channels: [4, 4]}",
 ]
 

@@ -32,11 +32,8 @@ SMALL = [
     "trainer.limit_train_batches=3",
     "trainer.log_every_n_steps=1",
     "trainer.gradient_clip_val=0.001",
-    "trainer.enable_progress_bar=false",
-    "trainer.enable_model_summary=false",
     "loader.workers=0",
     "loader.batch_seconds=4",
-    "disk_reserve=0.1",
     "model.encoder={hidden_size: 8, layers: 1, channels: [4, 4]}",
 ]
 TIMES = {f"training/time/{part}" for part in ("data", "forward", "backward", "rest")}

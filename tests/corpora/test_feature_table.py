@@ -16,11 +16,9 @@ from kaskad.transcription import transcribe_files
 BINS = 5
 STEPS = [
     "trainer.max_epochs=2",
-    "trainer.enable_progress_bar=false",
     "logger=csv",
     "loader.workers=0",
     "loader.batch_seconds=4",
-    "disk_reserve=0.1",
 ]
 
 

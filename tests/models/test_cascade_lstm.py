@@ -115,8 +115,6 @@ def two_corpora(compose, folder: Path, corpus: Path, beside: Path, *overrides: s
         "loader.batch_seconds=6",
         "trainer.precision=32-true",
         "trainer.max_epochs=2",
-        "trainer.enable_progress_bar=false",
-        "disk_reserve=0.1",
         *overrides,
     )
 

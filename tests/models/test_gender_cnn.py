@@ -18,14 +18,11 @@ SMALL = [
     "model.encoder.channels=[8, 8]",
     "model.encoder.dropout=0.0",
     "trainer.precision=32-true",
-    "trainer.enable_progress_bar=false",
-    "trainer.enable_model_summary=false",
     "trainer.num_sanity_val_steps=0",
     "trainer.max_epochs=5",
     "loader.workers=0",
     "loader.batch_seconds=8",
     "optimizer.lr=0.01",
-    "disk_reserve=0.1",
 ]
 
 

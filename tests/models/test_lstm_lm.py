@@ -27,10 +27,7 @@ SMALL = [
     "loader.max_sentences=8",
     "trainer.max_epochs=30",
     "trainer.precision=32-true",
-    "trainer.enable_progress_bar=false",
-    "trainer.enable_model_summary=false",
     "logger=csv",
-    "disk_reserve=0.1",
 ]
 # Said in a circle: each word tells the next.
 CIRCLE = ["один", "два", "три", "четыре", "пять", "шесть", "семь", "восемь"]

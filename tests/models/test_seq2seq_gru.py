@@ -28,13 +28,10 @@ SMALL = [
     "data.language=ru",
     "augment=none",
     "trainer.precision=32-true",
-    "trainer.enable_progress_bar=false",
-    "trainer.enable_model_summary=false",
     "trainer.max_epochs=12",
     "optimizer.lr=0.01",
     "loader.workers=0",
     "loader.batch_seconds=8",
-    "disk_reserve=0.1",
 ]
 
 

@@ -108,10 +108,8 @@ def test_a_run_begins_with_the_weights_of_another(
         f"data.root={tone_corpus}",
         f"init_from={path}",
         "trainer.max_epochs=1",
-        "trainer.enable_progress_bar=false",
         "loader.workers=0",
         "optimizer.lr=1e-12",
-        "disk_reserve=0.1",
     ]
     train(compose("train", tmp_path, *overrides))
     checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)

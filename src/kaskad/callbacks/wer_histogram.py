@@ -16,8 +16,8 @@ class WERHistogram(Exhibition):
     def show(
         self, trainer: lightning.Trainer, recogniser: Recogniser, trackers: list[Tracker]
     ) -> None:
-        if recogniser._judged and recogniser.target == "text":
-            references, hypotheses = zip(*recogniser._judged, strict=True)
+        if recogniser.judged and recogniser.target == "text":
+            references, hypotheses = zip(*recogniser.judged, strict=True)
             counts = count_errors(references, hypotheses, "words")
             errors = counts.select(WORD_ERRORS).to_series().to_numpy()
             rates = np.minimum(errors / np.maximum(counts["words"].to_numpy(), 1), WORST)

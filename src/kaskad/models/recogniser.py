@@ -60,8 +60,8 @@ class Recogniser(Learner):
         # how many utterances all processes met, and learnt from.
         self.utterance_losses: dict[str, Tensor] = {}
         self.met = self.learnt = 0
-        # Of a validation, as far as it is.
-        self._judged: list[tuple[str, str]] = []
+        # Of a validation, as far as it is: references and hypotheses, and losses.
+        self.judged: list[tuple[str, str]] = []
         self._losses: list[float] = []
 
     def setup(self, stage: str) -> None:
@@ -164,12 +164,12 @@ class Recogniser(Learner):
         losses, hypotheses = self.judge(batch)
         self._losses += losses[losses.isfinite()].tolist()
         texts = [hypothesis.text for hypothesis in hypotheses]
-        self._judged += zip(batch.texts, texts, strict=True)
+        self.judged += zip(batch.texts, texts, strict=True)
 
     def on_validation_epoch_end(self) -> None:
-        judged = [*chain(*processes.gathered(self._judged))]
+        judged = [*chain(*processes.gathered(self.judged))]
         losses = [*chain(*processes.gathered(self._losses))]
-        self._judged, self._losses = [], []
+        self.judged, self._losses = [], []
         if losses:
             self.log("validation/loss", sum(losses) / len(losses))
         if judged:

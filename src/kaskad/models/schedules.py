@@ -22,6 +22,8 @@ def one_cycle(
     It begins at ``max_lr / start_divisor`` and ends at that divided by ``end_divisor``.
     Source: Smith, Topin, "Super-Convergence" (2017).
     """
+    if warm_up * total_steps == 1:
+        warm_up = 0.0  # up in a single step is at the top at once, and OneCycleLR divides by zero
     schedule = OneCycleLR(
         optimizer,
         max_lr=max_lr,
