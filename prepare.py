@@ -2,6 +2,7 @@
 
 Or see what a corpus holds, and what is suspicious in it: python prepare.py describe data=fsdd.
 Or hear and see what augmentation does to it: python prepare.py preview data=fsdd.
+Or pack it for network storage: python prepare.py shards data=fsdd output=packed/fsdd.
 Or a language model: python prepare.py data=an4 language_model=words output=an4.arpa.
 Or strip a cascade: python prepare.py prepare_for=ru checkpoint=runs/…/best.ckpt output=ru.ckpt.
 """
@@ -11,7 +12,7 @@ from omegaconf import DictConfig
 from kaskad.commands import command
 
 
-@command("prepare", actions=("prepare", "describe", "preview"))
+@command("prepare", actions=("prepare", "describe", "preview", "shards"))
 def main(config: DictConfig) -> dict[str, float]:
     if config.action == "describe":
         from kaskad.description import describe
@@ -21,6 +22,10 @@ def main(config: DictConfig) -> dict[str, float]:
         from kaskad.previewing import preview
 
         return preview(config)
+    if config.action == "shards":
+        from kaskad.sharding import shard
+
+        return shard(config)
     from kaskad.preparation import prepare
 
     return prepare(config)

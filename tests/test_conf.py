@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from kaskad.configuration import check
+from kaskad.sharding import shard
 from kaskad.training import train
 
 ROOT = Path(__file__).parents[1]
@@ -79,6 +80,11 @@ def test_one_training_step_with(
         overrides += ["overlap.recording=report", "overlap.near_duplicate=report"]
     elif choice == "data=table":
         overrides.append(f"data.root={tone_corpus}")
+    elif choice == "sampler=shards":
+        packed = tmp_path / "packed"
+        of_files = ["data=table", f"data.root={tone_corpus}", f"output={packed}"]
+        shard(compose("prepare", tmp_path, *of_files))
+        overrides += ["data=table", f"data.root={packed}"]
     else:
         overrides += ["data=table", f"data.root={tone_corpus}"]
     if choice == "debug=overfit":  # which validates once in ten epochs

@@ -40,17 +40,12 @@ def prepare(config: DictConfig) -> dict[str, float]:
         return prepare_language_model(config)
     if config.output is not None:
         require_writable(Path(config.output))
-    corpora: dict[str, Corpus] = instantiate(config.data.corpora, _convert_="all")
-    usable, rest = {}, {}
-    for name, corpus in corpora.items():
-        usable[name], rest[name] = check_audio(
-            corpus.load(), min_seconds=config.min_seconds, max_seconds=config.max_seconds
-        )
+    usable, rest = check_corpora(config)
     show_contents(usable, rest, Console())
     if config.output is not None:
         output = Path(config.output)
-        write_manifest(_without_repeats(_together(usable)), output)
-        skipped = _together(rest).select("split", "id", "path", "reason")
+        write_manifest(without_repeats(together(usable)), output)
+        skipped = together(rest).select("split", "id", "path", "reason")
         log.info("wrote %s", output)
         if skipped.height:
             write_table(skipped, output.with_suffix(".skipped.csv"))
@@ -82,6 +77,17 @@ def _size(weights: Mapping[str, torch.Tensor]) -> int:
     return sum(tensor.numel() for tensor in weights.values())
 
 
+def check_corpora(config: DictConfig) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
+    """Make every corpus of ``config.data``: its usable rows by its name, and the others."""
+    corpora: dict[str, Corpus] = instantiate(config.data.corpora, _convert_="all")
+    usable, rest = {}, {}
+    for name, corpus in corpora.items():
+        usable[name], rest[name] = check_audio(
+            corpus.load(), min_seconds=config.min_seconds, max_seconds=config.max_seconds
+        )
+    return usable, rest
+
+
 def show_contents(
     usable: dict[str, pl.DataFrame], rest: dict[str, pl.DataFrame], console: Console
 ) -> None:
@@ -103,14 +109,15 @@ def show_contents(
     console.print(shown)
 
 
-def _together(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
+def together(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """One table of all corpora, whose ``split`` is their name."""
     return pl.concat(
         [table.with_columns(split=pl.lit(name)) for name, table in tables.items()],
         how="diagonal_relaxed",
     )
 
 
-def _without_repeats(table: pl.DataFrame) -> pl.DataFrame:
+def without_repeats(table: pl.DataFrame) -> pl.DataFrame:
     """Leave out, with a word, the utterances that an earlier part already has."""
     is_first = table.select(pl.struct("id", "path").is_first_distinct()).to_series()
     repeats = table.filter(~is_first)

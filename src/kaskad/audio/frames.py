@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from kaskad.audio.reading import AudioError, AudioHeader, read_audio, read_header
+from kaskad.audio.reading import AudioError, AudioHeader, Packed, read_audio, read_header
 
 # What tells the path of frames from one of audio, in Python and in polars.
 PATTERN = r"^(.*\.npy)(?:#(\d+):(\d+))?(?:@(\d+))?$"
@@ -89,9 +89,9 @@ def read_signal_header(path: str | Path) -> AudioHeader:
 
 
 def file_of(path: str) -> str:
-    """The file in which a path lies: of frames, the whole array."""
-    frames = Frames.at(path)
-    return path if frames is None else frames.file
+    """The file in which a path lies: the tar file of recordings, the array of frames."""
+    part = Packed.at(path) or Frames.at(path)
+    return path if part is None else part.file
 
 
 @functools.lru_cache(maxsize=256)

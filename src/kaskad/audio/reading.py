@@ -1,12 +1,22 @@
-"""Audio files in: decoded, mono, at one sample rate, or an error that says what is wrong."""
+"""Audio files in: decoded, mono, at one sample rate, or an error that says what is wrong.
 
+A file may lie in a tar file. Its path then ends in the bytes that it has there, those from 512 on
+that are 31,788: ``train-00003.tar#512+31788``. They are found, and read, at once.
+"""
+
+import io
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import soundfile
 import soxr
+
+# What tells the path of a file in a tar file, in Python and in polars.
+PACKED = r"^(.*\.tar)#(\d+)\+(\d+)$"
 
 
 class AudioError(ValueError):
@@ -24,6 +34,40 @@ class AudioHeader:
     @property
     def seconds(self) -> float:
         return self.samples / self.sample_rate
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A file that lies in the tar file ``file``: its ``size`` bytes from ``offset`` on."""
+
+    file: str
+    offset: int
+    size: int
+
+    @classmethod
+    def at(cls, path: str | Path) -> Self | None:
+        """What a path names; None where that is a file of its own."""
+        found = re.match(PACKED, str(path))
+        return found and cls(found[1], int(found[2]), int(found[3]))
+
+    def __str__(self) -> str:
+        return f"{self.file}#{self.offset}+{self.size}"
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return a file as it is stored; raises ``AudioError`` where it cannot be had whole."""
+    packed = Packed.at(path) or Packed(str(path), 0, -1)
+    try:
+        with open(packed.file, "rb") as file:
+            file.seek(packed.offset)
+            content = file.read(packed.size)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise AudioError("there is no such file") from error
+    except OSError as error:
+        raise AudioError(f"cannot be read: {error.strerror}") from error
+    if len(content) < packed.size:
+        raise AudioError("its tar file breaks off before its end")
+    return content
 
 
 def read_header(path: str | Path) -> AudioHeader:
@@ -61,10 +105,13 @@ def read_samples(path: str | Path) -> tuple[np.ndarray, int]:
 
 
 def _open(path: str | Path) -> soundfile.SoundFile:
-    if not os.path.isfile(path):
+    source: str | io.BytesIO = str(path)
+    if Packed.at(path):
+        source = io.BytesIO(read_bytes(path))
+    elif not os.path.isfile(path):
         raise AudioError("there is no such file")
     try:
-        file = soundfile.SoundFile(str(path))
+        file = soundfile.SoundFile(source)
     except (soundfile.SoundFileError, RuntimeError, TypeError) as error:  # TypeError: a .raw file
         raise AudioError("not an audio file, or a broken one") from error
     if file.frames == 0:
