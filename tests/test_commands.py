@@ -235,16 +235,21 @@ def test_a_sweep_goes_on_after_a_failed_job_and_ends_with_a_table(project):
     told = [line for line in output.splitlines() if line.startswith("the sweeper learns")]
     assert told == [f"the sweeper learns {value}" for value in (None, None, 0.5, None)]
     rows = [re.split(" *│ *", line)[1:-1] for line in output.splitlines() if line[:1] == "│"]
-    assert ["2", "fate=good model.width=2", "0.5", "2", ""] in rows
-    assert any("No space left on device" in row[-1] for row in rows)
+    assert ["2", "fate=good model.width=2", "", "0.5", "2"] in rows
+    assert any("No space left on device" in row[2] for row in rows)
     result = json.loads((project / "sweep" / "2" / "result.json").read_text())
     assert result["figures"] == {"wer": 0.5, "loss": 2.0}
 
 
 def test_a_sweep_without_failures_ends_well(project):
-    code, output, errors = run(project, "-m", "model.width=2,4", "optimised_metric=null")
+    sweep = ["-m", "model.width=2,4", "fate=good", "optimised_metric=loss", "hydra.sweep.dir=sweep"]
+    code, output, errors = run(project, *sweep, COLUMNS="36")
     assert (code, errors) == (0, "")
-    assert "0.25" in output
+    assert "│ 1   │ model.width=4 │ 2    │" in output
+    assert "and 1 more columns: sweep/jobs.csv" in output
+    table = (project / "sweep" / "jobs.csv").read_text().splitlines()
+    assert table[0] == "job,overrides,loss,wer"
+    assert table[1:] == ["0,model.width=2,2.0,0.5", "1,model.width=4,2.0,0.25"]
 
 
 def test_a_metric_to_optimise_that_no_run_returns_is_an_error(project):

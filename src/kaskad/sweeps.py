@@ -2,8 +2,10 @@
 
 import json
 import sys
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from omegaconf import DictConfig
 from kaskad.configuration import ConfigurationError, did_you_mean, nearest_first
 
 RESULT_FILE = "result.json"  # in the folder of each job
+WIDEST = 40  # characters of a column for which the others make room; more is wrapped
 
 
 @dataclass(order=True)
@@ -59,29 +62,50 @@ class SweepTable(Callback):
             sys.exit(1)
 
     def show(self, config: DictConfig, results: Sequence[JobResult]) -> None:
-        """Print the table."""
-        columns = list(dict.fromkeys(name for result in results for name in result.figures))
-        print_table(
-            ["job", "overrides", *columns, "failure"],
-            [
-                [
-                    result.job,
-                    " ".join(result.overrides),
-                    *map(result.figures.get, columns),
-                    result.failure,
-                ]
-                for result in results
-            ],
-        )
+        """Print the table, and leave the whole of it in jobs.csv."""
+        import polars as pl
+
+        if not results:
+            return
+        metric = config.get("optimised_metric")
+        known = dict.fromkeys(name for result in results for name in result.figures)
+        figures = sorted(known, key=lambda name: name != metric)
+        common = set.intersection(*(set(result.overrides) for result in results))
+        failed = any(result.failure for result in results)
+        rows: list[dict[str, Any]] = [
+            {
+                "job": result.job,
+                "overrides": " ".join(o for o in result.overrides if o not in common),
+                **({"failure": result.failure} if failed else {}),
+                **{name: result.figures.get(name) for name in figures},
+            }
+            for result in results
+        ]
+        file = Path(config.hydra.sweep.dir) / "jobs.csv"
+        pl.DataFrame(rows, infer_schema_length=None).write_csv(file)
+        print_table(list(rows[0]), [list(row.values()) for row in rows], file)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table with its figures in four digits."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], file: Path) -> None:
+    """Print a table, its figures in four digits: as many columns as the console has room for.
+
+    ``file`` has them all, and is named where some are missing.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns)
-    for row in rows:
-        cells = (f"{cell:.4g}" if isinstance(cell, float) else cell for cell in row)
-        table.add_row(*("" if cell is None else str(cell) for cell in cells))
-    Console(markup=False, highlight=False).print(table)
+    cells = [[_in_short(cell) for cell in row] for row in rows]
+    console = Console(markup=False, highlight=False)
+    widths = (max(map(len, column)) for column in zip(columns, *cells, strict=True))
+    ends = list(accumulate(min(width, WIDEST) + 3 for width in widths))
+    shown = max(2, bisect_right(ends, console.width - 1))
+    table = Table(*columns[:shown])
+    for row in cells:
+        table.add_row(*row[:shown])
+    console.print(table)
+    if shown < len(columns):
+        console.print(f"and {len(columns) - shown} more columns: {file}")
+
+
+def _in_short(cell: Any) -> str:
+    return "" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell)

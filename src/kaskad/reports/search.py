@@ -32,8 +32,8 @@ class SearchReport(SweepTable):
         try:
             study = optuna.load_study(study_name=config.sweep.study, storage=storage_of(folder))
             table = _table(study, config.sweep.goals, results)
-            print_table(table.columns, table.iter_rows())
             table.write_csv(folder / "trials.csv")
+            print_table(table.columns, table.iter_rows(), folder / "trials.csv")
             if study.best_trials:
                 self._write_recipes(study, config, results, folder)
                 draw_importance(study, config.sweep.goals, folder / "importance.png")
