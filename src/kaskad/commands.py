@@ -16,6 +16,7 @@ import os
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -92,8 +93,10 @@ def command(
             defaults = cast(DictConfig, OmegaConf.load(folder / f"{config_name}.yaml"))
             defaults.pop("optimised_metric", None)  # which null turns off
             check(config, defaults)
-            # Lightning announces at every start what config.yaml says anyway.
+            # Lightning announces at every start what config.yaml says anyway, and warns of itself.
             logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+            for warned in (".*LeafSpec", "Precision .* is not supported by the model summary"):
+                warnings.filterwarnings("ignore", warned)
             return task(config)
 
         @functools.wraps(task)
