@@ -39,6 +39,7 @@ bench: install ## measure speed and memory, each against its baseline in the sam
 	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/manifest_scale.py
 	$(BIN)/python benchmarks/overlap_scale.py
+	$(BIN)/python benchmarks/embedding_graph_scale.py --rows 50000
 	$(BIN)/python benchmarks/augmentation_cost.py
 	$(BIN)/python benchmarks/callback_cost.py
 	$(BIN)/python benchmarks/decoding_speed.py

@@ -23,10 +23,8 @@ ONE_STEP = [
     "trainer.limit_train_batches=1",
     "trainer.limit_val_batches=1",
     "trainer.limit_test_batches=1",
-    "trainer.enable_progress_bar=false",
     "loader.workers=0",
     "loader.batch_seconds=4",
-    "disk_reserve=0.1",
 ]
 # Corpora as other tools lay them out; tests/corpora/ reads one of each.
 FORMATS = ("common_voice", "kaldi", "lhotse", "librispeech", "nemo", "sidecar")

@@ -193,9 +193,10 @@ def test_a_checkpoint_is_never_executed(run: Path, tmp_path: Path) -> None:
 
 def test_a_torn_checkpoint_is_recognised(run: Path, tmp_path: Path) -> None:
     whole = (run / "checkpoints" / "best.ckpt").read_bytes()
-    (tmp_path / "torn.ckpt").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(CheckpointError, match="torn"):
-        load_recogniser(tmp_path / "torn.ckpt")
+    for what_is_left in (whole[: len(whole) // 2], b"torn", b""):
+        (tmp_path / "broken.ckpt").write_bytes(what_is_left)
+        with pytest.raises(CheckpointError, match="torn"):
+            load_recogniser(tmp_path / "broken.ckpt")
 
 
 def test_the_same_seed_gives_the_same_weights(compose, tone_corpus: Path, tmp_path: Path) -> None:

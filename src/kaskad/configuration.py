@@ -38,7 +38,7 @@ class ConfigurationError(ValueError):
 
 def typed_overrides() -> list[str]:
     """What the command line says."""
-    return as_typed(HydraConfig.get().overrides.task)
+    return as_typed(cast(ListConfig, HydraConfig.get().overrides.task))
 
 
 def as_typed(overrides: ListConfig) -> list[str]:

@@ -17,9 +17,10 @@ from kaskad.data.checks import DataError
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.models.checkpoints import find_checkpoint, load_recogniser
 from kaskad.models.recogniser import Recogniser
+from kaskad.nearest import nearest_in_training
 from kaskad.reports.environment import environment
 from kaskad.reports.footprint import footprint
-from kaskad.reports.report import describe, judge, show_report, write_report
+from kaskad.reports.report import describe, judge, show_report, worst, write_report
 
 PARTS = "heard"  # in the folder of a report, until that is written
 
@@ -53,8 +54,8 @@ def report_on(
         target=recogniser.target,
     )
     recogniser.phone_errors = config.phone_errors
-    data.load("test")
-    data.connect(recogniser.tokenizer)
+    data.load(*(["train"] if config.nearest else []), "test")
+    data.connect(recogniser.tokenizer, recogniser.alignment_frames)
     trainer = instantiate(
         config.trainer,
         callbacks=[SkippedUtterances()],
@@ -69,9 +70,8 @@ def report_on(
     results = TestResults(folder / PARTS, config.save_every)
     if not go_on:
         results.forget()
-    return _report(
-        trainer, recogniser, data, results, folder, f"{trained['task']} on {name}", origin
-    )
+    title = f"{trained['task']} on {name}"
+    return _report(trainer, recogniser, data, results, folder, title, origin, config.nearest)
 
 
 def has_report(folder: Path) -> bool:
@@ -86,16 +86,18 @@ def test_and_report(
     folder: Path,
     title: str,
     origin: dict[str, Any],
+    nearest: int = 0,
 ) -> dict[str, float]:
     """Run the test, write the report into ``folder``, show it, and return its figures.
 
     ``origin`` is what the report says of where the model comes from, its ``environment`` at least.
+    So many of the ``nearest`` training utterances are shown beside each of the worst.
     A figure bears the name of its corpus: ``test/wer``. Raises ``DataError``, once the report is
     written, if nothing of a corpus could be read.
     """
     results = TestResults(folder / PARTS)
     results.forget()  # of a test with other weights
-    return show_figures(_report(trainer, recogniser, data, results, folder, title, origin))
+    return show_figures(_report(trainer, recogniser, data, results, folder, title, origin, nearest))
 
 
 def show_figures(report: dict[str, Any]) -> dict[str, float]:
@@ -118,6 +120,7 @@ def _report(
     folder: Path,
     title: str,
     origin: dict[str, Any],
+    nearest: int,
 ) -> dict[str, Any]:
     """Test what ``results`` does not have yet, and write the report on all."""
     _test(trainer, recogniser, data, results)
@@ -133,6 +136,10 @@ def _report(
         for name, table in tables.items()
     }
     judged = {name: judge(table, scores[name]) for name, table in tables.items()}
+    close = {}
+    if nearest:
+        bad = {name: worst(table) for name, table in judged.items()}
+        close = nearest_in_training(trainer, recogniser, data, bad, nearest, folder)
     lost = dict(data.skipped["corpus"].value_counts().iter_rows())
     report = {
         "title": title,
@@ -141,7 +148,7 @@ def _report(
         **origin,
         "corpora": {
             name: {
-                **describe(table, scores[name], results.seconds(name)),
+                **describe(table, scores[name], results.seconds(name), close.get(name)),
                 "skipped": lost.get(name, 0),
             }
             for name, table in judged.items()

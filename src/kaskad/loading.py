@@ -47,7 +47,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"{path}: holds more than weights and plain values, or is no checkpoint; "
             "nothing of it was executed"
         ) from error
-    except (RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # a reader of torn bytes may fail in any way
         raise CheckpointError(f"{path}: torn or no checkpoint: {error}") from error
     if not isinstance(checkpoint, dict) or not {"config", "state_dict"} <= checkpoint.keys():
         raise CheckpointError(f"{path}: not a checkpoint of train.py: it has no config and weights")

@@ -35,6 +35,7 @@ MAY_CHANGE = (
     "loader.cache",
     "loader.workers",
     "logger.wandb.mode",
+    "nearest",
     "optimised_metric",
     "trainer.accelerator",
     "trainer.devices",

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -131,7 +132,8 @@ def plan_recogniser(
         _write_json(folder / "environment.json", made)
     data.connect(recogniser.tokenizer, recogniser.alignment_frames)
     said = {"overlap": overlap}
-    return Plan(recogniser, data, test_and_report, lambda: [SkippedUtterances()], said)
+    test = partial(test_and_report, nearest=config.nearest)
+    return Plan(recogniser, data, test, lambda: [SkippedUtterances()], said)
 
 
 def plan_language_model(config: DictConfig) -> Plan:

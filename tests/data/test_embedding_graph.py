@@ -6,7 +6,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kaskad.data.embedding_graph import EmbeddingGraph, make_graph, walk_file, walk_through
+from kaskad.data.embedding_graph import (
+    EmbeddingGraph,
+    look_up,
+    make_graph,
+    met_rows,
+    open_graph,
+    walk_file,
+    walk_through,
+)
 
 DRAW = np.random.default_rng(0)
 DURATIONS = DRAW.lognormal(1.0, 0.6, size=600)
@@ -33,6 +41,30 @@ def test_the_walk_visits_all_and_seldom_leaves_its_kind(folder: Path) -> None:
     walk = np.load(walk_file(folder, 1))
     assert sorted(walk.tolist()) == [*range(590)]
     assert np.mean(KINDS[walk[1:]] != KINDS[walk[:-1]]) < 0.1
+
+
+def test_what_is_looked_up_is_the_nearest(folder: Path) -> None:
+    graph = open_graph(folder / "graph.usearch")
+    rows, similarities = look_up(graph, EMBEDDINGS[595:], 3)
+    whole = EMBEDDINGS.astype(np.float64)
+    whole /= np.linalg.norm(whole, axis=1, keepdims=True)
+    cosines = whole[595:] @ whole[:590].T
+    assert np.array_equal(rows, np.argsort(-cosines, axis=1)[:, :3])
+    assert similarities == pytest.approx(-np.sort(-cosines, axis=1)[:, :3], abs=1e-3)
+    alone, _ = look_up(graph, EMBEDDINGS[599:], 3)
+    assert np.array_equal(alone, rows[-1:])
+
+
+def test_a_graph_may_be_of_one(tmp_path: Path) -> None:
+    graph = make_graph(EMBEDDINGS, np.array([7]), tmp_path / "graph.usearch")
+    assert look_up(graph, EMBEDDINGS[7:8], 3)[0].tolist() == [[7]]
+    assert walk_through(graph, EMBEDDINGS, np.array([7]), seed=0).tolist() == [7]
+
+
+def test_what_was_not_met_has_no_row() -> None:
+    embeddings = EMBEDDINGS[:5].copy()
+    embeddings[1], embeddings[3, 2] = 0.0, np.nan
+    assert met_rows(embeddings).tolist() == [0, 2, 4]
 
 
 @pytest.mark.parametrize("along", ["near", "far", "length", "random"])

@@ -6,18 +6,23 @@ from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as lightning
-from torch import Tensor
-from torch.utils.hooks import RemovableHandle
 
 from kaskad import processes
-from kaskad.audio.features import padding_mask
 from kaskad.data.batch import Batch
 from kaskad.data.checks import DataError
 from kaskad.data.datamodule import training_loaders
 from kaskad.data.dataset import SpeechDataset
-from kaskad.data.embedding_graph import EmbeddingGraph, make_graph, walk_file, walk_through
+from kaskad.data.embedding_graph import (
+    EmbeddingGraph,
+    make_graph,
+    met_rows,
+    open_embeddings,
+    walk_file,
+    walk_through,
+)
 from kaskad.data.interleaving import Steps
 from kaskad.models.ctc_recogniser import CTCRecogniser
+from kaskad.models.embeddings import EmbeddingHook
 
 log = logging.getLogger(__name__)
 
@@ -28,16 +33,15 @@ class EmbeddingOrder(lightning.Callback):
 
     Embeddings (float16, memory-mapped), their graph and the walks are files in the folder of the
     sampler, new ones for each epoch: an interrupted run goes on with them. Those of epochs to which
-    nothing leads back any more are deleted. Raises ``DataError`` with a second corpus that trains,
-    or several processes.
+    no checkpoint leads back any more are deleted. Raises ``DataError`` with a second corpus that
+    trains, or several processes.
     """
 
     def __init__(self) -> None:
         self._order: EmbeddingGraph | None = None
-        self._encoded: tuple[Tensor, Tensor] | None = None
+        self._hook: EmbeddingHook | None = None
         self._rows: dict[str, int] = {}
-        self._embeddings = np.zeros((0, 0), dtype=np.float16)
-        self._hook: RemovableHandle | None = None
+        self._embeddings: np.memmap
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         loaders = training_loaders(trainer)
@@ -52,7 +56,7 @@ class EmbeddingOrder(lightning.Callback):
         self._order = cast(EmbeddingGraph, orders[0])
         ids = cast(SpeechDataset, loaders[0].dataset).ids
         self._rows = {id_: row for row, id_ in enumerate(ids)}
-        self._hook = module.encoder.register_forward_hook(self._keep)
+        self._hook = EmbeddingHook(module.encoder)
         self._open(trainer.current_epoch, module.encoder.dim)
 
     def on_train_epoch_start(
@@ -69,13 +73,19 @@ class EmbeddingOrder(lightning.Callback):
         batch: Batch,
         batch_idx: int,
     ) -> None:
-        if self._order is not None and self._encoded is not None and len(batch):
-            encoded, lengths = self._encoded
-            outside = padding_mask(lengths, encoded.shape[1])[:, :, None]
-            means = encoded.masked_fill(outside, 0.0).sum(1) / lengths[:, None]
+        means = self._hook.take() if self._hook is not None else None
+        if means is not None and len(batch):
             rows = [self._rows[id_] for id_ in batch.ids]
             self._embeddings[rows] = means.float().cpu().numpy()
-        self._encoded = None
+
+    def on_save_checkpoint(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        checkpoint: dict[str, Any],
+    ) -> None:
+        if self._order is not None:
+            self._embeddings.flush()  # with them on the disk, too, it goes on after a power cut
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
@@ -83,19 +93,17 @@ class EmbeddingOrder(lightning.Callback):
         if self._order is None:
             return
         epoch, folder = trainer.current_epoch, self._order.folder
-        # Zeros are what was not met, or could not be read: these come in any order.
-        met = np.flatnonzero(
-            self._embeddings.any(axis=1) & np.isfinite(self._embeddings).all(axis=1)
-        )
+        met = met_rows(self._embeddings)
         if self._order.along in ("near", "far") and len(met):
             graph = make_graph(self._embeddings, met, folder / f"graph-{epoch}.usearch")
             walk = walk_through(graph, self._embeddings, met, self._order.seed)
             np.save(walk_file(folder, epoch + 1), walk)
             log.info("the next epoch walks through the embeddings of %d utterances", len(met))
+        # Until the next epoch has a checkpoint, the one before the last may be of epoch - 1.
         for old in (
-            self._embeddings_file(epoch - 1),
+            self._embeddings_file(epoch - 2),
             folder / f"graph-{epoch - 1}.usearch",
-            walk_file(folder, epoch - 1),
+            walk_file(folder, epoch - 2),
         ):
             old.unlink(missing_ok=True)
 
@@ -104,18 +112,9 @@ class EmbeddingOrder(lightning.Callback):
             self._hook.remove()
         self._order = self._hook = None
 
-    def _keep(self, encoder: Any, inputs: Any, outputs: tuple[Tensor, Tensor]) -> None:
-        encoded, lengths = outputs
-        self._encoded = encoded.detach(), lengths
-
     def _open(self, epoch: int, dim: int) -> None:
         """The embeddings of this epoch; of one that was interrupted, as far as they go."""
-        file = self._embeddings_file(epoch)
-        shape = len(self._rows), dim
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=shape).flush()
-        self._embeddings = np.lib.format.open_memmap(file, mode="r+")
+        self._embeddings = open_embeddings(self._embeddings_file(epoch), (len(self._rows), dim))
 
     def _embeddings_file(self, epoch: int) -> Path:
         assert self._order is not None

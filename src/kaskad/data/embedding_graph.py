@@ -3,6 +3,7 @@
 That order matters is a hypothesis: experiments/data_order.yaml is to test it.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
@@ -94,9 +95,28 @@ def walk_file(folder: Path, passage: int) -> Path:
     return folder / f"walk-{passage}.npy"
 
 
+def open_embeddings(file: Path, shape: tuple[int, int]) -> np.memmap:
+    """The embeddings (utterances, dim) in a file, float16, mapped into memory: zeros until they are
+    set. Those of a pass that was interrupted are there as far as it came.
+    """
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = _unfinished(file)
+        np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float16, shape=shape).flush()
+        unfinished.replace(file)
+    return np.lib.format.open_memmap(file, mode="r+")
+
+
+def met_rows(embeddings: np.ndarray) -> np.ndarray:
+    """The rows that have an embedding: zeros are what was not met, or could not be read."""
+    portions = np.array_split(embeddings, -(-len(embeddings) // PORTION))
+    sound = [part.any(axis=1) & np.isfinite(part).all(axis=1) for part in portions]
+    return np.flatnonzero(np.concatenate(sound))
+
+
 def make_graph(embeddings: np.ndarray, rows: np.ndarray, file: Path) -> Index:
-    """Put the ``embeddings`` (utterances, dim) of ``rows`` into an HNSW graph in ``file``; returns
-    a view of that, which takes no more memory than what is looked at.
+    """Put the ``embeddings`` (utterances, dim) of ``rows`` into an HNSW graph in ``file``, which is
+    there once it is whole; returns it as ``open_graph`` does.
 
     Source: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using
     Hierarchical Navigable Small World graphs" (2018).
@@ -105,10 +125,30 @@ def make_graph(embeddings: np.ndarray, rows: np.ndarray, file: Path) -> Index:
     for portion in np.array_split(rows, -(-len(rows) // PORTION)):
         # In one thread: the graph is the same whenever it is made.
         graph.add(portion.astype(np.uint64), embeddings[portion].astype(np.float32), threads=1)
-    graph.save(str(file))
+    unfinished = _unfinished(file)
+    graph.save(str(unfinished))
+    unfinished.replace(file)
+    return open_graph(file)
+
+
+def open_graph(file: Path) -> Index:
+    """A view of the graph in ``file``, which takes no more memory than what is looked at."""
     view = Index.restore(str(file), view=True)
     assert view is not None
     return view
+
+
+def look_up(graph: Index, embeddings: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ``count`` rows that are nearest to each of ``embeddings`` (utterances, dim), the nearest
+    first, and how similar they are, the cosine: two arrays (utterances, count), narrower where the
+    graph has fewer rows. Row -1 is one to which the graph does not lead.
+    """
+    found = graph.search(embeddings.astype(np.float32), min(count, len(graph)))
+    # Of a single one, usearch gives the row alone, as long as it is.
+    counts = found.counts if isinstance(found, BatchMatches) else np.array([len(found)])
+    keys, distances = np.atleast_2d(found.keys), np.atleast_2d(found.distances)
+    is_found = np.arange(keys.shape[1]) < counts.astype(np.int64)[:, None]
+    return np.where(is_found, keys.astype(np.int64), -1), 1.0 - distances
 
 
 def walk_through(
@@ -117,27 +157,29 @@ def walk_through(
     """All ``rows`` in an order that goes on, from each, to the nearest not yet visited of its
     ``neighbours``; and where there is none, to any row.
     """
-    portions = np.array_split(rows, -(-len(rows) // PORTION))
-    nearest = np.concatenate([_nearest(graph, embeddings, p, neighbours) for p in portions])
-    line_of = np.full(len(embeddings), -1)
+    # Itself first; int32, for at a million utterances this is most of what a walk takes.
+    nearest = np.empty((len(rows), min(neighbours + 1, len(graph))), dtype=np.int32)
+    for start in range(0, len(rows), PORTION):
+        part = rows[start : start + PORTION]
+        found, _ = look_up(graph, embeddings[part], nearest.shape[1])
+        nearest[start : start + PORTION] = np.where(found < 0, part[:, None], found)
+    line_of = np.full(len(embeddings), -1, dtype=np.int32)
     line_of[rows] = np.arange(len(rows))
     visited = np.zeros(len(embeddings), dtype=bool)
-    walk = []
-    for start in np.random.default_rng(seed).permutation(rows):
-        row = int(start)
-        while row >= 0 and not visited[row]:
-            visited[row] = True
-            walk.append(row)
-            fresh = nearest[line_of[row]]
-            fresh = fresh[~visited[fresh]]
-            row = int(fresh[0]) if len(fresh) else -1
-    return np.array(walk, dtype=np.int64)
+
+    def steps() -> Iterator[int]:
+        for start in np.random.default_rng(seed).permutation(rows):
+            row = int(start)
+            while row >= 0 and not visited[row]:
+                visited[row] = True
+                yield row
+                fresh = nearest[line_of[row]]
+                fresh = fresh[~visited[fresh]]
+                row = int(fresh[0]) if len(fresh) else -1
+
+    return np.fromiter(steps(), dtype=np.int64, count=len(rows))
 
 
-def _nearest(graph: Index, embeddings: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
-    """The nearest ``count`` of each of ``rows``, itself first; where the graph leads to fewer, the
-    row itself in place of those."""
-    found = graph.search(embeddings[rows].astype(np.float32), min(count + 1, len(graph)))
-    assert isinstance(found, BatchMatches)
-    keys, counts = found.keys.astype(np.int64), found.counts.astype(np.int64)
-    return np.where(np.arange(keys.shape[1]) < counts[:, None], keys, rows[:, None])
+def _unfinished(file: Path) -> Path:
+    """Where a file is written before it is put in its place."""
+    return file.with_name(f"{file.name}.{os.getpid()}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 import numpy as np
+import polars as pl
 
 from kaskad.metrics.alignment import align
 from kaskad.reports.clips import Clips
@@ -34,10 +35,21 @@ def titles(corpora: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def render_report(report: Mapping[str, Any]) -> str:
-    """The page of a test; audio of the worst utterances is read from their paths."""
-    clips = Clips()
+    """The page of a test; audio of the worst utterances is read from their paths, and so is that
+    of the training utterances that are nearest to them."""
+    clips, clips_of_training = Clips(), Clips()
     worst = {
-        name: [{**row, **clips.embed(row.get("path"))} for row in part["worst"]]
+        name: [
+            {
+                **row,
+                **clips.embed(row.get("path")),
+                "nearest": [
+                    {**other, **clips_of_training.embed(other["train_path"])}
+                    for other in _nearest(part, row["id"])
+                ],
+            }
+            for row in part["worst"]
+        ]
         for name, part in report["corpora"].items()
     }
     return _render("report.html", report=report, worst=worst)
@@ -70,6 +82,12 @@ def _render(template: str, **content: Any) -> str:
     environment.filters["percent"] = _percent
     environment.globals.update(titles=titles, align=_align)
     return environment.get_template(template).render(**content)
+
+
+def _nearest(part: Mapping[str, Any], utterance: str) -> list[dict[str, Any]]:
+    """The training utterances nearest to one that was tested; none where they were not sought."""
+    table = part["tables"].get("nearest")
+    return [] if table is None else table.filter(pl.col("id") == utterance).to_dicts()
 
 
 def _percent(share: float | None, digits: int = 2) -> str:

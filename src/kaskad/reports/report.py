@@ -27,9 +27,15 @@ def judge(results: pl.DataFrame, scores: Scores) -> pl.DataFrame:
     return results.drop(scores.table.columns, strict=False).hstack(scores.table)
 
 
-def describe(results: pl.DataFrame, scores: Scores, seconds: float) -> dict[str, Any]:
+def describe(
+    results: pl.DataFrame, scores: Scores, seconds: float, nearest: pl.DataFrame | None = None
+) -> dict[str, Any]:
     """What is said of one corpus. ``results`` is what ``judge`` gives, with id and duration (s);
-    ``seconds`` is what recognising it took."""
+    ``seconds`` is what recognising it took; ``nearest`` of training to the worst, where that was
+    looked for, is what ``nearest_in_training`` gives."""
+    tables = break_down(results, scores)
+    if nearest is not None:
+        tables["nearest"] = nearest
     figures = scores.figures() if scores.utterances else {}
     audio = float(results["duration"].sum())
     return {
@@ -41,8 +47,7 @@ def describe(results: pl.DataFrame, scores: Scores, seconds: float) -> dict[str,
         "audio_seconds_per_second": round(audio / max(seconds, 1e-9), 1),
         "real_time_factor": round(seconds / max(audio, 1e-9), 4),
         "tables": {
-            name: table.with_columns(selectors.float().round(6))
-            for name, table in break_down(results, scores).items()
+            name: table.with_columns(selectors.float().round(6)) for name, table in tables.items()
         },
         "examples": _rows(results.sample(min(EXAMPLES, results.height), seed=0)),
         "worst": _rows(worst(results)),
