@@ -249,7 +249,8 @@ def test_a_sweep_without_failures_ends_well(project):
     assert "and 1 more columns: sweep/jobs.csv" in output
     table = (project / "sweep" / "jobs.csv").read_text().splitlines()
     assert table[0] == "job,overrides,loss,wer"
-    assert table[1:] == ["0,model.width=2,2.0,0.5", "1,model.width=4,2.0,0.25"]
+    rest = "fate=good optimised_metric=loss"
+    assert table[1:] == [f"0,model.width=2 {rest},2.0,0.5", f"1,model.width=4 {rest},2.0,0.25"]
 
 
 def test_a_metric_to_optimise_that_no_run_returns_is_an_error(project):

@@ -107,7 +107,25 @@ def test_one_that_is_wrong_has_its_nearest(make_checkpoint, test, tone_corpus, t
 def test_nothing_is_looked_for_unless_asked(make_checkpoint, test) -> None:
     folder = test("run", make_checkpoint(0, SMALL))
     assert not (folder / "tables" / "nearest.csv").exists()
-    assert "nearest in training" not in (folder / "report.html").read_text()
+    assert "nearest in the training part" not in (folder / "report.html").read_text()
+
+
+def test_a_full_disk_costs_the_nearest_and_no_report(
+    make_checkpoint, test, monkeypatch, caplog
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("kaskad.nearest.make_graph", full)
+    folder = test("run", make_checkpoint(0, SMALL), "nearest=2")
+    assert (folder / "report.html").exists()
+    assert not (folder / "tables" / "nearest.csv").exists()
+    assert "nearest=2: left out: [Errno 28] No space left on device" in caplog.text
+
+
+def test_fewer_than_none_are_refused(make_checkpoint, test) -> None:
+    with pytest.raises(ValueError, match="nearest=-1"):
+        test("run", make_checkpoint(0, SMALL), "nearest=-1")
 
 
 def test_training_is_heard_once_for_each_net(make_checkpoint, test, monkeypatch) -> None:
@@ -115,7 +133,7 @@ def test_training_is_heard_once_for_each_net(make_checkpoint, test, monkeypatch)
 
     def counted(recogniser, batch):
         if len(heard) == most:
-            raise RuntimeError("power cut")
+            raise KeyboardInterrupt
         heard.extend(batch.ids)
         return posteriors(recogniser, batch)
 
@@ -125,7 +143,7 @@ def test_training_is_heard_once_for_each_net(make_checkpoint, test, monkeypatch)
         return len(heard)
 
     monkeypatch.setattr(CTCRecogniser, "posteriors", counted)  # the test itself goes without it
-    with pytest.raises(RuntimeError, match="power cut"):
+    with pytest.raises(KeyboardInterrupt):
         hears("cut", 0)
     most = 1_000
     assert hears("first", 0) == 64 - 20 + 8  # and the worst of the test

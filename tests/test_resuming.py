@@ -227,7 +227,9 @@ def test_a_torn_checkpoint_is_recognised_and_the_one_before_taken(
         train(compose("train", folder, f"resume={folder}"))
 
 
-def test_what_may_change_does_and_another_run_is_refused(stopped, compose) -> None:
+def test_what_may_change_does_and_another_run_is_refused(
+    stopped, compose, monkeypatch, caplog
+) -> None:
     folder, corpus = stopped
     resume = f"resume={folder}"
     for overrides, told in (
@@ -243,7 +245,11 @@ def test_what_may_change_does_and_another_run_is_refused(stopped, compose) -> No
     with pytest.raises(DataError, match="not the one that this run began with"):
         train(compose("train", folder, resume))
     (corpus / "manifest.csv").write_text(manifest)
-    train(compose("train", folder, resume, "loader.workers=0", "seed=0"))
+    caplog.set_level("INFO")
+    monkeypatch.setenv("KASKAD_NOTIFY", "json://localhost:9")  # to a service that is away
+    notices = ["callbacks=notices", "callbacks.notices.attempts=1", "callbacks.notices.patience=1"]
+    train(compose("train", folder, resume, "loader.workers=0", "seed=0", *notices))
+    assert "callbacks.notices.prefix is ${task} from here on" in caplog.text
     (folder / "report.json").unlink()
     train(compose("train", folder, resume))  # what is left to do is the test
     assert json.loads((folder / "report.json").read_text())["training"]["steps"] == STEPS

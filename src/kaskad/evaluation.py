@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import pytorch_lightning as lightning
@@ -16,8 +16,9 @@ from kaskad.callbacks.skipped import SkippedUtterances
 from kaskad.data.checks import DataError
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.models.checkpoints import find_checkpoint, load_recogniser
+from kaskad.models.ctc_recogniser import CTCRecogniser
 from kaskad.models.recogniser import Recogniser
-from kaskad.nearest import nearest_in_training
+from kaskad.nearest import can_be_sought, nearest_in_training
 from kaskad.reports.environment import environment
 from kaskad.reports.footprint import footprint
 from kaskad.reports.report import describe, judge, show_report, worst, write_report
@@ -54,8 +55,9 @@ def report_on(
         target=recogniser.target,
     )
     recogniser.phone_errors = config.phone_errors
-    data.load(*(["train"] if config.nearest else []), "test")
-    data.connect(recogniser.tokenizer, recogniser.alignment_frames)
+    nearest = config.nearest if can_be_sought(recogniser, config.nearest) else 0
+    data.load(*(["train"] if nearest else []), "test")
+    data.connect(recogniser.tokenizer)
     trainer = instantiate(
         config.trainer,
         callbacks=[SkippedUtterances()],
@@ -71,7 +73,7 @@ def report_on(
     if not go_on:
         results.forget()
     title = f"{trained['task']} on {name}"
-    return _report(trainer, recogniser, data, results, folder, title, origin, config.nearest)
+    return _report(trainer, recogniser, data, results, folder, title, origin, nearest)
 
 
 def has_report(folder: Path) -> bool:
@@ -139,7 +141,9 @@ def _report(
     close = {}
     if nearest:
         bad = {name: worst(table) for name, table in judged.items()}
-        close = nearest_in_training(trainer, recogniser, data, bad, nearest, folder)
+        close = nearest_in_training(
+            trainer, cast(CTCRecogniser, recogniser), data, bad, nearest, folder
+        )
     lost = dict(data.skipped["corpus"].value_counts().iter_rows())
     report = {
         "title": title,

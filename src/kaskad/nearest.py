@@ -34,7 +34,7 @@ TOLD = ("corpus", "id", "text", "speaker", "path")
 
 def nearest_in_training(
     trainer: lightning.Trainer,
-    recogniser: Recogniser,
+    recogniser: CTCRecogniser,
     data: SpeechDataModule,
     tested: Mapping[str, pl.DataFrame],
     count: int,
@@ -46,15 +46,37 @@ def nearest_in_training(
 
     An embedding is the mean over time of the encoder's output. Those of the training corpora, as an
     HNSW graph, are kept in the cache of ``data`` (without one, in ``folder``) for these weights and
-    these recordings. Where there are none to be had, a warning says why, and the result is empty.
+    these recordings. Where there are none to be had, or no room for them, a warning says why, and
+    the result is empty: the report is worth more.
     """
-    if not isinstance(recogniser, CTCRecogniser):
+    try:
+        listener = _Listener(trainer, recogniser, data)
+        return _nearest_by_corpus(listener, tested, count, folder)
+    except (OSError, RuntimeError) as error:
+        log.warning("nearest=%d: left out: %s", count, error)
+        return {}
+
+
+def can_be_sought(recogniser: Recogniser, count: int) -> bool:
+    """Whether ``count`` nearest utterances are wanted, and such a model has embeddings.
+
+    Raises ``ValueError`` for a negative one.
+    """
+    if count < 0:
+        raise ValueError(f"nearest={count}: it is a number of training utterances, 0 for none")
+    if count and not isinstance(recogniser, CTCRecogniser):
         kind = type(recogniser).__name__
         log.warning("nearest=%d: left out, for it is for models with CTC, not a %s", count, kind)
-        return {}
-    listener = _Listener(trainer, recogniser, data)
+        return False
+    return count > 0
+
+
+def _nearest_by_corpus(
+    listener: "_Listener", tested: Mapping[str, pl.DataFrame], count: int, folder: Path
+) -> dict[str, pl.DataFrame]:
+    data = listener.data
     train = pl.concat([_rows(name, data.manifests[name]) for name in data.of_role("train")])
-    kept = (data.cache or folder) / KEPT_IN / _fingerprint(recogniser, train["path"])
+    kept = (data.cache or folder) / KEPT_IN / _fingerprint(listener.recogniser, train["path"])
     graph = _graph(listener, train, kept)
     if graph is None:
         log.warning("nearest=%d: left out, for no training utterance has an embedding", count)
@@ -128,7 +150,7 @@ def _graph(listener: _Listener, train: pl.DataFrame, kept: Path) -> Index | None
     if not len(rows):
         return None
     graph = make_graph(embeddings, rows, file)
-    embeddings_file.unlink()  # the graph has them, too
+    embeddings_file.unlink(missing_ok=True)  # the graph has them, too
     return graph
 
 

@@ -121,7 +121,8 @@ def settings_to_go_on_with(config: DictConfig, saved: DictConfig, folder: Path) 
     for key, wanted in _stated(config):
         had = _plain(OmegaConf.select(saved, key))
         fitted = wanted is None and "tokenizer" in key.split(".")
-        if wanted == had or fitted:
+        repeats = isinstance(wanted, str) and "${" in wanted
+        if wanted == had or fitted or (repeats and had is not None):
             continue
         if key.startswith(MAY_CHANGE):
             changes[key] = wanted
@@ -163,10 +164,15 @@ def _stated(config: DictConfig) -> Iterator[tuple[str, Any]]:
 
 
 def _leaves(node: DictConfig, prefix: str) -> Iterator[tuple[str, Any]]:
-    """Full name and value of all below ``node``, but for what only repeats other settings."""
+    """Full name and value of all below ``node``; of what repeats another setting, as ``${…}``, only
+    where the run may come to have it."""
     for key in map(str, node):
         name = f"{prefix}{key}"
-        if OmegaConf.is_interpolation(node, key) or OmegaConf.is_missing(node, key):
+        if OmegaConf.is_missing(node, key):
+            continue
+        if OmegaConf.is_interpolation(node, key):
+            if name.startswith(MAY_CHANGE):
+                yield name, OmegaConf.to_container(node, resolve=False)[key]  # type: ignore[call-overload, index]
             continue
         value = node[key]
         if isinstance(value, DictConfig):

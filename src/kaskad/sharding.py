@@ -1,11 +1,13 @@
 """A corpus in few large files, for storage that is slow to open many: python prepare.py shards …"""
 
 import logging
+import re
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ log = logging.getLogger(__name__)
 
 FILE = ("split", "path")  # each is packed once
 END = 2 * tarfile.BLOCKSIZE  # of zeros
+AHEAD = 64  # files that are read before they are written
 
 
 def shard(config: DictConfig) -> dict[str, float]:
@@ -71,6 +74,8 @@ def shard(config: DictConfig) -> dict[str, float]:
     log.info("%d utterances in %d shards, %.2f GB", table.height, len(sizes), sum(sizes) / 1e9)
     spoken = f" data.language={table['language'][0]}" if "language" in table.columns else ""
     log.info("to train: python train.py data=table data.root=%s%s sampler=shards", folder, spoken)
+    if others := sorted(set(table["split"]) - {"train", "validation", "test"}):
+        log.warning("data=table reads train, validation and test; not %s", ", ".join(others))
     return {"utterances": table.height, "shards": len(sizes), "gigabytes": sum(sizes) / 1e9}
 
 
@@ -117,15 +122,19 @@ def _room(sizes: pl.Series) -> np.ndarray:
 def _write(paths: pl.Series, file: Path, pool: Executor) -> pl.DataFrame:
     """Write a tar file; returns the ``place`` of each file in it, or the ``reason`` for its lack.
 
-    Members are numbered, as files of several folders may have the same name.
+    Members are numbered, as files of several folders may have the same name, and their names are
+    short: of a long one, or one with other letters, the header would take more than a block.
     """
     rows: list[tuple[str | None, str | None]] = []
+    parts = (paths[begin : begin + AHEAD] for begin in range(0, len(paths), AHEAD))
+    contents = chain.from_iterable(pool.map(_content, part) for part in parts)
     with file.open("xb") as shard:
-        for path, content in zip(paths, pool.map(_content, paths), strict=True):
+        for path, content in zip(paths, contents, strict=True):
             if isinstance(content, AudioError):
                 rows.append((None, f"{path}: {content}"))
                 continue
-            member = tarfile.TarInfo(f"{len(rows):06d}-{Path(path).name}")
+            suffix = re.search(r"\.[A-Za-z0-9]{1,5}$", path)
+            member = tarfile.TarInfo(f"{len(rows):06d}{suffix[0] if suffix else ''}")
             member.size = len(content)
             shard.write(member.tobuf())
             rows.append((str(Packed(file.name, shard.tell(), len(content))), None))

@@ -70,12 +70,11 @@ class SweepTable(Callback):
         metric = config.get("optimised_metric")
         known = dict.fromkeys(name for result in results for name in result.figures)
         figures = sorted(known, key=lambda name: name != metric)
-        common = set.intersection(*(set(result.overrides) for result in results))
         failed = any(result.failure for result in results)
         rows: list[dict[str, Any]] = [
             {
                 "job": result.job,
-                "overrides": " ".join(o for o in result.overrides if o not in common),
+                "overrides": " ".join(result.overrides),
                 **({"failure": result.failure} if failed else {}),
                 **{name: result.figures.get(name) for name in figures},
             }
@@ -83,6 +82,10 @@ class SweepTable(Callback):
         ]
         file = Path(config.hydra.sweep.dir) / "jobs.csv"
         pl.DataFrame(rows, infer_schema_length=None).write_csv(file)
+        common = set.intersection(*(set(result.overrides) for result in results))
+        if len(results) > 1:
+            for row, result in zip(rows, results, strict=True):
+                row["overrides"] = " ".join(o for o in result.overrides if o not in common)
         print_table(list(rows[0]), [list(row.values()) for row in rows], file)
 
 

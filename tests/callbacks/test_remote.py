@@ -274,7 +274,7 @@ def test_listed_users_are_told_how_the_run_goes_and_others_nothing(
     best, checkpoint = told["/best"].splitlines()
     assert best.startswith("best validation/wer so far ")
     assert checkpoint == str(tmp_path / "checkpoints" / "best.ckpt")
-    assert told["/stop"].startswith("/stop yes ends this run")
+    assert told["/stop"].startswith("/stop yes ends tones")
     assert "/plot" in told["/help"] and told["hello"] == told["/help"]
     assert told["/plot"].startswith(b"\x89PNG")
     assert "callbacks.remote.decode=" in told["voice"]

@@ -103,14 +103,14 @@ class Remote(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self._trainer, self._pace = trainer, Pace(trainer)
-        self._figures = _plain_figures(trainer)  # a run that goes on has some
+        self._note(trainer)  # a run that goes on has figures
         if trainer.is_global_zero:
             self.bot.start()
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
-        self._figures = _plain_figures(trainer)
+        self._note(trainer)
         self.curve.note(trainer, monitored(trainer))
 
     def on_exception(self, *_: Any, **__: Any) -> None:
@@ -118,6 +118,11 @@ class Remote(lightning.Callback):
 
     def teardown(self, *_: Any, **__: Any) -> None:
         self.bot.close()
+
+    def _note(self, trainer: lightning.Trainer) -> None:
+        """Take down what users may ask for: numbers, so that no answer has to wait for a device."""
+        self._figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self._best_so_far = best_so_far(trainer, self._figures)
 
     def _router(self) -> Router:
         router = Router()
@@ -146,7 +151,7 @@ class Remote(lightning.Callback):
         return message.answer_photo(BufferedInputFile(picture, "learning_curve.png"))
 
     async def _best(self, message: Message) -> SendMessage:
-        lines = best_so_far(self._trainer, self._figures)
+        lines = [*self._best_so_far]
         checkpoint = chosen_checkpoint(self._trainer)
         if checkpoint and checkpoint.best_model_path:
             lines.append(checkpoint.best_model_path)
@@ -161,12 +166,13 @@ class Remote(lightning.Callback):
                 "only be ended where it runs"
             )
         if command.args != "yes":
-            return message.answer("/stop yes ends this run, with a checkpoint to go on from")
+            ends = f"/stop yes ends {self.prefix}, with a checkpoint to go on from"
+            return message.answer(ends)
         log.warning("Telegram: user %d stops this run", message.chat.id)
         last.signals.heard = signal.SIGINT  # as the first Ctrl-C
         folder = shlex.quote(self._trainer.default_root_dir)
         return message.answer(
-            "stopping after this step, or this validation; to go on:\n"
+            f"{self.prefix}: stopping after this step, or this validation; to go on:\n"
             f"python train.py resume={folder}"
         )
 
@@ -189,7 +195,3 @@ class Remote(lightning.Callback):
 
     async def _help(self, message: Message) -> SendMessage:
         return message.answer(HELP)
-
-
-def _plain_figures(trainer: lightning.Trainer) -> dict[str, float]:
-    return {name: float(figure) for name, figure in trainer.callback_metrics.items()}

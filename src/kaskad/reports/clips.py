@@ -9,13 +9,13 @@ from kaskad.audio.frames import Frames
 from kaskad.audio.reading import AudioError, read_audio
 
 SAMPLE_RATE = 16_000  # one that Opus knows
-MOST_SECONDS = 180.0  # of audio in a page: half a megabyte
+MOST_SECONDS = 180.0  # of audio: half a megabyte
 # Between 0, the most bits, and 1: about 20 kbit/s, at which speech is easily understood.
 COMPRESSION = 0.94
 
 
 class Clips:
-    """Gives out recordings until a page has ``MOST_SECONDS`` of them."""
+    """Gives out recordings until there are ``MOST_SECONDS`` of them."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
