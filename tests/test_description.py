@@ -126,7 +126,9 @@ def test_the_first_word_is_the_action(tmp_path: Path) -> None:
     assert misspelt.returncode == 1
     assert misspelt.stderr.splitlines() == [
         "descibe: no such action; did you mean describe?",
-        "this command does one of prepare, describe, preview",
+        "this command does one of prepare, describe, preview, shards",
     ]
     listed = prepare("--help").stdout
-    assert all(f"\n  {action} " in listed for action in ("prepare", "describe", "preview"))
+    assert all(
+        f"\n  {action} " in listed for action in ("prepare", "describe", "preview", "shards")
+    )
