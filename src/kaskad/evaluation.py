@@ -18,7 +18,7 @@ from kaskad.data.datamodule import SpeechDataModule
 from kaskad.models.checkpoints import find_checkpoint, load_recogniser
 from kaskad.models.ctc_recogniser import CTCRecogniser
 from kaskad.models.recogniser import Recogniser
-from kaskad.nearest import can_be_sought, nearest_in_training
+from kaskad.nearest import nearest_in_training, sought
 from kaskad.reports.environment import environment
 from kaskad.reports.footprint import footprint
 from kaskad.reports.report import describe, judge, show_report, worst, write_report
@@ -55,7 +55,7 @@ def report_on(
         target=recogniser.target,
     )
     recogniser.phone_errors = config.phone_errors
-    nearest = config.nearest if can_be_sought(recogniser, config.nearest) else 0
+    nearest = sought(recogniser, config.nearest)
     data.load(*(["train"] if nearest else []), "test")
     data.connect(recogniser.tokenizer)
     trainer = instantiate(

@@ -57,18 +57,17 @@ def nearest_in_training(
         return {}
 
 
-def can_be_sought(recogniser: Recogniser, count: int) -> bool:
-    """Whether ``count`` nearest utterances are wanted, and such a model has embeddings.
-
-    Raises ``ValueError`` for a negative one.
+def sought(recogniser: Recogniser, count: int) -> int:
+    """How many nearest utterances to look for where ``count`` are wanted: none, with a warning, for
+    a model without embeddings. Raises ``ValueError`` for a negative ``count``.
     """
     if count < 0:
         raise ValueError(f"nearest={count}: it is a number of training utterances, 0 for none")
     if count and not isinstance(recogniser, CTCRecogniser):
         kind = type(recogniser).__name__
         log.warning("nearest=%d: left out, for it is for models with CTC, not a %s", count, kind)
-        return False
-    return count > 0
+        return 0
+    return count
 
 
 def _nearest_by_corpus(

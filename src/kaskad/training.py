@@ -40,7 +40,7 @@ from kaskad.models.checkpoints import (
 from kaskad.models.language_model import LanguageModel
 from kaskad.models.recogniser import Recogniser
 from kaskad.models.transfer import take_over
-from kaskad.nearest import can_be_sought
+from kaskad.nearest import sought
 from kaskad.reports.environment import environment
 from kaskad.resuming import (
     AUTO,
@@ -133,8 +133,8 @@ def plan_recogniser(
         _write_json(folder / "environment.json", made)
     data.connect(recogniser.tokenizer, recogniser.alignment_frames)
     said = {"overlap": overlap}
-    nearest = config.get("nearest", 0)  # runs of old that are resumed do not have it
-    nearest = nearest if can_be_sought(recogniser, nearest) else 0
+    # Runs of old that are resumed do not have this setting.
+    nearest = sought(recogniser, config.get("nearest", 0))
     test = partial(test_and_report, nearest=nearest)
     return Plan(recogniser, data, test, lambda: [SkippedUtterances()], said)
 

@@ -28,7 +28,7 @@ from kaskad.data.checks import (
 from kaskad.data.corpus import Corpus
 from kaskad.data.dataset import Augment, SpeechDataset
 from kaskad.data.interleaving import Interleave, Steps, interleave
-from kaskad.data.samplers import ByLength, LengthBuckets
+from kaskad.data.samplers import ByLength, LengthBuckets, Order
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         workers: int = 1,
         seed: int = 0,
         augment: Augment | None = None,
-        sampler: Callable[..., ByLength] = LengthBuckets,
+        sampler: Callable[..., Order] = LengthBuckets,
         interleave: Interleave = "longest",
     ) -> None:
         super().__init__()

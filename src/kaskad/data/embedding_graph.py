@@ -12,13 +12,13 @@ import numpy as np
 import polars as pl
 from usearch.index import BatchMatches, Index
 
-from kaskad.data.samplers import ByLength
+from kaskad.data.samplers import Order
 
 Along = Literal["near", "far", "length", "random"]
 PORTION = 10_000  # utterances that are looked up at a time
 
 
-class EmbeddingGraph(ByLength):
+class EmbeddingGraph(Order):
     """Batches of like length (the longest utterance is longer by the share ``spread`` at most), in
     an order that follows a walk from neighbour to neighbour through the graph of embeddings.
 

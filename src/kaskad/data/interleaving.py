@@ -8,7 +8,7 @@ import polars as pl
 from torch.utils.data import Sampler
 
 from kaskad import processes
-from kaskad.data.samplers import ByLength
+from kaskad.data.samplers import Order
 
 Interleave = Literal["longest", "shortest", "proportional"]
 BISECTIONS = 10  # until the size of a batch is known to a thousandth
@@ -28,7 +28,7 @@ class Steps(Sampler[list[tuple[int, int]]]):
     """
 
     def __init__(
-        self, order: ByLength, steps: int | None = None, per_epoch: int | None = None
+        self, order: Order, steps: int | None = None, per_epoch: int | None = None
     ) -> None:
         self.order = order
         self.steps = len(order) if steps is None else steps
@@ -76,7 +76,7 @@ class Steps(Sampler[list[tuple[int, int]]]):
 def interleave(
     manifests: Mapping[str, pl.DataFrame],
     mode: Interleave,
-    sampler: Callable[..., ByLength],
+    sampler: Callable[..., Order],
     batch_seconds: float,
     max_utterances: int,
 ) -> dict[str, Steps]:
@@ -89,11 +89,11 @@ def interleave(
     if mode not in get_args(Interleave):
         raise ValueError(f"unknown interleave '{mode}'; known: {', '.join(get_args(Interleave))}")
 
-    def cut(name: str, share: float = 1.0) -> ByLength:
+    def cut(name: str, share: float = 1.0) -> Order:
         most = max(1, round(share * max_utterances))
         return sampler(manifests[name], share * batch_seconds, most)
 
-    def smallest(name: str, count: int) -> ByLength:
+    def smallest(name: str, count: int) -> Order:
         """Cut into no more than ``count`` batches, the smallest that there can be."""
         too_small, enough = 0.0, 1.0
         for _ in range(BISECTIONS):

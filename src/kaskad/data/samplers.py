@@ -4,18 +4,33 @@ A sampler plans the batches of each passage through a corpus, of equally many ba
 need to know. Everything is planned on arrays: a million utterances take about a second.
 """
 
+from typing import Protocol
+
 import numpy as np
 import polars as pl
 
 from kaskad.data.checks import DataError
 
 
-class ByLength:
+class Order(Protocol):
+    """The batches of each passage through a corpus, equally many in all."""
+
+    # Whether one passage through the corpus differs from the next.
+    varies: bool
+    durations: np.ndarray  # seconds, of each row
+
+    def __len__(self) -> int:
+        """How many batches a passage has."""
+
+    def plan(self, passage: int) -> list[np.ndarray]:
+        """The rows of each batch."""
+
+
+class ByLength(Order):
     """Batches of utterances of like length, the shortest first: at most ``batch_seconds`` with
     padding, and at most ``max_utterances``; an utterance longer than that goes alone.
     """
 
-    # Whether one passage through the corpus differs from the next.
     varies = False
 
     def __init__(
@@ -29,7 +44,6 @@ class ByLength:
         return len(self.ends)
 
     def plan(self, passage: int) -> list[np.ndarray]:
-        """The rows of each batch."""
         return np.split(np.argsort(self.durations, kind="stable"), self.ends[:-1])
 
     def longest(self) -> np.ndarray:

@@ -5,10 +5,10 @@ import polars as pl
 
 from kaskad.audio.reading import PACKED
 from kaskad.data.checks import DataError
-from kaskad.data.samplers import ByLength, LengthBuckets
+from kaskad.data.samplers import LengthBuckets, Order
 
 
-class ShardWindows(ByLength):
+class ShardWindows(Order):
     """As ``LengthBuckets`` within each of several windows, of ``window`` shards at most, that are
     gone through one after the other, in a new order in every passage.
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from kaskad.data.checks import DataError
 from kaskad.data.interleaving import Steps
-from kaskad.data.samplers import ByLength, LengthBuckets
+from kaskad.data.samplers import ByLength, LengthBuckets, Order
 from kaskad.decoding.ngrams.text import gather, in_units, tidy, training_text
 from kaskad.text.normalisation import normalise
 from kaskad.text.tokenizer import Tokenizer
@@ -129,7 +129,7 @@ class TextDataModule(lightning.LightningDataModule):
     def test_dataloader(self) -> list[DataLoader]:
         return [self._loader(name) for name in self.tests]
 
-    def _loader(self, name: str, order: Callable[..., ByLength] = ByLength) -> DataLoader:
+    def _loader(self, name: str, order: Callable[..., Order] = ByLength) -> DataLoader:
         if self.tokenizer is None:
             raise DataError("no tokenizer yet: call connect(tokenizer) before asking for batches")
         texts = self._spelt[name]
