@@ -2,8 +2,9 @@
 
 import os
 import signal
+import socket
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import hydra
@@ -34,6 +35,18 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real corpora at {folder}; set KASKAD_DATA to the folder that holds them")
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Find a port of this machine at which nobody listens."""
+
+    def find() -> int:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            return free.getsockname()[1]
+
+    return find
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import csv
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -41,7 +40,7 @@ SETTINGS = [
 
 
 @pytest.fixture(scope="module")
-def run() -> Iterator[Run]:
+def run(free_port) -> Iterator[Run]:
     """Run train.py in so many processes of its own; returns the exit code."""
     script = Path(__file__).with_name("interrupted_runs.py")
     command = [sys.executable, str(script)]
@@ -51,7 +50,7 @@ def run() -> Iterator[Run]:
             directory: Path, *arguments: str, processes: int = 1, step: int | None = None
         ) -> int:
             directory.mkdir(exist_ok=True)
-            environments = together(processes) if processes > 1 else [{}]
+            environments = together(processes, free_port()) if processes > 1 else [{}]
             request = [str(directory), arguments, step, signal.SIGKILL, environments]
             server.stdin.write(json.dumps(request).encode() + b"\n")
             server.stdin.flush()
@@ -61,11 +60,8 @@ def run() -> Iterator[Run]:
         server.stdin.close()
 
 
-def together(processes: int) -> list[dict[str, str]]:
+def together(processes: int, port: int) -> list[dict[str, str]]:
     """What torchrun tells each process of a run."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     shared = {
         "TORCHELASTIC_RUN_ID": "test",
         "MASTER_ADDR": "127.0.0.1",

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -90,14 +89,6 @@ def serve():
         service.may_answer.set()
         service.shutdown()
         service.server_close()
-
-
-@pytest.fixture
-def unreachable() -> str:
-    """A URL at which nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"json://127.0.0.1:{free.getsockname()[1]}/{TOKEN}"
 
 
 @pytest.fixture
@@ -195,8 +186,8 @@ def test_a_slow_service_delays_nobody_and_loses_the_oldest(serve, caplog) -> Non
     assert service.titles == ["first", *(str(number) for number in range(5, ROOM + 5))]
 
 
-def test_an_unreachable_service_is_counted_and_logged(unreachable: str, caplog) -> None:
-    box = outbox(unreachable, attempts=2)
+def test_an_unreachable_service_is_counted_and_logged(free_port, caplog) -> None:
+    box = outbox(f"json://127.0.0.1:{free_port()}/{TOKEN}", attempts=2)
     box.put(Notice("epoch 1", "…"))
     box.put(Notice("epoch 2", "…"))
     box.drain(30)
@@ -227,14 +218,15 @@ def test_a_wrong_url_is_refused_without_its_secrets(
 
 
 def test_nothing_that_is_written_or_shown_holds_a_token(
-    serve, unreachable: str, tone_corpus: Path, tmp_path: Path
+    serve, free_port, tone_corpus: Path, tmp_path: Path
 ) -> None:
     service, folder = serve(), tmp_path / "run"
+    nobody = f"json://127.0.0.1:{free_port()}/{TOKEN}"
     arguments = [*SMALL, f"data.root={tone_corpus}", f"hydra.run.dir={folder}"]
     arguments += ["hydra.verbose=true", "callbacks.notices.attempts=2"]
     done = subprocess.run(
         [sys.executable, TRAIN, *arguments],
-        env=os.environ | {ORDINARY: f"{service.url} {unreachable}", CRITICAL: service.url},
+        env=os.environ | {ORDINARY: f"{service.url} {nobody}", CRITICAL: service.url},
         cwd=tmp_path,
         capture_output=True,
         text=True,

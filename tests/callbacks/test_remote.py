@@ -1,17 +1,13 @@
 """A run is asked and stopped from a telephone, by those who may, and learns what it would have."""
 
-import asyncio
 import io
 import logging
 import os
-import queue
 import signal
-import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +17,6 @@ import soundfile
 import torch
 from aiogram import Router
 from aiogram.types import Message
-from aiohttp import web
 from hydra.utils import instantiate
 from pytorch_lightning import Trainer
 
@@ -50,122 +45,11 @@ SMALL = [
 ]
 
 
-class BotAPI:
-    """A server of the Bot API on this machine: delivers what is said, keeps what is answered.
-
-    The first ``failures`` requests get 502 and a page with their address, as from a proxy.
-    """
-
-    def __init__(self, failures: int = 0) -> None:
-        self.failures = failures
-        self.requests: list[str] = []
-        self.waiting: list[dict] = []
-        self.answers: queue.Queue[dict[str, Any]] = queue.Queue()
-        self.files: dict[str, bytes] = {}
-        self.is_asked = threading.Event()
-        self.url = ""
-        self._said, self._ended = 0, False
-        self._loop = asyncio.new_event_loop()
-        self._started = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        self._started.wait()
-
-    def say(self, user: int = USER, **content: Any) -> None:
-        self._said += 1
-        chat = {"id": user, "type": "private", "first_name": "…"}
-        sender = {"id": user, "is_bot": False, "first_name": "…"}
-        message = {"message_id": self._said, "date": 1, "chat": chat, "from": sender, **content}
-        self.waiting.append({"update_id": self._said, "message": message})
-
-    def ask(self, text: str) -> str:
-        self.say(text=text)
-        return self.answers.get(timeout=60)["text"]
-
-    def send_voice(self, audio: bytes, seconds: int = 1) -> str:
-        self.files["voice.oga"] = audio
-        self.say(voice={"file_id": "v", "file_unique_id": "v", "duration": seconds})
-        return self.answers.get(timeout=60)["text"]
-
-    def end(self) -> None:
-        self._ended = True
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        application = web.Application()
-        application.router.add_post("/bot{token}/{method}", self._answer)
-        application.router.add_get("/file/bot{token}/{path}", self._file)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0)
-        self._loop.run_until_complete(runner.setup())
-        self._loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        self._started.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(runner.cleanup())
-
-    async def _file(self, request: web.Request) -> web.Response:
-        assert request.match_info["token"] == f"1:{SECRET}"
-        return web.Response(body=self.files[request.match_info["path"]])
-
-    async def _answer(self, request: web.Request) -> web.Response:
-        assert request.match_info["token"] == f"1:{SECRET}"
-        method, fields = request.match_info["method"], dict(await request.post())
-        self.requests.append(method)
-        if len(self.requests) <= self.failures:
-            return web.Response(status=502, text=f"<html>no answer from {request.url}</html>")
-        return web.json_response({"ok": True, "result": await self._result(method, fields)})
-
-    async def _result(self, method: str, fields: dict[str, Any]) -> Any:
-        match method:
-            case "deleteWebhook":
-                if fields["drop_pending_updates"] == "true":
-                    self.waiting.clear()
-                return True
-            case "getUpdates":
-                self.is_asked.set()
-                self.waiting = self._after(int(fields.get("offset", 0)))
-                until = time.monotonic() + int(fields["timeout"])
-                while not self.waiting and not self._ended and time.monotonic() < until:
-                    await asyncio.sleep(0.01)
-                return self.waiting
-            case "getFile":
-                return {"file_id": "v", "file_unique_id": "v", "file_path": "voice.oga"}
-            case "sendMessage" | "sendPhoto":
-                if "photo" in fields:  # the name of a part: attach://<name>
-                    part = fields[fields["photo"].removeprefix("attach://")]
-                    fields["photo"] = part.file.read()
-                self.answers.put(fields)
-                chat = {"id": int(fields["chat_id"]), "type": "private"}
-                return {"message_id": 1, "date": 1, "chat": chat}
-        raise web.HTTPNotFound
-
-    def _after(self, offset: int) -> list[dict]:
-        return [update for update in self.waiting if update["update_id"] >= offset]
-
-
 @pytest.fixture
-def serve(monkeypatch) -> Iterator[Callable[..., BotAPI]]:
-    """Start servers; they end with the test."""
+def serve(bot_api, monkeypatch) -> Callable[..., Any]:
+    """Start servers for a bot whose token is in the environment."""
     monkeypatch.setenv(TOKEN, f"1:{SECRET}")
-    running: list[BotAPI] = []
-
-    def start(failures: int = 0) -> BotAPI:
-        running.append(BotAPI(failures))
-        return running[-1]
-
-    yield start
-    for server in running:
-        server.end()
-
-
-@pytest.fixture
-def unreachable() -> str:
-    """A URL at which nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+    return partial(bot_api, f"1:{SECRET}", USER)
 
 
 @pytest.fixture
@@ -214,7 +98,7 @@ def start(compose, tone_corpus: Path, tmp_path: Path):
 def after_first_epoch(monkeypatch):
     """Have somebody speak with the server, once, before the second epoch; the training waits."""
 
-    def arrange(server: BotAPI, talk: Callable[[], None]) -> None:
+    def arrange(server: Any, talk: Callable[[], None]) -> None:
         go_on = LastCheckpoint.on_train_batch_start
 
         def talk_first(callback: LastCheckpoint, trainer: Trainer, *arguments: Any) -> None:
@@ -316,10 +200,10 @@ def test_voice_messages_that_are_too_long_are_not_heard(hears_one_letter, monkey
 
 
 def test_a_server_that_is_away_changes_nothing(
-    start, whole, unreachable, tmp_path: Path, monkeypatch, caplog
+    start, whole, free_port, tmp_path: Path, monkeypatch, caplog
 ) -> None:
     monkeypatch.setenv(TOKEN, f"1:{SECRET}")
-    start(unreachable, "callbacks.remote.backoff=0.01")
+    start(f"http://127.0.0.1:{free_port()}", "callbacks.remote.backoff=0.01")
     assert_same_end(tmp_path, whole)
     assert caplog.text.count("Telegram cannot be reached, and is tried again") == 1
     assert "requests in vain" in caplog.text and SECRET not in caplog.text

@@ -3,7 +3,6 @@
 import csv
 import logging
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -57,10 +56,8 @@ SERVE = "import sys; from mlflow.server import app; app.run(port=int(sys.argv[1]
 class Server:
     """MLflow's server, which can go away and come back. Its address holds a password."""
 
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+    def __init__(self, folder: Path, port: int) -> None:
+        self.port = port
         self.uri = f"http://somebody:{TOKEN}@127.0.0.1:{self.port}"
         settings = {
             "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{folder}/mlflow.db",
@@ -88,8 +85,8 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("server"))
+def server(tmp_path_factory, free_port) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("server"), free_port())
     server.start()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(ADDRESS, server.uri)
