@@ -1,10 +1,11 @@
 """sampler=embedding_graph with a million utterances: time and memory between two epochs.
 
-    python benchmarks/embedding_graph_scale.py [--rows 1000000] [--dim 64] [--output figures.json]
+    python benchmarks/embedding_graph_scale.py [--rows 1000000] [--dim 64] [--threads 1]
+        [--output figures.json]
 
 Embeddings are drawn at random, of which an HNSW graph makes most work: no two are near each other.
-They lie in a memory-mapped file, as in a run. Beside the walk stands what the other samplers do, a
-plan of length buckets. Each column is a process of its own; seconds are of the processor. Linux.
+They lie in a memory-mapped file, as in a run. Beside the walk stands what the default sampler does,
+a plan of length buckets. Each column is a process of its own. Linux.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,6 @@ from rich.table import Table
 
 from kaskad.data.embedding_graph import (
     EmbeddingGraph,
-    make_graph,
     met_rows,
     open_embeddings,
     walk_file,
@@ -44,10 +45,11 @@ EVERY = 0.02  # seconds from one look at the memory to the next
 
 @dataclass
 class Cost:
-    """By step: seconds of the processor, and MiB at the peak, beyond what the imports take. What is
-    mapped from files is not counted: it makes room when others need it."""
+    """By step: seconds, seconds of the processors, and MiB at the peak, beyond what the imports
+    take. What is mapped from files is not counted: it makes room when others need it."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    busy: dict[str, float] = field(default_factory=dict)
     peak: dict[str, float] = field(default_factory=dict)
     batches: int = 0
 
@@ -62,9 +64,10 @@ class Cost:
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        began = time.process_time()
+        began, busy = time.perf_counter(), time.process_time()
         yield
-        self.seconds[name] = time.process_time() - began
+        self.seconds[name] = time.perf_counter() - began
+        self.busy[name] = time.process_time() - busy
         done.set()
         watcher.join()
         self.peak[name] = max(*seen, own_memory()) - MEMORY_OF_IMPORTS
@@ -89,17 +92,15 @@ def write(folder: Path, rows: int, dim: int) -> None:
     pl.DataFrame({"duration": durations}).write_parquet(folder / "manifest.parquet")
 
 
-def order_by_graph(folder: Path) -> Cost:
+def order_by_graph(folder: Path, threads: int) -> Cost:
     """What the callback EmbeddingOrder does at the end of an epoch, and the sampler after it."""
     cost = Cost()
     manifest = pl.read_parquet(folder / "manifest.parquet")
     embeddings = open_embeddings(folder / "embeddings.npy", (0, 0))
     with cost.step("rows met"):
         rows = met_rows(embeddings)
-    with cost.step("graph"):
-        graph = make_graph(embeddings, rows, folder / "graph.usearch")
-    with cost.step("walk"):
-        walk = walk_through(graph, embeddings, rows, seed=0)
+    with cost.step("graphs and walk"):
+        walk = walk_through(embeddings, rows, seed=0, threads=threads)
     np.save(walk_file(folder, 1), walk)
     with cost.step("plan"):
         order = EmbeddingGraph(manifest, BATCH_SECONDS, MAX_UTTERANCES, 0, SPREAD, "near", folder)
@@ -126,16 +127,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--dim", type=int, default=DIM)
+    parser.add_argument("--threads", type=int, default=1, help="that lay the walk")
     parser.add_argument("--output", type=Path, help="a JSON file for the figures")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         in_its_own_process(write, folder, arguments.rows, arguments.dim)
-        ways = {"embedding_graph": order_by_graph, "length_buckets": order_by_length}
+        by_graph = partial(order_by_graph, threads=arguments.threads)
+        ways: dict[str, Callable[..., Cost]] = {
+            "embedding_graph": by_graph,
+            "length_buckets": order_by_length,
+        }
         costs: dict[str, Cost] = {n: in_its_own_process(way, folder) for n, way in ways.items()}
     table = Table("", *costs, title=f"{arguments.rows:,} utterances, {arguments.dim} values each")
     for name in costs["embedding_graph"].seconds:
-        for title, part, digits in (("s", "seconds", 2), ("peak, MiB", "peak", 0)):
+        shown_as = ("s", "seconds", 2), ("s of processors", "busy", 2), ("peak, MiB", "peak", 0)
+        for title, part, digits in shown_as:
             values = [getattr(cost, part).get(name) for cost in costs.values()]
             shown = ("–" if value is None else f"{value:,.{digits}f}" for value in values)
             table.add_row(f"{name}, {title}", *shown)

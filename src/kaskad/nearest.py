@@ -17,7 +17,14 @@ from kaskad.audio.measurements import identities
 from kaskad.data.batch import Collate, Skipped
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.dataset import SpeechDataset
-from kaskad.data.embedding_graph import look_up, make_graph, met_rows, open_embeddings, open_graph
+from kaskad.data.embedding_graph import (
+    look_up,
+    make_graph,
+    met_rows,
+    open_embeddings,
+    open_graph,
+    save_graph,
+)
 from kaskad.data.interleaving import Steps
 from kaskad.data.samplers import ByLength
 from kaskad.models.ctc_recogniser import CTCRecogniser
@@ -148,9 +155,9 @@ def _graph(listener: _Listener, train: pl.DataFrame, kept: Path) -> Index | None
     rows = met_rows(embeddings)
     if not len(rows):
         return None
-    graph = make_graph(embeddings, rows, file)
+    save_graph(make_graph(embeddings, rows), file)
     embeddings_file.unlink(missing_ok=True)  # the graph has them, too
-    return graph
+    return open_graph(file)
 
 
 def _nearest(

@@ -46,7 +46,7 @@ def whole(compose, settings, tmp_path_factory) -> Path:
 def test_each_epoch_walks_through_the_embeddings_of_the_last(whole, tone_corpus: Path) -> None:
     folder = whole / "embeddings"
     assert {path.name for path in folder.iterdir()} == {
-        *("embeddings-1.npy", "embeddings-2.npy", "graph-2.usearch"),
+        *("embeddings-1.npy", "embeddings-2.npy"),
         *("walk-1.npy", "walk-2.npy", "walk-3.npy"),
     }
     manifest = pl.read_csv(tone_corpus / "manifest.csv").filter(split="train")

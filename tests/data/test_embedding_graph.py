@@ -6,12 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kaskad.data import embedding_graph
 from kaskad.data.embedding_graph import (
     EmbeddingGraph,
     look_up,
     make_graph,
     met_rows,
     open_graph,
+    save_graph,
     walk_file,
     walk_through,
 )
@@ -26,9 +28,7 @@ EMBEDDINGS = (np.eye(8)[KINDS] + DRAW.normal(scale=0.05, size=(600, 8))).astype(
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """With a walk for passage 1; the last ten utterances were never met."""
-    rows = np.arange(590)
-    graph = make_graph(EMBEDDINGS, rows, tmp_path / "graph.usearch")
-    np.save(walk_file(tmp_path, 1), walk_through(graph, EMBEDDINGS, rows, seed=0))
+    np.save(walk_file(tmp_path, 1), walk_through(EMBEDDINGS, np.arange(590), seed=0))
     return tmp_path
 
 
@@ -43,8 +43,18 @@ def test_the_walk_visits_all_and_seldom_leaves_its_kind(folder: Path) -> None:
     assert np.mean(KINDS[walk[1:]] != KINDS[walk[:-1]]) < 0.1
 
 
-def test_what_is_looked_up_is_the_nearest(folder: Path) -> None:
-    graph = open_graph(folder / "graph.usearch")
+def test_a_walk_in_parts_is_the_same_in_however_many_threads(monkeypatch) -> None:
+    monkeypatch.setattr(embedding_graph, "PART", 200)
+    met = np.flatnonzero(np.arange(600) % 10)
+    walk, other = (walk_through(EMBEDDINGS, met, seed=0, threads=each) for each in (1, 3))
+    assert np.array_equal(walk, other)
+    assert sorted(walk.tolist()) == met.tolist()
+    assert np.mean(KINDS[walk[1:]] != KINDS[walk[:-1]]) < 0.1
+
+
+def test_what_is_looked_up_is_the_nearest(tmp_path: Path) -> None:
+    save_graph(make_graph(EMBEDDINGS, np.arange(590)), tmp_path / "graph.usearch")
+    graph = open_graph(tmp_path / "graph.usearch")
     rows, similarities = look_up(graph, EMBEDDINGS[595:], 3)
     whole = EMBEDDINGS.astype(np.float64)
     whole /= np.linalg.norm(whole, axis=1, keepdims=True)
@@ -55,10 +65,10 @@ def test_what_is_looked_up_is_the_nearest(folder: Path) -> None:
     assert np.array_equal(alone, rows[-1:])
 
 
-def test_a_graph_may_be_of_one(tmp_path: Path) -> None:
-    graph = make_graph(EMBEDDINGS, np.array([7]), tmp_path / "graph.usearch")
-    assert look_up(graph, EMBEDDINGS[7:8], 3)[0].tolist() == [[7]]
-    assert walk_through(graph, EMBEDDINGS, np.array([7]), seed=0).tolist() == [7]
+def test_a_graph_may_be_of_one() -> None:
+    only = np.array([7])
+    assert look_up(make_graph(EMBEDDINGS, only), EMBEDDINGS[7:8], 3)[0].tolist() == [[7]]
+    assert walk_through(EMBEDDINGS, only, seed=0).tolist() == [7]
 
 
 def test_what_was_not_met_has_no_row() -> None:

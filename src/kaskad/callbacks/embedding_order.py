@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as lightning
+import torch
 
 from kaskad import processes
 from kaskad.data.batch import Batch
@@ -14,7 +15,6 @@ from kaskad.data.datamodule import training_loaders
 from kaskad.data.dataset import SpeechDataset
 from kaskad.data.embedding_graph import (
     EmbeddingGraph,
-    make_graph,
     met_rows,
     open_embeddings,
     walk_file,
@@ -31,9 +31,9 @@ class EmbeddingOrder(lightning.Callback):
     """Collects an embedding of each utterance as it is trained on, the mean of the encoder's output
     over time, and lays the walk of the next epoch through them. Idle with any other sampler.
 
-    Embeddings (float16, memory-mapped), their graph and the walks are files in the folder of the
-    sampler, new ones for each epoch: an interrupted run goes on with them. Those of epochs to which
-    no checkpoint leads back any more are deleted. Raises ``DataError`` with a second corpus that
+    Embeddings (float16, memory-mapped) and the walks are files in the folder of the sampler, new
+    ones for each epoch: an interrupted run goes on with them. Those of epochs to which no
+    checkpoint leads back any more are deleted. Raises ``DataError`` with a second corpus that
     trains, or several processes.
     """
 
@@ -95,16 +95,12 @@ class EmbeddingOrder(lightning.Callback):
         epoch, folder = trainer.current_epoch, self._order.folder
         met = met_rows(self._embeddings)
         if self._order.along in ("near", "far") and len(met):
-            graph = make_graph(self._embeddings, met, folder / f"graph-{epoch}.usearch")
-            walk = walk_through(graph, self._embeddings, met, self._order.seed)
+            threads = torch.get_num_threads()
+            walk = walk_through(self._embeddings, met, self._order.seed, threads=threads)
             np.save(walk_file(folder, epoch + 1), walk)
             log.info("the next epoch walks through the embeddings of %d utterances", len(met))
         # Until the next epoch has a checkpoint, the one before the last may be of epoch - 1.
-        for old in (
-            self._embeddings_file(epoch - 2),
-            folder / f"graph-{epoch - 1}.usearch",
-            walk_file(folder, epoch - 2),
-        ):
+        for old in (self._embeddings_file(epoch - 2), walk_file(folder, epoch - 2)):
             old.unlink(missing_ok=True)
 
     def teardown(self, *_: Any, **__: Any) -> None:

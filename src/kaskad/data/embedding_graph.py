@@ -5,6 +5,7 @@ That order matters is a hypothesis: experiments/data_order.yaml is to test it.
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -16,6 +17,7 @@ from kaskad.data.samplers import Order
 
 Along = Literal["near", "far", "length", "random"]
 PORTION = 10_000  # utterances that are looked up at a time
+PART = 50_000  # utterances of a walk, at most
 
 
 class EmbeddingGraph(Order):
@@ -114,9 +116,9 @@ def met_rows(embeddings: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.concatenate(sound))
 
 
-def make_graph(embeddings: np.ndarray, rows: np.ndarray, file: Path) -> Index:
-    """Put the ``embeddings`` (utterances, dim) of ``rows`` into an HNSW graph in ``file``, which is
-    there once it is whole; returns it as ``open_graph`` does.
+def make_graph(embeddings: np.ndarray, rows: np.ndarray) -> Index:
+    """Put the ``embeddings`` (utterances, dim) of ``rows`` into an HNSW graph, in which they keep
+    their numbers.
 
     Source: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using
     Hierarchical Navigable Small World graphs" (2018).
@@ -125,10 +127,14 @@ def make_graph(embeddings: np.ndarray, rows: np.ndarray, file: Path) -> Index:
     for portion in np.array_split(rows, -(-len(rows) // PORTION)):
         # In one thread: the graph is the same whenever it is made.
         graph.add(portion.astype(np.uint64), embeddings[portion].astype(np.float32), threads=1)
+    return graph
+
+
+def save_graph(graph: Index, file: Path) -> None:
+    """Write a graph to ``file``, which is there once it is whole."""
     unfinished = _unfinished(file)
     graph.save(str(unfinished))
     unfinished.replace(file)
-    return open_graph(file)
 
 
 def open_graph(file: Path) -> Index:
@@ -138,12 +144,14 @@ def open_graph(file: Path) -> Index:
     return view
 
 
-def look_up(graph: Index, embeddings: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def look_up(
+    graph: Index, embeddings: np.ndarray, count: int, threads: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """The ``count`` rows that are nearest to each of ``embeddings`` (utterances, dim), the nearest
     first, and how similar they are, the cosine: two arrays (utterances, count), narrower where the
-    graph has fewer rows. Row -1 is one to which the graph does not lead.
+    graph has fewer rows. Row -1 is one to which the graph does not lead. ``threads``: 0 for all.
     """
-    found = graph.search(embeddings.astype(np.float32), min(count, len(graph)))
+    found = graph.search(embeddings.astype(np.float32), min(count, len(graph)), threads=threads)
     # Of a single one, usearch gives the row alone, as long as it is.
     counts = found.counts if isinstance(found, BatchMatches) else np.array([len(found)])
     keys, distances = np.atleast_2d(found.keys), np.atleast_2d(found.distances)
@@ -152,32 +160,48 @@ def look_up(graph: Index, embeddings: np.ndarray, count: int) -> tuple[np.ndarra
 
 
 def walk_through(
-    graph: Index, embeddings: np.ndarray, rows: np.ndarray, seed: int, neighbours: int = 16
+    embeddings: np.ndarray, rows: np.ndarray, seed: int, neighbours: int = 16, threads: int = 1
 ) -> np.ndarray:
-    """All ``rows`` in an order that goes on, from each, to the nearest not yet visited of its
-    ``neighbours``; and where there is none, to any row.
+    """All ``rows`` (ascending) in an order that goes on, from each, to the nearest not yet visited
+    of its ``neighbours``; and where there is none, to any row.
+
+    More than ``PART`` rows are dealt into parts, each with a graph and a walk of its own, and one
+    walk follows the other: time grows as the corpus does, and memory not at all. The order is the
+    same in however many ``threads``.
     """
-    # Itself first; int32, for at a million utterances this is most of what a walk takes.
-    nearest = np.empty((len(rows), min(neighbours + 1, len(graph))), dtype=np.int32)
+    count = -(-len(rows) // PART)
+    with ThreadPoolExecutor(threads) as pool:
+        walks = [
+            pool.submit(_walk_through_part, embeddings, rows[first::count], seed, neighbours)
+            for first in range(count)
+        ]
+        return np.concatenate([walk.result() for walk in walks])
+
+
+def _walk_through_part(
+    embeddings: np.ndarray, rows: np.ndarray, seed: int, neighbours: int
+) -> np.ndarray:
+    graph = make_graph(embeddings, rows)
+    # Of places among the rows, not of rows; the first neighbour of a row is itself.
+    nearest = np.empty((len(rows), min(neighbours + 1, len(rows))), dtype=np.int32)
     for start in range(0, len(rows), PORTION):
         part = rows[start : start + PORTION]
-        found, _ = look_up(graph, embeddings[part], nearest.shape[1])
-        nearest[start : start + PORTION] = np.where(found < 0, part[:, None], found)
-    line_of = np.full(len(embeddings), -1, dtype=np.int32)
-    line_of[rows] = np.arange(len(rows))
-    visited = np.zeros(len(embeddings), dtype=bool)
+        found, _ = look_up(graph, embeddings[part], nearest.shape[1], threads=1)
+        found = np.where(found < 0, part[:, None], found)
+        nearest[start : start + PORTION] = np.searchsorted(rows, found)
+    visited = np.zeros(len(rows), dtype=bool)
 
     def steps() -> Iterator[int]:
-        for start in np.random.default_rng(seed).permutation(rows):
-            row = int(start)
-            while row >= 0 and not visited[row]:
-                visited[row] = True
-                yield row
-                fresh = nearest[line_of[row]]
+        for start in np.random.default_rng(seed).permutation(len(rows)):
+            place = int(start)
+            while place >= 0 and not visited[place]:
+                visited[place] = True
+                yield place
+                fresh = nearest[place]
                 fresh = fresh[~visited[fresh]]
-                row = int(fresh[0]) if len(fresh) else -1
+                place = int(fresh[0]) if len(fresh) else -1
 
-    return np.fromiter(steps(), dtype=np.int64, count=len(rows))
+    return rows[np.fromiter(steps(), dtype=np.int64, count=len(rows))]
 
 
 def _unfinished(file: Path) -> Path:
