@@ -56,6 +56,18 @@ def test_what_cannot_serve_is_refused_and_never_run(
     assert not (tmp_path / "was_run").exists()
 
 
+def test_lines_are_those_of_the_file_and_its_mark_is_no_key(folder: Path, tmp_path: Path) -> None:
+    (folder / "text").write_text("anna-1 раз\u2028два\r\nanna-2\n", encoding="utf-8-sig")
+    texts = kaldi(tmp_path, "validation").select("id", "text").rows()
+    assert texts == [("anna-1", "раз\u2028два"), ("anna-2", None), ("boris-1", None)]
+
+
+def test_another_encoding_is_named(folder: Path, tmp_path: Path) -> None:
+    (folder / "text").write_bytes("anna-1 one\nanna-2 да\n".encode("cp1251"))
+    with pytest.raises(ManifestError, match=r"dev/text: line 2 is not UTF-8 .* iconv -f cp1251"):
+        kaldi(tmp_path, "validation")
+
+
 def test_a_folder_that_is_not_there_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no .*train/wav\.scp; .*data\.root=.*folders"):
         kaldi(tmp_path, "train")

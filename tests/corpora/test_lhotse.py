@@ -9,12 +9,14 @@ import pytest
 from kaskad.corpora.lhotse import lhotse
 from kaskad.corpora.manifest import ManifestError
 
+SOURCE = {"type": "file", "channels": [0], "source": "audio/1.wav"}
+
 
 def cut(name: str = "1", **changes) -> dict:
     """A cut as Lhotse writes it; ``changes`` go to the cut, or by prefix to its recording."""
     recording = {
         "id": name,
-        "sources": [{"type": "file", "channels": [0], "source": f"audio/{name}.wav"}],
+        "sources": [{**SOURCE, "source": f"audio/{name}.wav"}],
         "sampling_rate": 16000,
         "num_samples": 32000,
         "duration": 2.0,
@@ -56,6 +58,10 @@ def test_whole_cuts_are_read(tmp_path: Path) -> None:
     [
         ({"start": 0.5, "duration": 1.5}, "line 2: 1 is only a part of its recording; write it as"),
         ({"duration": 1.0}, "line 2: 1 is only a part of its recording"),
+        (
+            {"channel": 1, "recording_sources": [{**SOURCE, "channels": [0, 1]}]},
+            r"line 2: 1 is only channel 1 of a recording of channels \[0, 1\], .*; write it as",
+        ),
         ({"type": "MixedCut"}, "line 2: 1 is a MixedCut; only cuts of one recording can be read"),
         ({"recording": None}, "line 2: 1 is a cut without a recording; only cuts"),
         ({"recording_transforms": [{"name": "Speed"}]}, "its recording changed on the fly"),

@@ -68,6 +68,19 @@ def test_a_quotation_mark_of_common_voice_is_one_of_the_sentence(tmp_path: Path)
     assert read_manifest(tmp_path / "copy.tsv")["text"].to_list() == sentences
 
 
+def test_an_empty_word_is_none(tmp_path: Path) -> None:
+    row = '{"path": "1.wav", "text": "", "speaker": "", "id": "", "problem": ""}\n'
+    (tmp_path / "m.jsonl").write_text(row)
+    read = read_manifest(tmp_path / "m.jsonl").row(0, named=True)
+    assert read == {
+        "path": str(tmp_path / "1.wav"),
+        "text": None,
+        "speaker": None,
+        "id": "1.wav",
+        "problem": None,
+    }
+
+
 def test_numbers_are_read_out_and_the_missing_ones_left_without_text(tmp_path: Path) -> None:
     path = tmp_path / "train.csv"
     path.write_text("path,gender,number\n1.wav,male,139473\n2.wav,female,\n3.wav,male,2001.0\n")
@@ -110,6 +123,21 @@ def test_audio_may_lie_in_a_folder_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text(f"path,text\n1.wav,yes\n{tmp_path}/audio/2.wav,no\n")
     manifest = read_manifest(tmp_path / "manifest.csv", audio_root=tmp_path / "audio")
     assert manifest["path"].to_list() == [str(tmp_path / f"audio/{n}.wav") for n in (1, 2)]
+
+
+def test_paths_may_go_through_a_link_to_their_folder(tmp_path: Path) -> None:
+    link, real = tmp_path / "link", tmp_path / "real"
+    real.mkdir()
+    link.symlink_to(real)
+    (real / "m.csv").write_text(f"path,text\n{link}/1.wav,yes\n{real}/2.wav,no\n3.wav,no\n")
+    paths = [str(real / f"{n}.wav") for n in (1, 2, 3)]
+    assert read_manifest(link / "m.csv")["path"].to_list() == paths
+    assert read_manifest(real / "m.csv", audio_root=link)["path"].to_list() == paths
+    (tmp_path / "m.csv").symlink_to(real / "m.csv")
+    assert read_manifest(tmp_path / "m.csv", audio_root=link)["path"].to_list() == paths
+    (real / "m.csv").write_text(f"path,text\n{link}/../1.wav,yes\n")
+    with pytest.raises(ManifestError, match="the path lies outside"):
+        read_manifest(link / "m.csv")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +204,12 @@ def test_a_table_that_cannot_serve_is_refused_by_file_and_row(
         ("m.xlsx", b"", "unknown kind of table '.xlsx'; known: .parquet, .csv, .tsv"),
         ("m.parquet", b"no parquet", "not a readable .parquet table"),
         ("m.jsonl", b'{"path": "1.wav", "te', "not a readable .jsonl table"),
-        ("m.csv", "path,text\n1.wav,да\n".encode("cp1251"), "not a readable .csv table"),
+        (
+            "m.csv",
+            b"path,text\n" + 9_999 * b"1.wav,a\n" + "1.wav,да\n".encode("cp1251"),
+            "line 10001 is not UTF-8 .*; convert it to UTF-8: iconv -f cp1251 -t utf-8 'm.csv'",
+        ),
+        ("m.json", '{"text": "да"}'.encode("cp1251"), "line 1 is not UTF-8"),
         ("m.tsv", None, "there is no such file"),
     ],
 )

@@ -34,7 +34,9 @@ def test_parts_are_the_folders_and_every_file_has_its_row(
         ("dev/boris/2.wav", "без записи"),
     ]
     assert [Path(path).is_file() for path in validation["path"]] == [True, False]
-    assert "1 recordings lie in none of the folders train, validation, test" in caplog.text
+    assert (
+        "1 of 4 rows are in no part, for their split is 'lost' (first: lost/1.wav)" in caplog.text
+    )
 
 
 def test_without_such_folders_it_is_divided_by_speaker(tmp_path: Path, record) -> None:
@@ -54,7 +56,7 @@ def test_what_cannot_serve_is_refused(tmp_path: Path, record) -> None:
         sidecar(tmp_path, "train")
     record("1", None)
     (tmp_path / "1.txt").write_bytes("да".encode("cp1251"))
-    with pytest.raises(ManifestError, match=r"1\.txt: not UTF-8: .*; convert it"):
+    with pytest.raises(ManifestError, match=r"1\.txt: line 1 is not UTF-8 .*; convert it"):
         sidecar(tmp_path, "train")
     record("1", "да", ".flac")
     with pytest.raises(ManifestError, match=r"1\.wav: 1\.flac has the same text; keep one"):

@@ -61,6 +61,28 @@ def test_a_table_of_few_speakers_has_all_parts_too(
     assert (sum(map(len, found)) == speakers) == apart
 
 
+def test_utterances_of_unknown_speakers_are_divided_one_by_one(tmp_path: Path) -> None:
+    known = pl.col("speaker").cast(pl.Int64) < 10
+    SPOKEN.with_columns(pl.when(known).then("speaker")).write_csv(tmp_path / "some.csv")
+    found = parts(tmp_path / "some.csv")
+    assert [len(ids) for ids in found.values()] == [24 + 24, 3 + 3, 3 + 3]
+    speakers = [{name[:2] for name in ids if name < "10"} for ids in found.values()]
+    assert sum(map(len, speakers)) == 10
+
+
+def test_rows_of_no_part_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    splits = ["train", " Train ", "validated", "", "DEV", "test"]
+    named = SPOKEN.head(6).with_columns(split=pl.Series(splits))
+    named.write_csv(tmp_path / "manifest.csv")
+    assert [len(ids) for ids in parts(tmp_path).values()] == [2, 1, 1]
+    told = r"manifest.csv: 2 of 6 rows are in no part, for their split is 'validated', '' (first: "
+    assert f"{told}00-2.wav)" in caplog.text
+    assert table(tmp_path, "all").height == 6
+    named.filter(pl.col("split").is_in(["validated", ""])).write_csv(tmp_path / "manifest.csv")
+    with pytest.raises(ManifestError, match=r"2 of 2 rows .*; without that column the table would"):
+        table(tmp_path, "train")
+
+
 @pytest.mark.parametrize("spoken", [SPLIT, SPOKEN], ids=["with parts", "without parts"])
 def test_a_speaker_left_out_is_the_whole_test(tmp_path: Path, spoken: pl.DataFrame) -> None:
     spoken.write_csv(tmp_path / "manifest.csv")

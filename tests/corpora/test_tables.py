@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.table import table
 from kaskad.corpora.tables import tables
 
 NEMO = {"train": "train_manifest.json"}
@@ -27,12 +28,26 @@ def test_a_manifest_of_nemo_is_read_beside_its_audio(tmp_path: Path) -> None:
     assert (row["path"], row["text"]) == (str(tmp_path / "a/1.wav"), "да")
 
 
+def test_a_corpus_may_be_named_by_a_link_as_its_table_names_it(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "real")
+    rows = f'{{"audio_filepath": "{link}/1.wav", "text": "да"}}\n'
+    (link / "manifest.jsonl").write_text(rows)
+    by_part = tables(link, "train", files={"train": "manifest.jsonl"})
+    for manifest in (by_part, table(link, "all")):
+        assert manifest["path"].to_list() == [str(tmp_path / "real/1.wav")]
+
+
 def test_what_cannot_be_read_says_where_and_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no table .*train_manifest\.json; .*files\.train"):
         tables(tmp_path, "train", files=NEMO)
     with pytest.raises(ManifestError, match="unknown split 'test'; known: train"):
         tables(tmp_path, "test", files=NEMO)
-    rows = '{"audio_filepath": "1.wav", "text": "да", "duration": 1.5, "offset": 2.5}\n'
-    (tmp_path / "train_manifest.json").write_text(rows)
-    with pytest.raises(ManifestError, match=r"1 rows begin within .*1\.wav: 2\.5 s\); cut these"):
+    row = '{"audio_filepath": "1.wav", "text": "да", "duration": 1.5, "offset": %.1f}\n'
+    (tmp_path / "train_manifest.json").write_text(row % 0 + row % 2.5)
+    told = (
+        r"in 1 of 2 rows the utterance begins within its recording .*\(row 2: 1\.wav\); cut these"
+    )
+    with pytest.raises(ManifestError, match=told):
         tables(tmp_path, "train", files=NEMO)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import polars as pl
 
 from kaskad.corpora.manifest import ManifestError, resolve_paths
+from kaskad.corpora.plain_text import read_lines
 
 FOLDERS = MappingProxyType({"train": "train", "validation": "dev", "test": "test"})
 GENDERS = {"f": "female", "m": "male"}
@@ -29,7 +30,8 @@ def kaldi(
     of ``text`` without audio has a row, too, with a path that is not there.
 
     Raises ``FileNotFoundError`` where wav.scp or text is not, and ``ManifestError``, with file and
-    line, for keys that repeat, for segments, and for commands: nothing in wav.scp is ever run.
+    line, for what is not UTF-8, for keys that repeat, for segments, and for commands: nothing in
+    wav.scp is ever run.
     """
     if split not in folders:
         raise ManifestError(f"unknown split '{split}'; known: {', '.join(folders)}")
@@ -51,7 +53,7 @@ def kaldi(
         for name in ("utt2spk", "spk2gender")
     )
     rows = [
-        (key, audio.get(key) or key, texts.get(key), speakers.get(key), language)
+        (key, audio.get(key) or key, texts.get(key) or None, speakers.get(key) or None, language)
         for key in dict.fromkeys([*audio, *texts])
     ]
     schema = dict.fromkeys(["id", "path", "text", "speaker", "language"], pl.String)
@@ -71,7 +73,7 @@ def _read(path: Path) -> dict[str, str]:
             "and what its parts are called with data.source.folders.train=…"
         )
     values: dict[str, str] = {}
-    for line, content in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for line, content in enumerate(read_lines(path), start=1):
         key, *value = content.split(maxsplit=1) or [""]
         if key in values:
             raise ManifestError(f"{path}: line {line}: the key {key} is there already")

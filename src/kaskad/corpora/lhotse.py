@@ -38,14 +38,15 @@ def lhotse(
     ``root``), to which paths are relative.
 
     Raises ``FileNotFoundError`` where the file is not, and ``ManifestError``, with file and line,
-    for what cannot be read as it is: a cut that is a part or a mixture of recordings, is changed on
-    the fly, or has its audio from a command, a URL or an archive. Commands are never run.
+    for what cannot be read as it is: a cut that is a part (in time, or one channel of several) or a
+    mixture of recordings, is changed on the fly, or has its audio from a command, a URL or an
+    archive. Commands are never run.
     """
     path = table_of(root, split, files)
     opened = gzip.open if path.suffix == ".gz" else open
     rows = []
     try:
-        with opened(path, "rt", encoding="utf-8") as lines:
+        with opened(path, "rt", encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     rows.append(_row(json.loads(line), language, f"{path}: line {number}"))
@@ -74,9 +75,7 @@ def _row(cut: dict[str, Any], language: str, where: str) -> tuple[str | None, ..
             f"{where}: the audio of {cut['id']} is a {kinds}, not a file; nothing is run or "
             "fetched: write it as audio with cuts.save_audios(…)"
         )
-    is_part = cut["start"] > TOLERANCE or cut["duration"] < recording["duration"] - TOLERANCE
-    if is_part or recording.get("transforms"):
-        fault = "only a part of its recording" if is_part else "its recording changed on the fly"
+    if fault := _fault(cut, recording):
         raise ManifestError(
             f"{where}: {cut['id']} is {fault}; write it as audio with cuts.save_audios(…)"
         )
@@ -87,7 +86,17 @@ def _row(cut: dict[str, Any], language: str, where: str) -> tuple[str | None, ..
         cut["id"],
         sources[0]["source"],
         " ".join(texts) or None,
-        first.get("speaker"),
+        first.get("speaker") or None,
         GENDERS.get(str(first.get("gender"))[:1].lower()),
         language,
     )
+
+
+def _fault(cut: dict[str, Any], recording: dict[str, Any]) -> str | None:
+    """What the cut is where it is not its whole recording, as it lies in the file."""
+    if cut["start"] > TOLERANCE or cut["duration"] < recording["duration"] - TOLERANCE:
+        return "only a part of its recording"
+    channel, channels = cut.get("channel", 0), recording["sources"][0].get("channels", [0])
+    if channels != [channel]:
+        return f"only channel {channel} of a recording of channels {channels}, which are read mixed"
+    return "its recording changed on the fly" if recording.get("transforms") else None

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import polars as pl
 
 from kaskad.corpora.manifest import AUDIO_SUFFIXES, ManifestError
+from kaskad.corpora.plain_text import read_lines
 
 FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
     {"train": ["train-clean-100"], "validation": ["dev-clean"], "test": ["test-clean"]}
@@ -31,40 +32,62 @@ def librispeech(
     does. Audio without a transcript has a row without text; a transcript without audio has a path
     that is not there.
 
-    Raises ``FileNotFoundError``, saying what was looked for, where a folder is not.
+    Raises ``FileNotFoundError``, saying what was looked for, where a folder is not, and
+    ``ManifestError``, with the file, for what is not UTF-8 and for utterances that are there twice.
     """
     if split not in folders:
         raise ManifestError(f"unknown split '{split}'; known: {', '.join(folders)}")
     folder = Path(root).resolve()
     folder = folder / "LibriSpeech" if (folder / "LibriSpeech").is_dir() else folder
     genders = _genders(folder / "SPEAKERS.TXT")
-    rows = []
+    rows: list[tuple[str | None, ...]] = []
+    paths: dict[str, Path] = {}
     for part in folders[split]:
         if not (folder / part).is_dir():
             raise FileNotFoundError(
                 f"no folder {part} in {folder}; say where the corpus is with data.root=…, and "
                 f"which folders to take with data.source.folders.{split}=[…]"
             )
-        audio = {
-            path.stem: path
-            for path in sorted((folder / part).rglob("*"))
-            if path.suffix in AUDIO_SUFFIXES
-        }
-        texts, missing = _transcripts(folder / part)
-        for key in sorted({*audio, *texts}):
-            path, speaker = audio.get(key, missing.get(key)), key.split("-")[0]
+        texts, places = _transcripts(folder / part)
+        places |= _recordings(folder / part)
+        for key, path in sorted(places.items()):
+            if key in paths:
+                raise ManifestError(
+                    f"{path}: the id {key} is that of {paths[key]}, too; every utterance needs its "
+                    f"own: rename one, or leave a folder out of data.source.folders.{split}=[…]"
+                )
+            paths[key], speaker = path, key.split("-")[0]
             rows.append((key, str(path), texts.get(key), speaker, genders.get(speaker), language))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def _transcripts(folder: Path) -> tuple[dict[str, str], dict[str, Path]]:
+def _recordings(folder: Path) -> dict[str, Path]:
+    """Audio by utterance."""
+    recordings: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in AUDIO_SUFFIXES:
+            if path.stem in recordings:
+                raise ManifestError(
+                    f"{path}: {recordings[path.stem]} is the same utterance; keep one"
+                )
+            recordings[path.stem] = path
+    return recordings
+
+
+def _transcripts(folder: Path) -> tuple[dict[str, str | None], dict[str, Path]]:
     """Texts by utterance, and where its FLAC belongs."""
-    texts, places = {}, {}
+    texts: dict[str, str | None] = {}
+    places: dict[str, Path] = {}
     for path in sorted(folder.rglob("*.trans.txt")):
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for number, line in enumerate(read_lines(path), start=1):
             key, _, text = line.strip().partition(" ")
+            if key in texts:
+                raise ManifestError(
+                    f"{path}: line {number}: {key} has a transcript already, in "
+                    f"{places[key].parent}; keep one"
+                )
             if key:
-                texts[key], places[key] = text, path.with_name(f"{key}.flac")
+                texts[key], places[key] = text or None, path.with_name(f"{key}.flac")
     return texts, places
 
 
@@ -72,6 +95,5 @@ def _genders(path: Path) -> dict[str, str | None]:
     """Read lines like ``14   | F | train-clean-360  | 25.03 | Kristin LeMoine``."""
     if not path.is_file():
         return {}
-    lines = path.read_text(encoding="utf-8").splitlines()
-    cells = [line.split("|") for line in lines if not line.startswith(";")]
+    cells = [line.split("|") for line in read_lines(path) if not line.startswith(";")]
     return {row[0].strip(): GENDERS.get(row[1].strip()) for row in cells if len(row) > 1}

@@ -4,6 +4,8 @@ In memory ``path`` is absolute, so a manifest needs nothing beside it; on disk i
 folder of the manifest, so that a corpus can be moved.
 """
 
+import codecs
+import io
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -12,6 +14,7 @@ from pathlib import Path
 import polars as pl
 from polars import selectors
 
+from kaskad.corpora.plain_text import ManifestError, read_text, refuse_swallowed_rows
 from kaskad.text.numerals import LIMIT, number_to_words
 
 # What other tools call our columns: NeMo, Common Voice.
@@ -28,10 +31,6 @@ AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph"}
 SHOWN_ROWS = 5
 
 
-class ManifestError(ValueError):
-    """A table that cannot be read, written or used: says which file, which rows, what to do."""
-
-
 def read_table(path: Path) -> pl.DataFrame:
     """Read any table of strings and numbers by its suffix; see ``READERS`` for what is known."""
     if path.suffix not in READERS:
@@ -42,7 +41,11 @@ def read_table(path: Path) -> pl.DataFrame:
     try:
         return READERS[path.suffix](path)
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        if path.suffix != ".parquet":
+            read_text(path)  # the encoding may be why, and that has its own message
         reason = str(error).partition("\n")[0]  # what follows is advice to callers of polars
+        if 'could not parse `"' in reason:
+            reason += "; close the quotation mark that opens there, or remove it"
         raise ManifestError(f"{path}: not a readable {path.suffix} table: {reason}") from error
 
 
@@ -107,11 +110,12 @@ def read_manifest(
     """Read a manifest: columns ``path`` and ``text`` (or ``number``, read out in ``language``).
 
     Optional columns (``id``, ``duration`` in seconds, ``speaker``, ``gender``, ``language``) and
-    any other are kept; a missing ``id`` becomes the relative path. Audio must lie inside
-    ``audio_root`` (default: the folder of the manifest).
+    any other are kept; a missing ``id`` becomes the relative path, an empty word becomes null.
+    Audio must lie inside ``audio_root`` (default: the folder of the manifest).
 
     Raises ``ManifestError`` on a missing or ambiguous column, a missing path or one outside the
-    folder, a number that is none, or ids that repeat.
+    folder, a number that is none, an utterance that is only a part of its recording (NeMo's
+    ``offset``), or ids that repeat.
     """
     path = Path(path)
     table = read_table(path)
@@ -128,12 +132,18 @@ def read_manifest(
     if language is not None and "language" not in table.columns:
         table = table.with_columns(language=pl.lit(language))
     table = table.with_columns(selectors.by_name(*WORDS, require_all=False).cast(pl.String))
-    if "id" not in table.columns:
-        table = table.with_columns(id=pl.col("path"))
-    nowhere = pl.col("path").fill_null("") == ""
-    _refuse(table, path, nowhere, "text", "the path is missing", "add it")
+    table = table.with_columns(selectors.string().replace("", None))
+    own = ["id"] if "id" in table.columns else []
+    table = table.with_columns(id=pl.coalesce(*own, "path"))
+    _refuse(table, path, pl.col("path").is_null(), "text", "the path is missing", "add it")
+    if "offset" in table.columns:
+        begins_within = pl.col("offset").cast(pl.Float64, strict=False) > 0
+        fault = "the utterance begins within its recording (offset)"
+        _refuse(table, path, begins_within, "path", fault, "cut these recordings into files")
     refuse_repeated_ids(table, path)
-    return resolve_paths(table, path, audio_root or path.parent)
+    # A link to a manifest leaves the audio beside what it leads to.
+    beside = path.resolve() if path.is_symlink() else path
+    return resolve_paths(table, path, audio_root or beside.parent)
 
 
 def write_manifest(table: pl.DataFrame, path: Path) -> None:
@@ -170,12 +180,17 @@ def _read_out_numbers(table: pl.DataFrame, path: Path, language: str | None) -> 
 
 
 def resolve_paths(table: pl.DataFrame, path: Path, audio_root: Path) -> pl.DataFrame:
-    root = audio_root.resolve()
+    """Make each path absolute; raises ``ManifestError`` for those that lead out of the root.
+
+    Where a link leads to the root, paths may begin with either.
+    """
+    root, given = audio_root.resolve(), Path(os.path.abspath(audio_root))
     folder = f"{root}/".replace("//", "/")
+    beneath = pl.col("path")
+    if given.resolve() == root:  # not where the link is followed by ..
+        beneath = beneath.str.strip_prefix(f"{given}/")
     absolute = (
-        pl.when(pl.col("path").str.starts_with("/"))
-        .then(pl.col("path"))
-        .otherwise(pl.lit(folder) + pl.col("path"))
+        pl.when(beneath.str.starts_with("/")).then(beneath).otherwise(pl.lit(folder) + beneath)
     )
     outside = ~absolute.str.starts_with(folder) | absolute.str.contains(r"(^|/)\.\.(/|$)")
     remedy = "move the audio there, or set audio_root to the folder that holds it"
@@ -216,15 +231,25 @@ def _read_separated(separator: str) -> Callable[[Path], pl.DataFrame]:
         quote = '"' if _is_quoted(separator, columns) else None
         # A column may turn from numbers to words after any number of rows: look at all of them.
         words = dict.fromkeys([*WORDS, *SYNONYMS], pl.String)
-        return pl.read_csv(
+        table = pl.read_csv(
             path,
             separator=separator,
             quote_char=quote,
             infer_schema_length=None,
             schema_overrides=words,
         )
+        if quote is not None:
+            refuse_swallowed_rows(table, path, separator, (*AUDIO_SUFFIXES, ".npy"))
+        return table
 
     return read
+
+
+def _read_lines_of_json(path: Path) -> pl.DataFrame:
+    with path.open("rb") as file:
+        has_mark = file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+        source = io.BytesIO(file.read()) if has_mark else path
+    return pl.read_ndjson(source, infer_schema_length=None)
 
 
 def _write_separated(separator: str) -> Callable[[pl.DataFrame, Path], None]:
@@ -239,8 +264,8 @@ READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".parquet": pl.read_parquet,
     ".csv": _read_separated(","),
     ".tsv": _read_separated("\t"),
-    ".jsonl": lambda path: pl.read_ndjson(path, infer_schema_length=None),
-    ".json": lambda path: pl.read_ndjson(path, infer_schema_length=None),
+    ".jsonl": _read_lines_of_json,
+    ".json": _read_lines_of_json,
 }
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
     ".parquet": lambda table, path: table.write_parquet(path),

@@ -1,14 +1,12 @@
 """A folder of audio with a text file beside each recording: 0001.wav and 0001.txt."""
 
-import logging
 from pathlib import Path
 
 import polars as pl
 
 from kaskad.corpora.manifest import AUDIO_SUFFIXES, ManifestError
-from kaskad.corpora.table import PARTS, SPLIT_NAMES, select_split
-
-log = logging.getLogger(__name__)
+from kaskad.corpora.plain_text import read_text
+from kaskad.corpora.table import PARTS, name_parts, select_split
 
 SCHEMA = dict.fromkeys(["id", "path", "text", "speaker", "language", "split"], pl.String)
 
@@ -51,27 +49,10 @@ def sidecar(
     for stem in sorted({*recordings, *texts}):
         path = recordings.get(stem, Path(f"{stem}.wav"))
         inside = path.relative_to(folder)
-        part = SPLIT_NAMES.get(inside.parts[0], inside.parts[0])
         speaker = path.parent.name if speaker_folders else None
-        text = _read(texts[stem]) if stem in texts else None
-        rows.append((inside.as_posix(), str(path), text, speaker, language, part))
-    table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
-    elsewhere = table.filter(~pl.col("split").is_in(PARTS))
-    if elsewhere.height == table.height:
+        text = " ".join(read_text(texts[stem]).split()) if stem in texts else None
+        rows.append((inside.as_posix(), str(path), text, speaker, language, inside.parts[0]))
+    table = name_parts(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+    if not table["split"].is_in(PARTS).any():
         table = table.drop("split")
-    elif elsewhere.height:
-        log.warning(
-            "%s: %d recordings lie in none of the folders %s, and are in no part: %s, …",
-            folder,
-            elsewhere.height,
-            ", ".join(PARTS),
-            elsewhere["id"][0],
-        )
     return select_split(table if speaker_folders else table.drop("speaker"), split, folder)
-
-
-def _read(path: Path) -> str:
-    try:
-        return " ".join(path.read_text(encoding="utf-8-sig").split())
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path}: not UTF-8: {error.reason}; convert it") from error

@@ -20,27 +20,19 @@ def tables(
 
     ``audio_root`` is relative to ``root``; without it audio lies beside the table.
 
-    Raises ``FileNotFoundError`` where the table is not, and ``ManifestError`` for a split that
-    ``files`` has not or for rows that are only a part of their recording (NeMo's ``offset``).
+    Raises ``FileNotFoundError`` where the table is not, and ``ManifestError`` as ``read_manifest``
+    does, or for a split that ``files`` has not.
     """
     path = table_of(root, split, files)
     folder = None if audio_root is None else Path(root, audio_root)
-    manifest = read_manifest(path, language=language, audio_root=folder)
-    if "offset" in manifest.columns:
-        parts = manifest.filter(pl.col("offset").cast(pl.Float64) > 0)
-        if parts.height:
-            raise ManifestError(
-                f"{path}: {parts.height} rows begin within their recording (offset of "
-                f"{parts['id'][0]}: {parts['offset'][0]} s); cut these recordings into files"
-            )
-    return manifest
+    return read_manifest(path, language=language, audio_root=folder)
 
 
 def table_of(root: str | Path, split: str, files: Mapping[str, str]) -> Path:
     """Return the file that ``files`` names for ``split``; raises as ``tables`` does."""
     if split not in files:
         raise ManifestError(f"unknown split '{split}'; known: {', '.join(files)}")
-    path = Path(root, files[split]).resolve()
+    path = Path(root, files[split]).absolute()
     if not path.is_file():
         raise FileNotFoundError(
             f"no table {path}; say where the corpus is with data.root=…, and what its tables are "

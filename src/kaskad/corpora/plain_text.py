@@ -1,0 +1,60 @@
+"""Text files as other tools write them: their encoding, their line ends, their quotation marks."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+from polars import selectors
+
+
+class ManifestError(ValueError):
+    """A table that cannot be read, written or used: says which file, which rows, what to do."""
+
+
+def read_text(path: Path) -> str:
+    """Return a text in UTF-8, with or without a byte order mark.
+
+    Raises ``ManifestError``, with file and line, for one in another encoding.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ManifestError(
+            f"{path}: line {line} is not UTF-8 ({error.reason}); convert it to UTF-8: "
+            f"iconv -f cp1251 -t utf-8 '{path.name}' > converted (or from what it is in)"
+        ) from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a text; raises as ``read_text`` does."""
+    # Not splitlines: U+2028 and its like are marks within a line.
+    return read_text(path).split("\n")
+
+
+def refuse_swallowed_rows(
+    table: pl.DataFrame, path: Path, separator: str, suffixes: Iterable[str]
+) -> None:
+    """Raise ``ManifestError``, with the line, where a cell holds rows: its quote was not closed.
+
+    A text of several lines is read as it is, unless something in it ends in one of the
+    ``suffixes`` of files, as a path does, or a line of it has as many tabs as a row. Commas show
+    nothing: texts have their own.
+    """
+    endings = "|".join(map(re.escape, suffixes))
+    signs = rf"(?i)({endings})(#[^\n{separator}]*)?\s*({separator}|\n|$)"
+    if separator == "\t" and table.width > 1:
+        signs += rf"|\n([^\n\t]*\t){{{table.width - 1}}}"
+    for column in table.select(selectors.string()):
+        several = column.filter(column.str.contains("\n", literal=True))
+        swallowed = several.filter(several.str.contains(signs))
+        if swallowed.len():
+            cell, content = swallowed[0], path.read_bytes()
+            opening = content.find(f'"{cell.partition(chr(34))[0]}'.encode())
+            line = content.count(b"\n", 0, opening) + 1
+            raise ManifestError(
+                f"{path}: line {line}: a quotation mark opens '{column.name}' and is not closed "
+                f"in that row, so what follows is taken for part of it, up to line "
+                f"{line + cell.count(chr(10))}; close it or remove it"
+            )
