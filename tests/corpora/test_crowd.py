@@ -8,7 +8,7 @@ import pytest
 from crowdkit.aggregation import ROVER
 from pandas import DataFrame
 
-from kaskad.corpora.answers import SCHEMA
+from kaskad.corpora.answers import COLUMNS
 from kaskad.corpora.crowd import METHODS, Consensus, aggregate
 from kaskad.corpora.rover import weighted_rover
 
@@ -22,9 +22,10 @@ SENTENCES = [
 
 def answers(*rows: tuple[str, str, str | None], **more) -> pl.DataFrame:
     """Answers as (recording, worker, text)."""
-    table = pl.DataFrame(rows, schema=["audio", "worker", "text"], orient="row")
+    names = dict.fromkeys(["audio", "worker", "text"], pl.String)
+    table = pl.DataFrame(rows, schema=names, orient="row")
     blank = {name: pl.lit(None, pl.String) for name in ("golden", "problem")}
-    return table.with_columns(**blank).with_columns(**more).select(*SCHEMA)
+    return table.with_columns(**blank).with_columns(**more).select(*COLUMNS, "problem")
 
 
 def crowd(recordings: int = 40) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -157,10 +158,36 @@ def test_answers_that_cannot_be_used_are_named() -> None:
     ]
 
 
-def test_a_crowd_without_names_is_heard() -> None:
-    nameless = answers(*[("1", None, text) for text in ("yes", "yes", "no")])
-    consensus = aggregate(nameless)
+def test_only_after_a_usable_answer_is_another_one_too_many() -> None:
+    table = answers(
+        ("1", "a", "won"), ("2", "a", ""), ("1", "a", "one"), ("2", "a", "two"), ("2", "a", "to"),
+    ).with_columns(problem=pl.Series(["rejected", *[None] * 4]))  # fmt: skip
+    consensus = aggregate(table)
+    assert consensus.recordings.select("text", "answers").rows() == [("one", 1), ("two", 1)]
+    assert consensus.dropped["text"].to_list() == ["won", "", "to"]
+
+
+def test_of_golden_answers_that_differ_the_most_frequent_counts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    golden = pl.Series(["Yes", "no", "yes.", "no", "yes", None])
+    rows = [("1", worker, "maybe") for worker in "abc"] + [("2", worker, "no") for worker in "abc"]
+    consensus = aggregate(answers(*rows).with_columns(golden=golden))
+    assert consensus.recordings["text"].to_list() == ["yes", "no"]
+    assert "2 golden answers are not used" in caplog.text
+    assert consensus.dropped.select("audio", "worker", "text").rows() == [
+        ("1", None, "no"),
+        ("2", None, "yes"),
+    ]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_crowd_without_names_is_heard(method: str) -> None:
+    nameless = answers(*[("1", None, text) for text in ("yes", "yes", "no", "lost")])
+    problems = pl.Series([None, None, None, "rejected"])
+    consensus = aggregate(nameless.with_columns(problem=problems), method=method)
     assert consensus.recordings.select("text", "answers").row(0) == ("yes", 3)
+    assert consensus.workers["answers"].to_list() == [3]
 
 
 def test_what_cannot_be_done_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

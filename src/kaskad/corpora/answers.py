@@ -3,13 +3,13 @@
 import csv
 import io
 import logging
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 import polars as pl
 
-from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.manifest import AUDIO_SUFFIXES, ManifestError
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +21,15 @@ COLUMNS = MappingProxyType(
         "golden": "GOLDEN:transcription",
     }
 )
-"""What an export calls what is read of it. It need not have golden answers."""
+"""What an export calls what is read of it. It need not have golden answers (``GOLDEN:…``)."""
 STATUS = "ASSIGNMENT:status"
 INPUT = "INPUT:"
+GOLDEN = "GOLDEN:"
 SEPARATORS = {".tsv": "\t", ".csv": ","}
-SCHEMA = dict.fromkeys([*COLUMNS, "problem"], pl.String)
+SCHEMA: dict[str, type[pl.DataType]] = {
+    **dict.fromkeys([*COLUMNS, "problem"], pl.String),
+    "broken": pl.Boolean,
+}
 FALLBACK = "cp1251"
 
 
@@ -44,39 +48,63 @@ def read_answers(path: Path, columns: Mapping[str, str | None] = COLUMNS) -> pl.
     ``columns`` says what these are called there; ``worker: null`` is a crowd without names.
     ``problem`` says why an answer must not be used (its line is broken, it names no recording, it
     was rejected). What else the task showed (``INPUT:speaker``) is kept by its name in lower case.
-    Answers may hold quotation marks, tabs and line breaks, as a TSV writes them. A file that is not
-    UTF-8 is read as cp1251, with a warning.
+    Answers may hold quotation marks, tabs and line breaks, as a TSV writes them. A line with too
+    few or too many columns is ``broken``: nobody knows which cell is which, so only its ``audio``
+    is kept, and even that may be wrong. A file that is not UTF-8 is read as cp1251, with a warning.
 
     Raises ``ManifestError``, with file and line, where a column is missing, or a quotation mark
     that nobody closes has swallowed other rows.
     """
-    lines = _lines(path, SEPARATORS[path.suffix])
+    separator = SEPARATORS[path.suffix]
+    lines = _lines(path, separator)
     _, header = next(lines, (1, []))
-    known = {name: header.index(column) for name, column in columns.items() if column in header}
-    for name in ("audio", "text", "worker"):
-        if name not in known and columns[name] is not None:
+    known = _find_columns(header, columns, path)
+    shown = _also_shown(header, known["audio"])
+    rows: list[dict[str, str | bool | None]] = []
+    swallowed: list[tuple[int, str, bool]] = []
+    for line, row in lines:
+        is_broken = len(row) != len(header)
+        names = _names_within(row, known["audio"], separator)
+        swallowed += [(line, name, is_broken) for name in names]
+        cells = [*row, *[""] * (len(header) - len(row))]
+        if is_broken:
+            cells = [cell if index == known["audio"] else "" for index, cell in enumerate(cells)]
+        found = {name: cells[index].strip() or None for name, index in known.items()}
+        status = found.pop("status", None)
+        problem = None
+        if is_broken:
+            problem = f"line {line} of {path.name} has {len(row)} columns, not {len(header)}"
+        elif not found["audio"]:
+            problem = f"line {line} of {path.name} names no recording"
+        elif status == "REJECTED":
+            problem = "the assignment was rejected"
+        also = {name: cells[index] or None for name, index in shown.items()}
+        rows.append({**found, **also, "problem": problem, "broken": is_broken})
+    answers = pl.DataFrame(rows, schema=SCHEMA | dict.fromkeys(shown, pl.String))
+    _refuse_swallowed(swallowed, {*answers.filter(~pl.col("broken"))["audio"]}, path)
+    return answers
+
+
+def _find_columns(
+    header: list[str], columns: Mapping[str, str | None], path: Path
+) -> dict[str, int]:
+    """Where in a row stands what is read. Without golden answers their usual column may be missing.
+
+    Raises ``ManifestError`` for any other column that is not there.
+    """
+    wanted = {name: column for name, column in columns.items() if column is not None}
+    if not any(column.startswith(GOLDEN) for column in header):
+        wanted = {name: column for name, column in wanted.items() if column != COLUMNS["golden"]}
+    for name, column in wanted.items():
+        if column not in header:
+            absent = ", or null where there is none" if name in ("worker", "golden") else ""
             raise ManifestError(
-                f"{path}: no column '{columns[name]}' ({name}), only {', '.join(header)}; "
-                f"say what it is called with data.source.columns.{name}=…"
+                f"{path}: no column '{column}' ({name}), only {', '.join(header)}; "
+                f"say what it is called with data.source.columns.{name}=…{absent}"
             )
     if STATUS in header:
-        known["status"] = header.index(STATUS)
-    shown = _also_shown(header, known["audio"])
-    rows = []
-    for line, row in lines:
-        broken = None
-        if len(row) != len(header):
-            broken = f"line {line} of {path.name} has {len(row)} columns, not {len(header)}"
-        cells = [*row, *[""] * (len(header) - len(row))]
-        found = {name: cells[index].strip() or None for name, index in known.items()}
-        rejected = found.pop("status", None) == "REJECTED"
-        found["problem"] = (
-            broken
-            or (f"line {line} of {path.name} names no recording" if not found["audio"] else None)
-            or ("the assignment was rejected" if rejected else None)
-        )
-        rows.append(found | {name: cells[index] or None for name, index in shown.items()})
-    return pl.DataFrame(rows, schema=SCHEMA | dict.fromkeys(shown, pl.String))
+        wanted["status"] = STATUS
+    return {name: header.index(column) for name, column in wanted.items()}
 
 
 def _also_shown(header: list[str], audio: int) -> dict[str, int]:
@@ -94,16 +122,8 @@ def _lines(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not blank, each with the number of the line on which it begins."""
     reader = csv.reader(io.StringIO(_decode(path), newline=""), delimiter=separator)
     begins = 1
-    width = 0
     try:
         for row in reader:
-            width = width or len(row)
-            # Toloka itself writes an answer's tab or line break, but hardly a whole row of tabs.
-            if any(line.count(separator) >= width - 1 for cell in row for line in _inner(cell)):
-                raise ManifestError(
-                    f"{path}: line {begins}: a quotation mark opens an answer and is not closed, "
-                    'so other rows are taken for part of it; close it, or double it ("")'
-                )
             if any(row):
                 yield begins, row
             begins = reader.line_num + 1
@@ -111,9 +131,32 @@ def _lines(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
         raise ManifestError(f"{path}: line {begins}: not a readable table: {error}") from error
 
 
-def _inner(cell: str) -> list[str]:
-    """The lines of a cell of several, but for the first."""
-    return cell.splitlines()[1:]
+def _names_within(row: list[str], audio: int, separator: str) -> Iterator[str]:
+    """What would name recordings, were the lines of the row's cells rows of their own."""
+    for column, cell in enumerate(row):
+        lines = cell.splitlines()
+        for number, line in enumerate(lines if len(lines) > 1 else []):
+            cells = line.split(separator)
+            place = audio if number else audio - column  # the first line goes on with this row
+            if len(cells) > 1 and 0 <= place < len(cells) and (number or place):
+                yield cells[place].strip()
+
+
+def _refuse_swallowed(
+    swallowed: Iterable[tuple[int, str, bool]], names: Collection[str], path: Path
+) -> None:
+    """Raise ``ManifestError`` for a line within an answer that is a row.
+
+    Toloka itself writes tabs and line breaks into answers, so the line must name a recording, or
+    have broken the row that it is in.
+    """
+    for line, name, is_broken in swallowed:
+        suffix = PurePosixPath(name.partition("?")[0]).suffix.lower()
+        if is_broken or name in names or suffix in AUDIO_SUFFIXES:
+            raise ManifestError(
+                f"{path}: line {line}: a quotation mark opens an answer and is not closed, "
+                'so other rows are taken for part of it; close it, or double it ("")'
+            )
 
 
 def _decode(path: Path) -> str:
@@ -122,6 +165,7 @@ def _decode(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         text = content.decode(FALLBACK, errors="replace")
-        shown = text[max(0, error.start - 20) :].split("\n")[0][:60]
+        before, after = text[: error.start], text[error.start :]
+        shown = before.rpartition("\n")[2][-20:] + after.partition("\n")[0][:40]
         log.warning("%s is not UTF-8; read as %s, where it says: %s", path, FALLBACK, shown)
         return text

@@ -29,7 +29,7 @@ class Consensus:
     ``recordings``: ``audio``, ``text``, ``confidence``, ``answers`` (how many were used),
     ``golden``. ``workers``: ``worker``, ``answers``, ``judged`` (of these, how many could be
     compared), ``quality``. ``dropped``: ``audio``, ``worker``, ``text`` as it was answered, and the
-    ``reason`` why it was not used.
+    ``reason`` why it was not used; among them golden answers that others outvote, without worker.
     """
 
     recordings: pl.DataFrame
@@ -44,7 +44,8 @@ def aggregate(
 
     ``answers`` has ``audio``, ``worker``, ``text``, ``golden`` (the known right answer, or null)
     and ``problem`` (why this answer must not be used, or null). Texts are compared normalised, and
-    the transcript is normalised too. A golden answer is the transcript, with confidence 1.
+    the transcript is normalised too. A golden answer is the transcript, with confidence 1; of
+    several that differ, the most frequent.
 
     A worker's quality is the mean agreement of their answers with the golden answers and with the
     vote of all, drawn to the crowd's mean as if by one answer more. Answers of workers below
@@ -59,7 +60,7 @@ def aggregate(
     heard = answers.with_columns(answered="text", text=normalise(pl.col("text").fill_null("")))
     right = normalise(pl.col("golden")).replace("", None)
     heard = heard.with_columns(golden=right, problem=_problem())
-    golden: Texts = dict(heard.select("audio", "golden").drop_nulls().iter_rows())
+    golden, overruled = _golden(heard)
     workers = _workers(heard, golden)
     quality = workers.select("worker", "quality")
     heard = heard.join(quality, on="worker", how="left", nulls_equal=True, maintain_order="left")
@@ -74,12 +75,12 @@ def aggregate(
     if several.height:
         texts |= METHODS[method](several)
     texts |= golden
+    unused = heard.filter(pl.col("problem").is_not_null())
+    dropped = unused.select("audio", "worker", text="answered", reason="problem")
     return Consensus(
         recordings=_recordings(heard, used, texts, golden),
         workers=workers,
-        dropped=heard.filter(pl.col("problem").is_not_null()).select(
-            "audio", "worker", text="answered", reason="problem"
-        ),
+        dropped=pl.concat([dropped, overruled]),
     )
 
 
@@ -90,15 +91,32 @@ def agreement(answer: str, text: str) -> float:
 
 def _problem() -> pl.Expr:
     """Why an answer cannot be used, beside what its table says."""
-    repeated = ~pl.struct("audio", "worker").is_first_distinct() & pl.col("worker").is_not_null()
-    return (
-        pl.when(pl.col("problem").is_not_null())
-        .then("problem")
-        .when(pl.col("text") == "")
-        .then(pl.lit("the answer is empty"))
-        .when(repeated)
-        .then(pl.lit("the same worker has answered before"))
-    )
+    is_empty = pl.when(pl.col("text") == "").then(pl.lit("the answer is empty"))
+    in_itself = pl.coalesce("problem", is_empty)
+    is_usable = in_itself.is_null().alias("usable")
+    is_first = pl.struct("audio", "worker", is_usable).is_first_distinct()
+    repeated = pl.when(~is_first & pl.col("worker").is_not_null())
+    return pl.coalesce(in_itself, repeated.then(pl.lit("the same worker has answered before")))
+
+
+def _golden(heard: pl.DataFrame) -> tuple[Texts, pl.DataFrame]:
+    """The golden answer to each recording, and what is dropped because it differs from that."""
+    given = heard.select("audio", "golden").drop_nulls()
+    counted = given.group_by("audio", "golden", maintain_order=True).len()
+    counted = counted.sort("len", descending=True, maintain_order=True)
+    is_best = pl.col("audio").is_first_distinct()
+    best, others = counted.filter(is_best), counted.filter(~is_best)
+    if others.height:
+        log.warning(
+            "%d golden answers are not used: the recording has another that is more frequent, or "
+            "as frequent and earlier; the first: %s, '%s'",
+            others.height,
+            *others.select("audio", "golden").row(0),
+        )
+    reason = pl.lit("another golden answer is more frequent, or as frequent and earlier")
+    nobody = pl.lit(None, pl.String)
+    overruled = others.select("audio", worker=nobody, text="golden", reason=reason)
+    return dict(best.select("audio", "golden").iter_rows()), overruled
 
 
 def _too_bad(min_quality: float) -> pl.Expr:
@@ -123,8 +141,11 @@ def _workers(heard: pl.DataFrame, golden: Texts) -> pl.DataFrame:
         judged=pl.col("error").count(), error=pl.col("error").sum()
     )
     smoothed = (pl.col("error") + errors["error"].mean()) / (pl.col("judged") + 1)
+    # An answer that cannot be used and has no worker either makes no worker.
+    of_somebody = pl.col("worker").is_not_null() | pl.col("problem").is_null()
     return (
-        heard.group_by("worker")
+        heard.filter(of_somebody)
+        .group_by("worker")
         .agg(answers=pl.len())
         .join(judged, on="worker", how="left")
         .select("worker", "answers", pl.col("judged").fill_null(0), quality=1 - smoothed)
@@ -218,8 +239,12 @@ def _crowd_kit() -> Any:
 
 
 def _pandas(answers: pl.DataFrame, text: str) -> Any:
-    """The table as crowd-kit takes it. Column by column: polars' own way would need pyarrow."""
+    """The table as crowd-kit takes it. Column by column: polars' own way would need pyarrow.
+
+    An answer without a name is of a worker of its own: crowd-kit leaves out those of nobody.
+    """
     import pandas
 
-    table = answers.select("worker", task="audio", **{text: "text"})
+    worker = pl.coalesce("worker", pl.format("nobody {}", pl.int_range(pl.len())))
+    table = answers.select(worker=worker, task="audio", **{text: "text"})
     return pandas.DataFrame(table.to_dict(as_series=False))

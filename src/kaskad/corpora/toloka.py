@@ -43,7 +43,7 @@ STAND_IN = (
     "write; the figures say nothing of real speech"
 )
 # Raise it when the same answers begin to give other transcripts.
-_RECIPE = 1
+_RECIPE = 2
 
 
 def toloka(
@@ -90,6 +90,11 @@ def toloka(
     tables = sorted(path for path in source.glob("*") if path.suffix in READERS)
     exports = [path for path in tables if has_answers(path, columns)]
     if exports:
+        if others := [path.name for path in tables if path not in exports]:
+            _warn_once(
+                f"{source}: {', '.join(others)} is not read, for {exports[0].name} there holds the "
+                f"answers of a crowd; transcripts that are known go into its {COLUMNS['golden']}"
+            )
         answers = pl.concat([read_answers(path, columns) for path in exports], how="diagonal")
         manifest = _transcribed(answers, source, method, min_quality, min_confidence, cache)
     elif source.is_dir():
@@ -123,9 +128,12 @@ def _transcribed(
     answers = answers.with_columns(asked, pl.col("audio").replace(located))
     kept, heard = _aggregated(folder.name, answers, method, min_quality, cache)
 
-    task = answers.select(pl.exclude([*SCHEMA.keys() - {"audio"}]))
-    heard = heard.join(task.unique("audio", keep="first"), on="audio", maintain_order="left")
-    unheard = sorted({path.relative_to(folder).as_posix() for path in files} - {*heard["audio"]})
+    there = {path.relative_to(folder).as_posix() for path in files}
+    # The name on a broken line may be anything; without a file it is only listed as dropped.
+    named = answers.filter(~pl.col("broken") | pl.col("audio").is_in(there))
+    task = named.select(pl.exclude([*SCHEMA.keys() - {"audio"}])).group_by("audio")
+    heard = heard.join(task.agg(pl.all().drop_nulls().first()), on="audio", maintain_order="left")
+    unheard = sorted(there - {*heard["audio"]})
     silence = pl.DataFrame({"audio": unheard}, schema={"audio": pl.String})
     everything = pl.concat([heard, silence], how="diagonal")
     unsure = "its transcript has confidence {}, less than min_confidence={}"
@@ -194,18 +202,28 @@ def _aggregated(
 
 
 def _is_held_out(manifest: pl.DataFrame) -> pl.Series:
-    by = "id"
-    if "speaker" in manifest.columns and manifest["speaker"].n_unique() >= FEWEST_SPEAKERS:
-        by = "speaker"
-    names = manifest[by].fill_null("")
-    return names.is_in(names.unique().sort().gather_every(VALIDATION_EVERY).to_list())
+    """Every 10th speaker, and of the recordings whose speaker is unknown every 10th, too."""
+    ids = manifest["id"]
+    if (
+        "speaker" not in manifest.columns
+        or manifest["speaker"].drop_nulls().n_unique() < FEWEST_SPEAKERS
+    ):
+        return ids.is_in(_every_tenth(ids))
+    speaker = manifest["speaker"]
+    unknown = _every_tenth(ids.filter(speaker.is_null()), VALIDATION_EVERY - 1)
+    return speaker.is_in(_every_tenth(speaker)).fill_null(False) | ids.is_in(unknown)
+
+
+def _every_tenth(names: pl.Series, first: int = 0) -> list[str]:
+    ordered = names.drop_nulls().unique().sort()
+    return ordered.gather_every(VALIDATION_EVERY, first).to_list()
 
 
 def _tell(answers: pl.DataFrame, manifest: pl.DataFrame, review: pl.DataFrame, kept: Path) -> None:
     """Say what became of the answers, and name reasons where some did not serve."""
     dropped = read_table(kept / "answers_dropped.csv")
     reasons = [*dropped["reason"].unique().sort()[:2], *review["problem"].unique().sort()[:2]]
-    workers = answers["worker"].n_unique()
+    workers = answers.filter(~pl.col("broken"))["worker"].n_unique()
     _warn_once(
         f"{manifest.height} recordings have {answers.height} answers of {workers} workers; "
         f"{dropped.height} answers are not used, {review.height} recordings are for review"
