@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from audiomentations import HighPassFilter, LowPassFilter, PitchShift
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -213,6 +214,56 @@ def test_a_folder_without_audio_is_refused_and_no_folder_is_none(
     assert make(None) is None
 
 
+@pytest.mark.parametrize("make", [background_noise, impulse_response])
+@pytest.mark.parametrize("torn", ["truncated", "cut"])
+def test_a_torn_recording_is_left_out_by_name(
+    make, recordings: Path, broken: dict[str, Path], tmp_path: Path, caplog, torn: str
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    broken[torn].rename(folder / broken[torn].name)
+    with pytest.raises(FileNotFoundError, match=rf"\({broken[torn].name}: breaks off.*\); augm"):
+        make(str(folder))
+    (folder / "noise.wav").write_bytes((recordings / "noise.wav").read_bytes())
+    alone = Augmentation([make(str(folder), p=1.0)])
+    assert (
+        f"1 of 2 recordings cannot be read and are left out, such as {broken[torn].name}: br"
+        in (caplog.text)
+    )
+    assert all(not np.array_equal(waveform, TONE) for waveform in varied(alone, range(8)))
+
+
+@pytest.mark.parametrize("make", [background_noise, impulse_response])
+@pytest.mark.parametrize("fault", ["gone", "torn in its midst"])
+def test_a_clip_goes_on_without_a_recording_that_fails_and_the_rest_is_varied(
+    make, recordings: Path, tmp_path: Path, caplog, fault: str
+) -> None:
+    noise, rate = soundfile.read(recordings / "noise.wav")
+    for name in ("lost.flac", "sound.flac"):
+        soundfile.write(tmp_path / name, noise, rate)
+    alone = Augmentation([make(str(tmp_path), p=1.0)])
+    if fault == "gone":
+        (tmp_path / "lost.flac").unlink()
+    else:
+        content = bytearray((tmp_path / "lost.flac").read_bytes())
+        content[len(content) // 8 : len(content) // 2] = bytes(
+            len(content) // 2 - len(content) // 8
+        )
+        (tmp_path / "lost.flac").write_bytes(content)
+    caplog.clear()
+    unchanged = [np.array_equal(waveform, TONE) for waveform in varied(alone, range(30))]
+    assert 5 < sum(unchanged) < 25
+    warnings = [record.getMessage() for record in caplog.records]
+    reason = "there is no such file" if fault == "gone" else "breaks off"
+    assert len(warnings) == 1 and f"{tmp_path}/lost.flac: {reason}" in warnings[0]
+
+
+def test_what_fails_with_a_sound_recording_is_no_fault_of_its_own(recordings: Path) -> None:
+    alone = background_noise(str(recordings), p=1.0)
+    with pytest.raises(Exception, match="only supports mono audio"):
+        alone(np.zeros((2, 3, 4), dtype=np.float32), 16_000)
+
+
 def test_samples_that_are_not_finite_do_not_spread(caplog) -> None:
     filtered = Augmentation([LowPassFilter(1_000.0, 1_000.0, p=1.0)])
     broken = TONE.copy()
@@ -236,6 +287,20 @@ def test_transforms_are_turned_off_and_chosen_by_name() -> None:
     assert [*instantiate(config).transforms] == ["speed", "noise"]
     with pytest.raises(ValueError, match="no such transform: pich; known: pitch"):
         Augmentation({"pitch": None}, only=["pich"])
+
+
+@pytest.mark.parametrize("idle", ["pitch", "room", "background"])
+def test_what_would_do_nothing_is_not_chosen_in_vain(idle: str) -> None:
+    config = settings()
+    config.transforms.pitch = None
+    config.only = ["speed", idle]
+    with pytest.raises(
+        InstantiationException, match=rf"only: {idle} would do nothing; .*{idle}\.p"
+    ):
+        instantiate(config)
+    config.transforms.room.p = 0.3
+    config.only = ["speed", "room"]
+    assert [*instantiate(config).transforms] == ["speed", "room"]
 
 
 def test_what_is_judged_is_heard_as_it_is(augmentation: Augmentation, make_corpus) -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from functools import partial
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ from kaskad.corpora.table import table
 from kaskad.data.batch import batches_of
 from kaskad.data.corpus import Corpus
 from kaskad.data.datamodule import SpeechDataModule
+from kaskad.data.dataset import SpeechDataset
 from kaskad.data.interleaving import Interleave, Steps, interleave
-from kaskad.data.samplers import ByLength, LengthBuckets
+from kaskad.data.samplers import Balanced, ByLength, LengthBuckets
 from kaskad.text.characters import CharacterTokenizer
 
 DRAW = np.random.default_rng(0)
@@ -123,6 +124,56 @@ def test_an_interrupted_epoch_goes_on_where_it_was() -> None:
         iter(sampler)  # as a loader with workers does
         assert list(sampler) == whole[4:]
         assert epoch(sampler, 3) == following
+
+
+def balanced(seed: int = 0) -> Steps:
+    """Of 40 utterances of one speaker and 2 of another, who come ten times each in a passage."""
+    manifest = pl.DataFrame({"duration": [1.0] * 42, "speaker": ["a"] * 40 + ["b"] * 2})
+    return interleave({"ru": manifest}, "longest", partial(Balanced, seed=seed), 6.0, 6)["ru"]
+
+
+def test_an_utterance_that_comes_again_in_a_passage_has_another_key_every_time() -> None:
+    keys = [key for step in epoch(balanced(), 3) for key in step]
+    assert len(set(keys)) == len(keys) == 42
+    for _, rows in groupby(sorted(keys, key=lambda key: key[:2]), key=lambda key: key[:2]):
+        passage_and_row, *again = list(rows)
+        assert len(passage_and_row) == 2  # as where none comes again: a seed draws what it drew
+        assert [key[2] for key in again] == [*range(1, len(again) + 1)]
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_repeats_are_counted_alike_by_all_processes_and_after_an_interruption(
+    count: int, monkeypatch
+) -> None:
+    whole = epoch(balanced(), 3)
+    resumed = balanced()
+    resumed.begin_at(3, 4)
+    assert list(resumed) == whole[4:]
+    monkeypatch.setattr("kaskad.processes.count", lambda: count)
+    shares = []
+    for rank in range(count):
+        monkeypatch.setattr("kaskad.processes.rank", lambda rank=rank: rank)
+        shares.append(epoch(balanced(), 3))
+    for step, *parts in zip(whole, *shares, strict=True):
+        assert sorted(key for part in parts for key in part) == sorted(step)
+
+
+def test_an_utterance_that_comes_again_is_varied_anew(write_tone) -> None:
+    manifest = pl.DataFrame({"id": ["a"], "path": [str(write_tone("a.wav"))], "text": ["один"]})
+
+    def drawn(waveform: np.ndarray, rate: int, generator: np.random.Generator) -> np.ndarray:
+        return generator.random(3)
+
+    dataset = SpeechDataset("ru", manifest, 16_000, drawn, seed=5)
+    keys = [(2, 0), (2, 0, 1), (2, 0, 2), (3, 0)]
+    assert len({dataset[key].waveform.tobytes() for key in keys}) == 4
+    once = np.random.default_rng((5, 2, 0)).random(3)  # what seeds of earlier runs have drawn
+    np.testing.assert_array_equal(dataset[2, 0].waveform, once)
+
+
+def test_a_batch_of_no_utterances_is_refused_not_rounded_up() -> None:
+    with pytest.raises(ValueError, match="max_utterances=0: a batch holds 1 utterance or more"):
+        plan(DURATIONS, "longest", 10.0, 0)
 
 
 def test_an_unknown_way_to_interleave_is_refused() -> None:

@@ -99,6 +99,53 @@ def test_balanced_gives_every_speaker_as_much_and_within_a_speaker_every_utteran
         assert own.sum() == epochs * 250
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_no_balanced_batch_goes_over_the_budget_whoever_speaks_how_long(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    counts = generator.integers(1, 120, size=generator.integers(2, 7))
+    # A speaker's utterances are all of one length: one of another in their place shows.
+    manifest = pl.DataFrame(
+        {
+            "duration": np.repeat(generator.uniform(1, 10, len(counts)).round(2), counts),
+            "speaker": np.repeat(np.arange(len(counts)), counts),
+        }
+    )
+    durations = manifest["duration"].to_numpy()
+    order = Balanced(manifest, 22.0, 32, seed, blur=0.0)
+    bound = np.sort(durations[order.longest_draw()])
+    for passage in range(20):
+        batches = order.plan(passage)
+        assert max(len(rows) * durations[rows].max() for rows in batches) <= 22.0 + 1e-9
+        assert (np.sort(durations[np.concatenate(batches)]) <= bound).all()
+
+
+def test_the_longest_draw_of_balanced_is_one_that_comes() -> None:
+    manifest = pl.DataFrame({"duration": [1.0, 2.0, 3.0, 4.0, 9.0], "speaker": ["a"] * 4 + ["b"]})
+    order = Balanced(manifest, 1e9, 32, blur=0.0)
+    # Of four utterances, three parts of 1 1/3 each end in the second, the third and the fourth.
+    assert sorted(order.longest_draw().tolist()) == [1, 2, 3, 4, 4]
+    drawn = {tuple(sorted(order.plan(passage)[0].tolist())) for passage in range(300)}
+    assert max(drawn) == (1, 2, 3, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "budget", "fault"),
+    [
+        (ByLength, (0.0, 32), "batch_seconds=0.0: a batch holds more than 0 seconds"),
+        (LengthBuckets, (float("nan"), 32), "batch_seconds=nan: "),
+        (Balanced, (60.0, 0), "max_utterances=0: a batch holds 1 utterance or more"),
+        (
+            partial(SortedFirst, blur=-0.1),
+            (60.0, 32),
+            r"sampler\.blur=-0\.1: it is a share, 0 or more",
+        ),
+    ],
+)
+def test_a_budget_in_which_nothing_fits_is_refused(sampler, budget, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        sampler(MANIFEST, *budget)
+
+
 def test_balanced_tells_which_columns_there_are() -> None:
     make = partial(Balanced, batch_seconds=60.0, max_utterances=32)
     with pytest.raises(DataError, match=r"sampler\.by=dialect: 1000 of 1000 .* duration, speaker"):

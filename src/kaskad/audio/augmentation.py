@@ -22,8 +22,9 @@ class Augmentation:
     """Transforms one after another: audiomentations' or any ``(samples, sample_rate) -> samples``.
 
     ``transforms`` names them (a list will do, too): null is one that was turned off, and ``only``
-    has the names of those in use, unless it is all. Called with a waveform (samples,), its rate in
-    Hz and the generator to draw from; returns float32 in [-1, 1], of a length that may differ.
+    has the names of those in use, unless it is all; one that is turned off, or has a ``p`` of 0,
+    must not be among them (``ValueError``). Called with a waveform (samples,), its rate in Hz and
+    the generator to draw from; returns float32 in [-1, 1], of a length that may differ.
 
     A clip below ``SHORTEST``, or with samples that are not finite, is returned as it is. So is
     what came into a transform that makes samples that are not finite, or none.
@@ -39,6 +40,11 @@ class Augmentation:
         if unknown := set(only or ()) - set(transforms):
             known = ", ".join(transforms)
             raise ValueError(f"no such transform: {', '.join(sorted(unknown))}; known: {known}")
+        if off := [name for name in only or () if _is_off(transforms[name])]:
+            raise ValueError(
+                f"augment.waveform.only: {', '.join(off)} would do nothing; give each a p above 0 "
+                f"(augment.waveform.transforms.{off[0]}.p=0.3) and, where it has one, its folder"
+            )
         self.transforms = {
             name: transform
             for name, transform in transforms.items()
@@ -70,6 +76,10 @@ class Speed:
         if factor == 1.0:
             return samples
         return soxr.resample(samples, sample_rate * factor, sample_rate, quality="MQ")
+
+
+def _is_off(transform: Transform | None) -> bool:
+    return transform is None or getattr(transform, "p", 1.0) == 0.0
 
 
 def _vary(waveform: np.ndarray, sample_rate: int, name: str, transform: Transform) -> np.ndarray:

@@ -3,15 +3,17 @@
 import logging
 import random
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import soundfile
 import torch
 from audiomentations import AddBackgroundNoise, ApplyImpulseResponse
 from audiomentations.core.utils import find_audio_files_in_paths
 from torchaudio.functional import fftconvolve
 
-from kaskad.audio.inspection import inspect
+from kaskad.audio.reading import AudioError, read_header, read_samples
 
 log = logging.getLogger(__name__)
 
@@ -53,30 +55,64 @@ class Room:
         return (echoes / np.linalg.norm(echoes)).astype(np.float32)
 
 
+class Recorded:
+    """A transform of audiomentations that draws one of many recordings, whose path is then its
+    parameter ``drawn``. Where that is gone or broken the clip stays as it is, with a word, once.
+    """
+
+    def __init__(self, transform: AddBackgroundNoise | ApplyImpulseResponse, drawn: str) -> None:
+        self.transform = transform
+        self.drawn = drawn
+        self.p = transform.p
+        self.lost: set[str] = set()
+
+    def __call__(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
+        try:
+            varied: np.ndarray = self.transform(samples, sample_rate)
+        except Exception:  # each library that tries to read a recording has its own
+            if not self._is_lost(self.transform.parameters[self.drawn]):
+                raise
+            return samples
+        return varied
+
+    def _is_lost(self, path: str) -> bool:
+        try:
+            read_samples(path)
+        except AudioError as reason:
+            if path not in self.lost:
+                log.warning("%s: %s; clips that draw it go on without it", path, reason)
+            self.lost.add(path)
+            return True
+        return False
+
+
 def background_noise(
     folder: str | None, min_snr_db: float = 5.0, max_snr_db: float = 30.0, p: float = 0.5
-) -> AddBackgroundNoise | None:
+) -> Recorded | None:
     """Put a stretch of a recording from ``folder`` behind the voice, so many dB weaker.
 
     Without a folder there is none. Raises ``FileNotFoundError`` if it holds no audio.
     """
     if folder is None:
         return None
-    return AddBackgroundNoise(
+    noise = AddBackgroundNoise(
         _recordings(folder),
         min_snr_db=min_snr_db,
         max_snr_db=max_snr_db,
         noise_transform=_never_empty,
         p=p,
     )
+    return Recorded(noise, "noise_file_path")
 
 
-def impulse_response(folder: str | None, p: float = 0.5) -> ApplyImpulseResponse | None:
+def impulse_response(folder: str | None, p: float = 0.5) -> Recorded | None:
     """Let the voice sound in a room of which ``folder`` holds impulse responses.
 
     Without a folder there is none. Raises ``FileNotFoundError`` if it holds no audio.
     """
-    return None if folder is None else ApplyImpulseResponse(_recordings(folder), p=p)
+    if folder is None:
+        return None
+    return Recorded(ApplyImpulseResponse(_recordings(folder), p=p), "ir_file_path")
 
 
 def _recordings(folder: str) -> list[Path]:
@@ -84,23 +120,42 @@ def _recordings(folder: str) -> list[Path]:
     # audiomentations says it of every file, in every worker.
     warnings.filterwarnings("ignore", ".* had to be resampled from")
     paths = find_audio_files_in_paths(folder)
-    problems = inspect([str(path) for path in paths])["problem"].to_list()
+    with ThreadPoolExecutor() as pool:
+        problems = list(pool.map(_problem, paths))
     usable = [path for path, problem in zip(paths, problems, strict=True) if problem is None]
+    unusable = [
+        f"{p.name}: {problem}" for p, problem in zip(paths, problems, strict=True) if problem
+    ]
+    such_as = "; ".join(unusable[:3])
     if not usable:
         raise FileNotFoundError(
-            f"{folder}: no audio that can be read in this folder ({len(paths)} files tried); "
+            f"{folder}: no audio that can be read in this folder ({such_as or 'there is none'}); "
             "augmentation wants recordings of noises or impulse responses there (folder=…)"
         )
-    if len(usable) < len(paths):
-        first = next(p for p, problem in zip(paths, problems, strict=True) if problem)
+    if unusable:
         log.warning(
             "%s: %d of %d recordings cannot be read and are left out, such as %s",
             folder,
-            len(paths) - len(usable),
+            len(unusable),
             len(paths),
-            first.name,
+            such_as,
         )
     return usable
+
+
+def _problem(path: Path) -> str | None:
+    """Why a recording cannot be read, if so. Its last second tells whether it was cut off; all of
+    it is not decoded: that would take minutes of a large collection, whenever a run begins.
+    """
+    try:
+        header = read_header(path)
+        begin = max(0, header.samples - header.sample_rate)
+        last, _ = soundfile.read(str(path), start=begin)
+    except AudioError as error:
+        return str(error)
+    except (soundfile.SoundFileError, RuntimeError):
+        return "breaks off: its end cannot be decoded"
+    return None if begin + len(last) == header.samples else "breaks off before its end"
 
 
 def _never_empty(noise: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -16,8 +16,9 @@ Augment = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 class SpeechDataset(Dataset[Utterance | Skipped]):
     """Reads (and, with ``augment``, varies) the recording, or the features, of a row.
 
-    An item is asked for as ``(epoch, row)``: what augmentation draws depends on these and the
-    seed alone, so a run repeats with any number of workers, and resumes where it stopped.
+    An item is asked for as ``(epoch, row)``, or ``(epoch, row, n)`` where that row came ``n`` times
+    before: what augmentation draws depends on these and the seed alone, so a run repeats with any
+    number of workers, and resumes where it stopped.
     """
 
     def __init__(
@@ -38,13 +39,13 @@ class SpeechDataset(Dataset[Utterance | Skipped]):
     def __len__(self) -> int:
         return len(self.ids)
 
-    def __getitem__(self, key: tuple[int, int]) -> Utterance | Skipped:
-        epoch, row = key
+    def __getitem__(self, key: tuple[int, ...]) -> Utterance | Skipped:
+        row = key[1]
         try:
             waveform = read_signal(self.paths[row], self.sample_rate)
         except (AudioError, OSError) as error:
             return Skipped(self.corpus, self.ids[row], f"{self.paths[row]}: {error}")
         if self.augment is not None:
-            generator = np.random.default_rng((self.seed, epoch, row))
+            generator = np.random.default_rng((self.seed, *key))
             waveform = self.augment(waveform, self.sample_rate, generator)
         return Utterance(self.ids[row], self.texts[row], waveform)

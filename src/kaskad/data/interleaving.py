@@ -1,6 +1,6 @@
 """Corpora of unequal size, gone through side by side: a batch of each in every training step."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, Self, get_args
 
 import numpy as np
@@ -10,13 +10,15 @@ from torch.utils.data import Sampler
 from kaskad import processes
 from kaskad.data.samplers import Order
 
+# Of an utterance, the passage and the row; where that came in this passage before, also how often.
+Key = tuple[int, int] | tuple[int, int, int]
 Interleave = Literal["longest", "shortest", "proportional"]
 BISECTIONS = 10  # until the size of a batch is known to a thousandth
 
 
-class Steps(Sampler[list[tuple[int, int]]]):
+class Steps(Sampler[list[Key]]):
     """What a corpus gives to each of the ``steps`` of an epoch: ``per_epoch`` of its batches, as
-    (passage, row) of each utterance. Unless told otherwise, an epoch is one passage.
+    the ``Key`` of each utterance. Unless told otherwise, an epoch is one passage.
 
     An epoch goes on in the corpus where the last one ended, and each passage through the corpus is
     planned anew by ``order``: none begins before the last has ended. Where there are fewer
@@ -52,16 +54,16 @@ class Steps(Sampler[list[tuple[int, int]]]):
     def __len__(self) -> int:
         return self.steps
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[Key]]:
         # Not before the first step is asked for: a loader with workers calls this twice.
         given, self.given = self.given, 0
         yield from self.plan(self.epoch, given)
 
-    def plan(self, epoch: int, given: int = 0) -> Iterator[list[tuple[int, int]]]:
+    def plan(self, epoch: int, given: int = 0) -> Iterator[list[Key]]:
         """The share of this process in the steps of an epoch, but for the first ``given``."""
         share = slice(processes.rank(), None, processes.count())
         first = epoch * self.per_epoch if self.order.varies else 0
-        passage, batches = -1, list[np.ndarray]()
+        passage, batches, again = -1, list[np.ndarray](), list[np.ndarray]()
         for step in range(given, self.steps):
             begun, due = (n * self.per_epoch // self.steps for n in (step, step + 1))
             if begun == due:
@@ -70,7 +72,19 @@ class Steps(Sampler[list[tuple[int, int]]]):
             wanted, index = divmod(first + begun, len(self.order))
             if wanted != passage:
                 passage, batches = wanted, self.order.plan(wanted)
-            yield [(passage, row) for row in batches[index][share].tolist()]
+                again = repeats(batches)
+            keys = zip(batches[index][share].tolist(), again[index][share].tolist(), strict=True)
+            yield [(passage, row, count) if count else (passage, row) for row, count in keys]
+
+
+def repeats(batches: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Of each row of the batches, how often it came in them before."""
+    rows = np.concatenate(batches)
+    by_row = np.argsort(rows, kind="stable")
+    ascending = rows[by_row]
+    before = np.empty_like(rows)
+    before[by_row] = np.arange(len(rows)) - np.searchsorted(ascending, ascending)
+    return np.split(before, np.cumsum([len(batch) for batch in batches])[:-1])
 
 
 def interleave(
@@ -89,7 +103,7 @@ def interleave(
     if mode not in get_args(Interleave):
         raise ValueError(f"unknown interleave '{mode}'; known: {', '.join(get_args(Interleave))}")
 
-    def cut(name: str, share: float = 1.0) -> Order:
+    def cut(name: str, share: float) -> Order:
         most = max(1, round(share * max_utterances))
         return sampler(manifests[name], share * batch_seconds, most)
 
@@ -104,7 +118,10 @@ def interleave(
                 enough = share
         return cut(name, enough)
 
-    orders = {name: cut(name) for name in manifests}
+    orders = {
+        name: sampler(manifest, batch_seconds, max_utterances)
+        for name, manifest in manifests.items()
+    }
     counts = [len(order) for order in orders.values()]
     steps = min(counts) if mode == "shortest" else max(counts)
     if mode == "proportional":

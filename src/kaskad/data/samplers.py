@@ -26,6 +26,14 @@ class Order(Protocol):
         """The rows of each batch."""
 
 
+def require_budget(batch_seconds: float, max_utterances: int) -> None:
+    """Raise ``ValueError`` unless a batch may hold something, as every order takes for granted."""
+    if not batch_seconds > 0:
+        raise ValueError(f"batch_seconds={batch_seconds}: a batch holds more than 0 seconds")
+    if max_utterances < 1:
+        raise ValueError(f"max_utterances={max_utterances}: a batch holds 1 utterance or more")
+
+
 class ByLength(Order):
     """Batches of utterances of like length, the shortest first: at most ``batch_seconds`` with
     padding, and at most ``max_utterances``; an utterance longer than that goes alone.
@@ -36,6 +44,7 @@ class ByLength(Order):
     def __init__(
         self, manifest: pl.DataFrame, batch_seconds: float, max_utterances: int, seed: int = 0
     ) -> None:
+        require_budget(batch_seconds, max_utterances)
         self.durations = manifest["duration"].to_numpy()
         self.seed = seed
         self.ends = self._cut(self.longest(), batch_seconds, max_utterances)
@@ -77,6 +86,8 @@ class LengthBuckets(ByLength):
         seed: int = 0,
         blur: float = 0.1,
     ) -> None:
+        if not blur >= 0:
+            raise ValueError(f"sampler.blur={blur}: it is a share, 0 or more")
         self.blur = blur
         super().__init__(manifest, batch_seconds, max_utterances, seed)
 
@@ -144,15 +155,15 @@ class Balanced(LengthBuckets):
         self.begins = np.repeat(np.cumsum(having) - having, quotas)
         self.parts = np.concatenate([np.arange(quota) for quota in quotas])
         self.sizes = np.repeat(having / quotas, quotas)
+        # A part may end within a row, which is then its last: (part + 1) * size, rounded up.
+        ends = -(-(self.parts + 1) * np.repeat(having, quotas) // np.repeat(quotas, quotas))
+        self.last = self.begins + ends - 1
         super().__init__(manifest, batch_seconds, max_utterances, seed, blur)
 
     def draw(self, generator: np.random.Generator) -> np.ndarray:
-        return self._within_parts(generator.random(len(self.parts)))
+        places = self.parts + generator.random(len(self.parts))
+        drawn = self.begins + (places * self.sizes).astype(np.int64)
+        return self.ordered[np.minimum(drawn, self.last)]  # what is rounded stays in its part
 
     def longest_draw(self) -> np.ndarray:
-        return self._within_parts(np.full(len(self.parts), np.nextafter(1.0, 0.0)))
-
-    def _within_parts(self, places: np.ndarray) -> np.ndarray:
-        """The row at a place in [0, 1) of each part."""
-        drawn = self.begins + ((self.parts + places) * self.sizes).astype(np.int64)
-        return self.ordered[np.minimum(drawn, len(self.ordered) - 1)]
+        return self.ordered[self.last]
