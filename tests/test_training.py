@@ -147,6 +147,16 @@ def test_a_run_that_can_read_too_little_stops_after_its_first_epoch(
     overrides = [*SMALL, f"data.root={damaged_corpus}", "loader.max_skipped=0.1"]
     with pytest.raises(DataError, match=r"'validation': 1 of 9 .*nan\.wav.*loader\.max_skipped"):
         train(compose("train", tmp_path, *overrides))
+    assert {*pl.read_csv(tmp_path / "skipped.csv")["id"]} == {"nan-train", "nan-validation"}
+
+
+def test_a_run_that_is_refused_names_all_that_it_could_not_use(
+    compose, tone_corpus: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="corpus 'train': 64 of 64 utterances cannot be used"):
+        short = [f"data.root={tone_corpus}", "loader.max_seconds=0.1"]
+        train(compose("train", tmp_path, *SMALL, *short))
+    assert pl.read_csv(tmp_path / "skipped.csv").height == 64
 
 
 def test_a_corpus_that_cannot_be_read_at_all_has_no_figures(

@@ -21,6 +21,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint, Timer
 from pytorch_lightning.utilities import rank_zero_only
 
 from kaskad import processes
+from kaskad.callbacks.embedding_order import EmbeddingOrder
 from kaskad.callbacks.final_figures import tell_figures
 from kaskad.callbacks.pruning import was_pruned
 from kaskad.callbacks.skipped import SkippedUtterances
@@ -122,7 +123,7 @@ def plan_recogniser(
     config: DictConfig, folder: Path, made: dict[str, Any], *, begins: bool
 ) -> Plan:
     """Plan a recogniser's run; one that ``begins`` may take over weights, as ``made`` then says."""
-    data = load_data(config)
+    data = load_data(config, listing=folder / "skipped.csv")
     overlap = instantiate(config.overlap)(data, folder)
     fit_tokenizer(config, data)
     recogniser: Recogniser = instantiate(config.model)
@@ -136,7 +137,7 @@ def plan_recogniser(
     # Runs of old that are resumed do not have this setting.
     nearest = sought(recogniser, config.get("nearest", 0))
     test = partial(test_and_report, nearest=nearest)
-    return Plan(recogniser, data, test, lambda: [SkippedUtterances()], said)
+    return Plan(recogniser, data, test, lambda: [SkippedUtterances(), EmbeddingOrder()], said)
 
 
 def plan_language_model(config: DictConfig) -> Plan:
@@ -156,8 +157,9 @@ def plan_language_model(config: DictConfig) -> Plan:
     return Plan(model, data, measure_and_report, list, {"text": data.summary()})
 
 
-def load_data(config: DictConfig) -> SpeechDataModule:
-    """Make the data module of a run, with its manifests read and checked."""
+def load_data(config: DictConfig, listing: Path | None = None) -> SpeechDataModule:
+    """Make the data module of a run, with its manifests read and checked; what cannot be used is
+    named in the file ``listing``."""
     recogniser_class = cast(type[Recogniser], get_class(config.model._target_))
     data: SpeechDataModule = instantiate(config.loader)(
         corpora=instantiate(config.data.corpora, _convert_="all"),
@@ -166,6 +168,7 @@ def load_data(config: DictConfig) -> SpeechDataModule:
         augment=instantiate(config.augment.waveform),
         sampler=instantiate(config.sampler),
         seed=config.seed,
+        listing=listing,
     )
     extra = data.of_role("train_ext")
     if "train_ext" in recogniser_class.learns_from:

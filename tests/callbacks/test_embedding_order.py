@@ -19,7 +19,6 @@ SETTINGS = [
     "augment=none",
     "model.encoder={channels: [4, 4], hidden_size: 8, layers: 1}",
     "sampler=embedding_graph",
-    "++callbacks.embedding_order._target_=kaskad.callbacks.embedding_order.EmbeddingOrder",
     "loader.workers=1",
     "loader.batch_seconds=6",
     "logger=csv",

@@ -7,11 +7,13 @@ import polars as pl
 import pytest
 
 from kaskad.data import embedding_graph
+from kaskad.data.checks import DataError
 from kaskad.data.embedding_graph import (
     EmbeddingGraph,
     look_up,
     make_graph,
     met_rows,
+    open_embeddings,
     open_graph,
     save_graph,
     walk_file,
@@ -27,8 +29,9 @@ EMBEDDINGS = (np.eye(8)[KINDS] + DRAW.normal(scale=0.05, size=(600, 8))).astype(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """With a walk for passage 1; the last ten utterances were never met."""
-    np.save(walk_file(tmp_path, 1), walk_through(EMBEDDINGS, np.arange(590), seed=0))
+    """With walks for passages 1 and 2; the last ten utterances were never met."""
+    for passage in (1, 2):
+        np.save(walk_file(tmp_path, passage), walk_through(EMBEDDINGS, np.arange(590), passage))
     return tmp_path
 
 
@@ -108,3 +111,19 @@ def test_an_unknown_way_is_refused(folder: Path) -> None:
         ValueError, match=r"sampler\.along=close; it can be near, far, length, rand"
     ):
         order(folder, "close")
+
+
+def test_a_walk_that_is_lost_is_told(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"walk-3\.npy: the walk of this epoch, .* is gone"):
+        order(folder, "near").plan(3)
+
+
+def test_where_no_utterance_was_met_the_order_is_random(folder: Path) -> None:
+    np.save(walk_file(folder, 1), walk_through(EMBEDDINGS, np.array([], dtype=np.int64), seed=0))
+    assert sorted(np.concatenate(order(folder, "near").plan(1)).tolist()) == [*range(600)]
+
+
+def test_embeddings_of_another_corpus_are_refused(tmp_path: Path) -> None:
+    open_embeddings(tmp_path / "embeddings-0.npy", (5, 8))
+    with pytest.raises(DataError, match=r"holds 5 embeddings of 8 values, .* not 6 of 8"):
+        open_embeddings(tmp_path / "embeddings-0.npy", (6, 8))

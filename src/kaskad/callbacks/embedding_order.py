@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 class EmbeddingOrder(lightning.Callback):
     """Collects an embedding of each utterance as it is trained on, the mean of the encoder's output
-    over time, and lays the walk of the next epoch through them. Idle with any other sampler.
+    over time, and lays the walk of the next epoch through them. Idle where no order walks.
 
     Embeddings (float16, memory-mapped) and the walks are files in the folder of the sampler, new
     ones for each epoch: an interrupted run goes on with them. Those of epochs to which no
@@ -46,7 +46,7 @@ class EmbeddingOrder(lightning.Callback):
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         loaders = training_loaders(trainer)
         orders = [cast(Steps, each.batch_sampler).order for each in loaders]
-        if not any(isinstance(order, EmbeddingGraph) for order in orders):
+        if not any(isinstance(order, EmbeddingGraph) and order.walks for order in orders):
             return
         if len(orders) > 1 or processes.count() > 1 or not isinstance(module, CTCRecogniser):
             raise DataError(
@@ -94,11 +94,13 @@ class EmbeddingOrder(lightning.Callback):
             return
         epoch, folder = trainer.current_epoch, self._order.folder
         met = met_rows(self._embeddings)
-        if self._order.along in ("near", "far") and len(met):
-            threads = torch.get_num_threads()
-            walk = walk_through(self._embeddings, met, self._order.seed, threads=threads)
-            np.save(walk_file(folder, epoch + 1), walk)
+        threads = torch.get_num_threads()
+        walk = walk_through(self._embeddings, met, self._order.seed, threads=threads)
+        np.save(walk_file(folder, epoch + 1), walk)
+        if len(met):
             log.info("the next epoch walks through the embeddings of %d utterances", len(met))
+        else:
+            log.warning("no utterance has an embedding: the order of the next epoch is random")
         # Until the next epoch has a checkpoint, the one before the last may be of epoch - 1.
         for old in (self._embeddings_file(epoch - 2), walk_file(folder, epoch - 2)):
             old.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytorch_lightning as lightning
 import torch
-from pytorch_lightning.utilities import CombinedLoader
+from pytorch_lightning.utilities import CombinedLoader, rank_zero_only
 from torch.utils.data import DataLoader
 
 from kaskad.data.batch import SKIPPED_SCHEMA, Collate, Skipped
@@ -28,7 +28,7 @@ from kaskad.data.checks import (
 from kaskad.data.corpus import Corpus
 from kaskad.data.dataset import Augment, SpeechDataset
 from kaskad.data.interleaving import Interleave, Steps, interleave
-from kaskad.data.samplers import ByLength, LengthBuckets, Order
+from kaskad.data.samplers import ByLength, LengthBuckets, Order, require_budget
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -41,16 +41,15 @@ class SpeechDataModule(lightning.LightningDataModule):
 
     The order of a run: ``load`` the roles it needs, fit a tokenizer on ``transcripts("train")``,
     then ``connect`` it; from there on the loaders work. What was set aside, and why, stands in
-    ``skipped``.
+    ``skipped`` and, from that moment on, in the file ``listing`` (CSV), if there is to be one.
 
     ``target`` is the column that is recognised, text or gender; it stands in for the transcripts.
     ``batch_seconds``: seconds of audio in a batch, padding included. ``max_seconds`` and
     ``min_seconds`` bound an utterance. A corpus of which more than ``max_skipped`` (a share) must
     be set aside stops the run. Headers of audio are read once, and kept in the folder ``cache``.
     ``augment`` touches training audio alone, and ``sampler`` (partial) orders it; the rest goes by
-    length. ``interleave`` says how many steps an epoch has if
-    corpora of the role ``train_ext`` are loaded, too: each step is then a list of batches, that of
-    ``train`` first.
+    length. ``interleave`` says how many steps an epoch has if corpora of the role ``train_ext`` are
+    loaded, too: each step is then a list of batches, that of ``train`` first.
     """
 
     def __init__(
@@ -70,8 +69,10 @@ class SpeechDataModule(lightning.LightningDataModule):
         augment: Augment | None = None,
         sampler: Callable[..., Order] = LengthBuckets,
         interleave: Interleave = "longest",
+        listing: Path | None = None,
     ) -> None:
         super().__init__()
+        require_budget(batch_seconds, max_utterances)
         self.corpora = corpora
         self.sample_rate = sample_rate
         self.target = target
@@ -86,6 +87,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         self.augment = augment
         self.sampler = sampler
         self.interleave: Interleave = interleave
+        self.listing = listing
         self.beginning = (0, 0)
         self.manifests: dict[str, pl.DataFrame] = {}
         self.skipped = pl.DataFrame(schema=SKIPPED_SCHEMA)
@@ -145,12 +147,12 @@ class SpeechDataModule(lightning.LightningDataModule):
     def skip(self, utterances: Sequence[Skipped]) -> None:
         """Add to ``skipped`` what turned out to be unreadable on the way."""
         rows = [asdict(utterance) for utterance in utterances]
-        self.skipped = pl.concat([self.skipped, pl.DataFrame(rows, schema=SKIPPED_SCHEMA)])
+        self._list(pl.DataFrame(rows, schema=SKIPPED_SCHEMA))
 
     def notes(self) -> list[str]:
-        """What corpora want said of them: that one is a stand-in."""
+        """What corpora want said of them, in their column ``note``: that one is a stand-in."""
         noted = [table["note"] for table in self.manifests.values() if "note" in table.columns]
-        return sorted({note for notes in noted for note in notes.drop_nulls().unique()})
+        return sorted({str(note) for notes in noted for note in notes.drop_nulls().unique()})
 
     def transcripts(self, role: str) -> list[str]:
         """The transcripts of a role, normalised."""
@@ -238,7 +240,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         if rest.is_empty() and not usable.is_empty():
             return
         rest = rest.select(pl.lit(name).alias("corpus"), "id", "reason")
-        self.skipped = pl.concat([self.skipped, rest])
+        self._list(rest)
         total, first = rest.height + usable.height, "; ".join(rest["reason"].head(3))
         if usable.is_empty() or rest.height > self.max_skipped * total:
             raise DataError(
@@ -248,6 +250,14 @@ class SpeechDataModule(lightning.LightningDataModule):
                 else f"corpus '{name}' is empty: its manifest has no rows for this split"
             )
         log.warning("%s: set aside %d of %d utterances (%s)", name, rest.height, total, first)
+
+    def _list(self, rows: pl.DataFrame) -> None:
+        """Add rows to ``skipped``; a run of several processes has one listing, by the first."""
+        begins = self.skipped.is_empty()
+        self.skipped = pl.concat([self.skipped, rows])
+        if self.listing is not None and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+            with self.listing.open("wb" if begins else "ab") as file:
+                rows.write_csv(file, include_header=begins)
 
     def _note_unknown_characters(self, name: str, tokenizer: Tokenizer) -> None:
         unknown = unknown_characters(self.manifests[name]["text"], tokenizer)

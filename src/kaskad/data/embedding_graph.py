@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 from usearch.index import BatchMatches, Index
 
-from kaskad.data.samplers import Order
+from kaskad.data.checks import DataError
+from kaskad.data.samplers import Order, require_budget
 
 Along = Literal["near", "far", "length", "random"]
 PORTION = 10_000  # utterances that are looked up at a time
@@ -31,7 +32,7 @@ class EmbeddingGraph(Order):
     have the same number of batches.
 
     The walk of each passage but the first is a file in ``folder`` (see ``walk_file``), which the
-    callback ``EmbeddingOrder`` writes.
+    callback ``EmbeddingOrder`` writes; ``plan`` raises ``DataError`` where it is missing.
     """
 
     varies = True
@@ -48,6 +49,9 @@ class EmbeddingGraph(Order):
     ) -> None:
         if along not in get_args(Along):
             raise ValueError(f"sampler.along={along}; it can be {', '.join(get_args(Along))}")
+        if spread < 0:
+            raise ValueError(f"sampler.spread={spread}: it is a share, 0 or more")
+        require_budget(batch_seconds, max_utterances)
         self.durations = manifest["duration"].to_numpy()
         self.seed = seed
         self.along = along
@@ -60,10 +64,9 @@ class EmbeddingGraph(Order):
     def plan(self, passage: int) -> list[np.ndarray]:
         generator = np.random.default_rng((self.seed, passage))
         way = generator.permutation(len(self.durations))
-        file = walk_file(self.folder, passage)
-        walks = self.along in ("near", "far") and file.exists()
+        walks = self.walks and passage > 0
         if walks:
-            walk = np.load(file)
+            walk = self._walk(passage)
             way = np.concatenate([walk, way[np.isin(way, walk, invert=True)]])
         places = np.argsort(way)
         batches = []
@@ -78,6 +81,21 @@ class EmbeddingGraph(Order):
         if walks and self.along == "near":
             return sorted(batches, key=lambda rows: float(np.median(places[rows])))
         return [batches[index] for index in generator.permutation(len(batches))]
+
+    @property
+    def walks(self) -> bool:
+        """Whether the order follows walks."""
+        return self.along in ("near", "far")
+
+    def _walk(self, passage: int) -> np.ndarray:
+        file = walk_file(self.folder, passage)
+        if not file.exists():
+            raise DataError(
+                f"{file}: the walk of this epoch, which the one before laid, is gone: its order is "
+                "lost; begin a new run, or go on from an earlier checkpoint"
+            )
+        walk: np.ndarray = np.load(file)
+        return walk
 
     def _bands(
         self, spread: float, batch_seconds: float, max_utterances: int
@@ -99,14 +117,21 @@ def walk_file(folder: Path, passage: int) -> Path:
 
 def open_embeddings(file: Path, shape: tuple[int, int]) -> np.memmap:
     """The embeddings (utterances, dim) in a file, float16, mapped into memory: zeros until they are
-    set. Those of a pass that was interrupted are there as far as it came.
+    set. Those of a pass that was interrupted are there as far as it came. Raises ``DataError``
+    where they are of another ``shape``.
     """
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         unfinished = _unfinished(file)
         np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float16, shape=shape).flush()
         unfinished.replace(file)
-    return np.lib.format.open_memmap(file, mode="r+")
+    embeddings = np.lib.format.open_memmap(file, mode="r+")
+    if embeddings.shape != shape:
+        raise DataError(
+            f"{file} holds {embeddings.shape[0]} embeddings of {embeddings.shape[1]} values, those "
+            f"of another run or corpus, not {shape[0]} of {shape[1]}: give it a folder of its own"
+        )
+    return embeddings
 
 
 def met_rows(embeddings: np.ndarray) -> np.ndarray:
@@ -169,6 +194,8 @@ def walk_through(
     walk follows the other: time grows as the corpus does, and memory not at all. The order is the
     same in however many ``threads``.
     """
+    if not len(rows):
+        return rows
     count = -(-len(rows) // PART)
     with ThreadPoolExecutor(threads) as pool:
         walks = [
