@@ -39,6 +39,9 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         soundfile.write(folder / f"{name}.flac", waveform, RATE)
     rows = [(name, f"{name}.flac", spoken[name], "анна", "f") for name in said]
     rows.append(("broken", "broken.flac", "да", None, None))
+    whole = (folder / f"{first}.flac").read_bytes()
+    (folder / "torn.flac").write_bytes(whole[: len(whole) // 2])
+    rows.insert(0, ("torn", "torn.flac", "да", None, None))
     columns = ["id", "path", "text", "speaker", "gender"]
     table = pl.DataFrame(rows, schema=columns, orient="row").with_columns(split=pl.lit("train"))
     table.write_csv(folder / "manifest.csv")
@@ -57,6 +60,7 @@ def test_every_planted_row_is_found_and_no_other(compose, planted: Path, tmp_pat
     assert dict(zip(found["id"], found["kind"], strict=True)) == {
         "empty": "unusable",
         "broken": "unusable",
+        "torn": "unusable",
         "fast": "too fast",
         "slow": "too slow",
         "clipped": "clipped",
@@ -65,13 +69,14 @@ def test_every_planted_row_is_found_and_no_other(compose, planted: Path, tmp_pat
         "same": "the same recording",
         "nearly": "nearly the same recording",
     }
-    assert figures["unusable"] == 2 and figures["suspicious"] == found.height - 2
+    assert figures["unusable"] == 3 and figures["suspicious"] == found.height - 3
     why = dict(found.select("id", "why").iter_rows())
     assert why["same"] == f"as n{NUMBERS[0]}"
     assert why["nearly"].startswith(f"as n{NUMBERS[1]}, similarity ")
     assert "usual are 1" in why["slow"] and "usual are 1" in why["fast"]
     assert "'c' in: " in why["foreign"]
     assert "there is no such file" in why["broken"]
+    assert "torn.flac: breaks off" in why["torn"]
 
     described = json.loads((tmp_path / "description.json").read_text(encoding="utf-8"))
     assert described["corpora"]["speakers"] == [1]

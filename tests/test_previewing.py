@@ -52,6 +52,16 @@ def test_where_only_features_are_covered_the_sound_is_written_once(
     assert written == {"original.wav", "features.png"}
 
 
+def test_features_that_come_without_sound_are_seen(settings, tmp_path: Path) -> None:
+    np.save(tmp_path / "all.npy", np.random.default_rng(0).normal(size=(90, 7)))
+    rows = "id,path,text,split\n1,all.npy#0:40,да,train\n2,all.npy#40:90,нет,train\n"
+    (tmp_path / "manifest.csv").write_text(rows)
+    features = ["features=precomputed", "features.bins=7", f"data.root={tmp_path}"]
+    assert preview(settings("one", "augment=spec", "number=2", *features)) == {"clips": 2}
+    assert [path.name for path in (tmp_path / "one" / "clip_1").iterdir()] == ["features.png"]
+    assert "<audio" not in (tmp_path / "one" / "index.html").read_text(encoding="utf-8")
+
+
 def test_no_augmentation_is_nothing_to_preview(settings, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="augment=none varies nothing"):
         preview(settings("one", "augment=none"))

@@ -15,6 +15,7 @@ from kaskad.audio.features import Features, Precomputed
 from kaskad.audio.fingerprints import fingerprints
 from kaskad.audio.frames import Frames, read_signal, read_signal_header
 from kaskad.audio.levels import levels
+from kaskad.audio.reading import AudioError
 from kaskad.data.checks import DataError, check_audio
 from kaskad.data.corpus import Corpus
 from kaskad.data.suspicions import alphabet, suspicions
@@ -41,9 +42,7 @@ def describe(config: DictConfig) -> dict[str, float]:
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
     cache = Path(config.cache) if config.cache is not None else None
-    usable, rest = load(config, cache)
-    paths = usable["path"]
-    usable = usable.hstack(levels(paths, cache)).hstack(fingerprints(paths, cache))
+    usable, rest = listen(*load(config, cache), cache)
     # What a test and a larger one have in common is one utterance.
     each = usable.unique(["id", "path"], keep="first", maintain_order=True)
     suspicious = pl.concat([rest, suspicions(each, cache)])
@@ -100,11 +99,38 @@ def load(config: DictConfig, cache: Path | None) -> tuple[pl.DataFrame, pl.DataF
         rest.append(
             bad.select(pl.lit("unusable").alias("kind"), corpus=pl.lit(name), id="id", why="reason")
         )
-    table = pl.concat(usable)
-    if table.is_empty():
-        reasons = [*pl.concat(rest)["why"].head(3)] or ["its manifest is empty"]
-        raise DataError(f"no utterance of this corpus can be used ({'; '.join(reasons)})")
-    return table, pl.concat(rest)
+    return pl.concat(usable), pl.concat(rest)
+
+
+def listen(
+    usable: pl.DataFrame, rest: pl.DataFrame, cache: Path | None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The usable utterances with their levels and fingerprints, without those whose headers alone
+    are sound: these come to the rest. Raises ``DataError`` where none can be used."""
+    paths = usable["path"]
+    measured = usable.hstack(levels(paths, cache)).hstack(fingerprints(paths, cache))
+    is_lost = pl.col("recording").is_null()
+    lost = measured.filter(is_lost)
+    reasons = [why_unreadable(path) for path in lost["path"]]
+    lost = lost.select(pl.lit("unusable").alias("kind"), "corpus", "id", why=pl.Series(reasons))
+    rest = pl.concat([rest, lost.cast(pl.String)])
+    if rest.height and lost.height == measured.height:
+        raise DataError(
+            f"no utterance of this corpus can be used ({'; '.join(rest['why'].head(3))})"
+        )
+    if measured.is_empty():
+        raise DataError("no utterance of this corpus can be used (its manifest is empty)")
+    return measured.filter(~is_lost), rest
+
+
+def why_unreadable(path: str) -> str:
+    """What is wrong with a recording that could not be read."""
+    try:
+        header = read_signal_header(path)
+        read_signal(path, header.sample_rate)
+    except (AudioError, OSError) as error:
+        return f"{path}: {error}"
+    return f"{path}: it could not be read a moment ago, and can be now: describe it once more"
 
 
 def corpora(usable: pl.DataFrame, rest: pl.DataFrame) -> pl.DataFrame:

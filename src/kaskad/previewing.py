@@ -33,7 +33,8 @@ SpecAugment = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 @dataclass
 class Look:
     """A clip as it is, or as it was varied: what it is called, where its sound is (None: it is
-    that of the original), its features (frames, bins), and these with parts covered, if they are.
+    that of the original, or there is none), its features (frames, bins), and these with parts
+    covered, if they are.
     """
 
     name: str
@@ -88,10 +89,14 @@ def _training_corpus(config: DictConfig) -> tuple[str, pl.DataFrame]:
     name = next((name for name, corpus in corpora.items() if corpus.role == "train"), None)
     if name is None:
         raise ValueError("no corpus of data.corpora has the role 'train', and only that is varied")
-    manifest, _ = check_audio(
+    manifest, rest = check_audio(
         corpora[name].load(), min_seconds=config.min_seconds, max_seconds=config.max_seconds
     )
-    require_fitting(name, manifest, config.features.sample_rate, varies_waveforms=True)
+    varies_waveforms = config.augment.waveform is not None
+    require_fitting(name, manifest, config.features.sample_rate, varies_waveforms)
+    if rest.height:
+        reasons = "; ".join(rest["reason"].head(3))
+        log.warning("%s: %d utterances cannot be used (%s)", name, rest.height, reasons)
     if manifest.is_empty():
         raise ValueError(f"corpus '{name}' holds no recording that can be used")
     return name, manifest
@@ -105,9 +110,10 @@ def _look(
     cover: SpecAugment | None,
     sounds_differ: bool,
 ) -> Look:
-    """Write the sound ``number`` of a clip, of which 0 is the original, unless it is no other."""
+    """Write the sound ``number`` of a clip, of which 0 is the original, unless it is no other, or
+    the clip is features (frames, bins)."""
     name = f"augmented_{number}" if number else "original"
-    audio = f"{name}.wav" if sounds_differ or not number else None
+    audio = f"{name}.wav" if waveform.ndim == 1 and (sounds_differ or not number) else None
     if audio:
         soundfile.write(folder / audio, waveform, features.sample_rate)
     plain, lengths = features(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))

@@ -102,8 +102,9 @@ def similarity(first: np.ndarray, second: np.ndarray) -> float:
     """How alike two waveforms (samples,) at ``RATE`` are where they fit best: 0 to about 1.
 
     The largest correlation, over all shifts by half a sample, of what lies over each other: that
-    is most of one recording, by its length and by its energy. Copies reach 0.95, and the same word
-    said twice by one voice has not been seen to pass 0.88.
+    is most of one recording, by its length and by its energy. Copies reach 0.95, unless they were
+    clipped hard. The same word said twice by one voice seldom passes 0.88; of FSDD's 3,000 clips,
+    half a second each, three do, with 0.92 to 0.94.
     """
     size = fft.next_fast_len(len(first) + len(second) + 1)
     spectra = [_emphasised(waveform, size) for waveform in (first, second)]

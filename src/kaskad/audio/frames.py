@@ -58,8 +58,10 @@ class Frames:
     def _rows(self) -> np.ndarray:
         try:
             array = _mapped(self.file, os.stat(self.file).st_mtime_ns)
-        except OSError as error:
+        except FileNotFoundError as error:
             raise AudioError("there is no such file") from error
+        except OSError as error:
+            raise AudioError(f"cannot be read: {error.strerror}") from error
         end = len(array) if self.end is None else self.end
         if not self.first < end <= len(array):
             raise AudioError(f"holds no frames {self.first}:{end}: it has {len(array)}")

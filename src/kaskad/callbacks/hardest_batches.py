@@ -26,7 +26,8 @@ class HardestBatches(lightning.Callback):
     most characters, padding included, forwards and backwards through the net. It leaves no trace:
     weights, buffers and random states are what they were.
 
-    They are batches of the first passage through a corpus; others may be longer by a few percent.
+    They are batches of the first passage through a corpus, as augmentation draws for it. Others may
+    be longer: by a quarter with augment=full, which may slow speed and tempo by a tenth each.
     Raises ``DataError`` where the memory is not enough. Of data that is not speech none is tried.
     """
 

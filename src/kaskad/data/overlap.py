@@ -145,9 +145,10 @@ class OverlapCheck:
             ).cast({"speaker": pl.String, "transcript": pl.String})
             if self._policy("recording") != "ignore" or self._policy("near_duplicate") != "ignore":
                 table = table.hstack(fingerprints(table["path"], data.cache, self.workers))
-                unread = table["recording"].null_count()
-                if unread:
-                    log.warning("overlap: %d recordings of %s cannot be read", unread, name)
+                unread = table.filter(pl.col("recording").is_null())["path"]
+                if len(unread):
+                    told = "overlap: %d recordings of %s cannot be read, and are not compared (%s…)"
+                    log.warning(told, len(unread), name, unread[0])
             else:
                 table = table.with_columns(pl.lit(None, t).alias(c) for c, t in FINGERPRINT.items())
             tables.append(table)

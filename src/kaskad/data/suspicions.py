@@ -122,8 +122,9 @@ def _foreign(utterances: pl.DataFrame) -> pl.DataFrame:
 
 def _same(utterances: pl.DataFrame) -> pl.DataFrame:
     known = utterances.drop_nulls("recording")
-    first = pl.col("id").first().over("recording")
-    repeats = known.with_columns(kind=pl.lit("the same recording"), why=pl.format("as {}", first))
+    first, its_corpus = (pl.col(name).first().over("recording") for name in ("id", "corpus"))
+    why = pl.format("as {}", _named(first, its_corpus))
+    repeats = known.with_columns(kind=pl.lit("the same recording"), why=why)
     return repeats.filter(~pl.col("recording").is_first_distinct())
 
 
@@ -133,11 +134,21 @@ def _nearly_the_same(utterances: pl.DataFrame, cache: Path | None) -> pl.DataFra
     known = known.unique("recording", keep="first", maintain_order=True)
     pairs = find_copies(known, known, SIMILARITY, cache).sort("similarity", descending=True)
     known = known.with_row_index("row")
-    originals = known.select(near_duplicate="recording", original="id", earlier="row")
+    originals = known.select(
+        near_duplicate="recording", original="id", its_corpus="corpus", earlier="row"
+    )
     found = pairs.join(known, on="recording", maintain_order="left").join(
         originals, on="near_duplicate", maintain_order="left"
     )
     found = found.filter(pl.col("earlier") < pl.col("row"))
     found = found.unique("row", keep="first", maintain_order=True)
-    why = pl.format("as {}, similarity {}", "original", pl.col("similarity").round(2))
+    original = _named(pl.col("original"), pl.col("its_corpus"))
+    why = pl.format("as {}, similarity {}", original, pl.col("similarity").round(2))
     return found.with_columns(kind=pl.lit("nearly the same recording"), why=why)
+
+
+def _named(id_: pl.Expr, corpus: pl.Expr) -> pl.Expr:
+    """An utterance by its id and, where it is of another corpus than the row, by that."""
+    return (
+        pl.when(corpus == pl.col("corpus")).then(id_).otherwise(pl.format("{} of {}", id_, corpus))
+    )
