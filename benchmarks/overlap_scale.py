@@ -3,9 +3,11 @@
     python benchmarks/overlap_scale.py [--train 1000000] [--test 100000] [--output figures.json]
 
 Fifty overlaps of each kind are planted among simulated fingerprints: all must be found, and nothing
-else. Beside Kaskad stands the plainest alternative: dictionaries, for the kinds that need no keys.
-Each step runs in a process of its own. No audio is there, so each file is asked for in vain.
-Linux or macOS.
+else. Waveforms are not simulated: how alike two recordings are is given, 0.97 for planted copies,
+0.6 for all other pairs that keys propose. So near-duplicates are a test of the keys alone, and to
+compare the waveforms of up to 50,000 pairs, once, is not in the time. Beside Kaskad stands the
+plainest alternative: dictionaries, for the kinds that need no keys. Each step runs in a process of
+its own. No audio is there, so each file is asked for in vain. Linux or macOS.
 """
 
 import argparse

@@ -1,10 +1,12 @@
 """Headers of many files, each read once."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from kaskad.audio import inspection
 from kaskad.audio.inspection import inspect
 
 
@@ -37,3 +39,42 @@ def test_a_torn_cache_is_made_anew(write_tone, tmp_path: Path) -> None:
     (kept,) = cache.iterdir()
     kept.write_bytes(kept.read_bytes()[:100])
     assert inspect([str(path)], cache).equals(first)
+
+
+def test_headers_read_before_an_interruption_are_kept(
+    write_tone, tmp_path: Path, monkeypatch
+) -> None:
+    tones = [write_tone(f"{n}.wav", seconds=n / 10) for n in range(1, 6)]
+    paths, cache = [str(path) for path in tones], tmp_path / "cache"
+    read = inspection.read_signal_header
+
+    def interrupted(path: str):
+        if path == paths[2]:
+            raise KeyboardInterrupt
+        return read(path)
+
+    monkeypatch.setattr(inspection, "PORTION", 2)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(inspection, "read_signal_header", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            inspect(paths, cache)
+    for path in tones[:2]:
+        status = path.stat()
+        path.write_bytes(b"-" * status.st_size)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # as if it were the same file
+    table = inspect(paths, cache)
+    assert table["duration"].to_list() == [pytest.approx(n / 10) for n in range(1, 6)]
+
+
+def test_threads_are_handed_many_files_at_once(tmp_path: Path, monkeypatch) -> None:
+    handed = []
+
+    class Counted(ThreadPoolExecutor):
+        def submit(self, *arguments, **more):
+            handed.append(arguments)
+            return super().submit(*arguments, **more)
+
+    monkeypatch.setattr(inspection, "ThreadPoolExecutor", Counted)
+    paths = [f"{tmp_path}/{number}.wav" for number in range(1_000)]
+    assert set(inspect(paths)["problem"]) == {"there is no such file"}
+    assert len(handed) == 4

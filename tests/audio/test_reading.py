@@ -1,12 +1,15 @@
 """Any file is read as one mono waveform at one rate, or said to be unusable, and why."""
 
+import errno
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from kaskad.audio.reading import AudioError, read_audio, read_header
+from kaskad.audio import reading
+from kaskad.audio.reading import AudioError, Packed, read_audio, read_header
 
 
 def pitch(waveform: np.ndarray, sample_rate: int) -> float:
@@ -70,3 +73,62 @@ def test_an_unusable_file_says_what_is_wrong_with_it(broken, fault: str, message
 def test_a_header_is_read_without_the_samples(broken) -> None:
     header = read_header(broken["truncated"])  # which read_audio would refuse
     assert (header.seconds, header.sample_rate, header.channels) == (1.0, 16_000, 1)
+
+
+@pytest.fixture
+def pack(tmp_path: Path):
+    """Put a file between others, as into a tar file, and return its path there."""
+
+    def put(path: Path) -> str:
+        content = path.read_bytes()
+        (tmp_path / "all.tar").write_bytes(b"before" + content + b"after" * 9_999)
+        return str(Packed(f"{tmp_path}/all.tar", 6, len(content)))
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.wav", {}),
+        ("a.flac", {}),
+        ("a.ogg", {"sample_rate": 44_100}),
+        ("a.opus", {"format": "OGG", "subtype": "OPUS", "sample_rate": 48_000}),
+        ("a.mp3", {}),
+    ],
+)
+@pytest.mark.parametrize("head", [100, reading.HEAD])
+def test_a_header_in_a_tar_file_is_that_of_the_file(
+    write_tone, pack, monkeypatch, name: str, options, head: int
+) -> None:
+    monkeypatch.setattr(reading, "HEAD", head)
+    path = write_tone(name, seconds=5.0, **options)
+    assert read_header(pack(path)) == read_header(path)
+
+
+@pytest.mark.skipif(not Path("/proc/thread-self/io").exists(), reason="only Linux counts the bytes")
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_a_header_in_a_tar_file_takes_little_of_it(write_tone, pack, name: str) -> None:
+    path = pack(write_tone(name, seconds=60.0))
+
+    def bytes_read() -> int:
+        return int(Path("/proc/thread-self/io").read_text().split()[1])
+
+    before = bytes_read()
+    read_header(path)
+    assert bytes_read() - before < 5 * reading.HEAD
+
+
+def test_a_read_error_within_a_tar_file_is_told(write_tone, pack, monkeypatch, capfd) -> None:
+    class Failing(io.FileIO):
+        def read(self, size: int = -1) -> bytes:
+            if self.tell() > 1_000:
+                raise OSError(errno.EIO, "Input/output error")
+            return super().read(size)
+
+    path = pack(write_tone("a.ogg", seconds=5.0))
+    monkeypatch.setattr(reading, "HEAD", 100)
+    monkeypatch.setattr(reading, "open", lambda path, mode: Failing(path), raising=False)
+    with pytest.raises(AudioError, match="cannot be read: Input/output error"):
+        read_header(path)
+    assert capfd.readouterr().err == ""

@@ -48,3 +48,22 @@ def test_without_an_alphabet_there_are_no_labels() -> None:
         CharacterTokenizer().encode("a")
     with pytest.raises(ValueError, match="training transcripts are all empty"):
         CharacterTokenizer().fit(["", ""])
+
+
+def test_of_many_transcripts_one_is_held_at_a_time() -> None:
+    class Units(list):
+        alive = most = 0
+
+        def __init__(self, text: str) -> None:
+            super().__init__(text)
+            Units.alive += 1
+            Units.most = max(Units.most, Units.alive)
+
+        def __del__(self) -> None:
+            Units.alive -= 1
+
+    class Counted(CharacterTokenizer):
+        split = staticmethod(Units)
+
+    assert Counted().fit(f"сто {n}" for n in range(100)).size == 15
+    assert Units.most == 1

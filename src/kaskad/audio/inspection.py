@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +17,9 @@ HEADER = {
     "channels": pl.Int64,
     "problem": pl.String,
 }
+PORTION = 20_000  # files after which what was read is kept
+
+Row = tuple[float | None, int | None, int | None, str | None]
 
 
 def inspect(paths: Sequence[str], cache: Path | None = None) -> pl.DataFrame:
@@ -26,16 +30,20 @@ def inspect(paths: Sequence[str], cache: Path | None = None) -> pl.DataFrame:
     and read anew only where a file's size or time has changed.
     """
     kept = None if cache is None else file_for(paths, cache)
-    return remembered(identities(paths), HEADER, _headers, kept)
+    return remembered(identities(paths), HEADER, _headers, kept, PORTION)
 
 
 def _headers(unread: pl.DataFrame) -> pl.DataFrame:
     with ThreadPoolExecutor(max_workers=8) as pool:
-        headers = list(pool.map(_header, unread["path"], chunksize=CHUNK))
-    return pl.DataFrame(headers, schema=HEADER, orient="row")
+        rows = chain.from_iterable(pool.map(_rows, unread.iter_slices(CHUNK)))
+        return pl.DataFrame(list(rows), schema=HEADER, orient="row")
 
 
-def _header(path: str) -> tuple[float | None, int | None, int | None, str | None]:
+def _rows(unread: pl.DataFrame) -> list[Row]:
+    return [_row(path) for path in unread["path"]]
+
+
+def _row(path: str) -> Row:
     try:
         header = read_signal_header(path)
     except AudioError as error:

@@ -7,9 +7,11 @@ that are 31,788: ``train-00003.tar#512+31788``. They are found, and read, at onc
 import io
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import soundfile
@@ -17,6 +19,7 @@ import soxr
 
 # What tells the path of a file in a tar file, in Python and in polars.
 PACKED = r"^(.*\.tar)#(\d+)\+(\d+)$"
+HEAD = 8_192  # bytes of a packed file, in which a header lies as a rule
 
 
 class AudioError(ValueError):
@@ -57,23 +60,26 @@ class Packed:
 def read_bytes(path: str | Path) -> bytes:
     """Return a file as it is stored; raises ``AudioError`` where it cannot be had whole."""
     packed = Packed.at(path) or Packed(str(path), 0, -1)
-    try:
-        with open(packed.file, "rb") as file:
-            file.seek(packed.offset)
-            content = file.read(packed.size)
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise AudioError("there is no such file") from error
-    except OSError as error:
-        raise AudioError(f"cannot be read: {error.strerror}") from error
-    if len(content) < packed.size:
-        raise AudioError("its tar file breaks off before its end")
-    return content
+    with _opened(packed) as file:
+        file.seek(packed.offset)
+        return file.read(packed.size)
 
 
 def read_header(path: str | Path) -> AudioHeader:
-    """Read the header alone; raises ``AudioError`` where there is no audio to be had."""
-    with _open(path) as file:
-        return AudioHeader(file.frames, file.samplerate, file.channels)
+    """Read the header alone, and of a tar file no more than that takes.
+
+    Raises ``AudioError`` where there is no audio to be had.
+    """
+    packed = Packed.at(path)
+    if packed is None:
+        return _header(str(path))
+    with _opened(packed) as file:
+        part = _Part(file, packed)
+        try:
+            return _header(part)
+        finally:
+            if part.failure:
+                raise part.failure
 
 
 def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
@@ -90,7 +96,8 @@ def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
 
 def read_samples(path: str | Path) -> tuple[np.ndarray, int]:
     """As ``read_audio``, at the sample rate of the file, which is returned as well."""
-    with _open(path) as file:
+    source: str | io.BytesIO = io.BytesIO(read_bytes(path)) if Packed.at(path) else str(path)
+    with _open(source) as file:
         try:
             samples = file.read(dtype="float32", always_2d=True)
         except (soundfile.SoundFileError, RuntimeError) as error:
@@ -104,11 +111,60 @@ def read_samples(path: str | Path) -> tuple[np.ndarray, int]:
     return np.clip(waveform, -1.0, 1.0), rate
 
 
-def _open(path: str | Path) -> soundfile.SoundFile:
-    source: str | io.BytesIO = str(path)
-    if Packed.at(path):
-        source = io.BytesIO(read_bytes(path))
-    elif not os.path.isfile(path):
+class _Part(io.RawIOBase):
+    """The bytes of a packed file, those beyond its head read when they are asked for.
+
+    soundfile opens one file at a time: what is read ahead, threads read side by side. ``failure``
+    is an error on the way, which soundfile would print and take for the end.
+    """
+
+    def __init__(self, file: BinaryIO, packed: Packed) -> None:
+        self.failure: OSError | None = None
+        self._file, self._packed, self._position = file, packed, 0
+        self._head = self._read(0, min(HEAD, packed.size))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._position = max(0, offset + (0, self._position, self._packed.size)[whence])
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        begin = self._position
+        end = max(begin, min(begin + len(buffer), self._packed.size))
+        try:
+            is_ahead = end <= len(self._head)
+            content = self._head[begin:end] if is_ahead else self._read(begin, end)
+        except OSError as error:
+            self.failure, content = error, b""
+        buffer[: len(content)] = content
+        self._position += len(content)
+        return len(content)
+
+    def _read(self, begin: int, end: int) -> bytes:
+        self._file.seek(self._packed.offset + begin)
+        return self._file.read(end - begin)
+
+
+@contextmanager
+def _opened(packed: Packed) -> Iterator[BinaryIO]:
+    """Open the file that a packed one lies in; any ``OSError`` within is an ``AudioError``."""
+    try:
+        with open(packed.file, "rb") as file:
+            if os.fstat(file.fileno()).st_size < packed.offset + packed.size:
+                raise AudioError("its tar file breaks off before its end")
+            yield file
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise AudioError("there is no such file") from error
+    except OSError as error:
+        raise AudioError(f"cannot be read: {error.strerror}") from error
+
+
+def _header(source: str | io.RawIOBase) -> AudioHeader:
+    with _open(source) as file:
+        return AudioHeader(file.frames, file.samplerate, file.channels)
+
+
+def _open(source: str | io.IOBase) -> soundfile.SoundFile:
+    if isinstance(source, str) and not os.path.isfile(source):
         raise AudioError("there is no such file")
     try:
         file = soundfile.SoundFile(source)

@@ -26,7 +26,10 @@ class AlphabetTokenizer(Tokenizer):
         """Return the units of a text, in their order."""
 
     def fit(self, transcripts: Iterable[str]) -> Self:
-        found = sorted(set().union(*map(self.split, transcripts)))
+        units: set[str] = set()
+        for text in transcripts:  # one by one: the units of a million are several GB
+            units.update(self.split(text))
+        found = sorted(units)
         if not found:
             raise ValueError("the training transcripts are all empty: there is no alphabet in them")
         if self.alphabet is not None and self.alphabet != found:
