@@ -1,6 +1,6 @@
 """An order in which utterances that sound alike to the net come together, or far from each other.
 
-That order matters is a hypothesis: experiments/data_order.yaml is to test it.
+That order helps is a hypothesis, which experiments/data_order.md does not bear out.
 """
 
 import os
