@@ -114,12 +114,9 @@ def listen(
     reasons = [why_unreadable(path) for path in lost["path"]]
     lost = lost.select(pl.lit("unusable").alias("kind"), "corpus", "id", why=pl.Series(reasons))
     rest = pl.concat([rest, lost.cast(pl.String)])
-    if rest.height and lost.height == measured.height:
-        raise DataError(
-            f"no utterance of this corpus can be used ({'; '.join(rest['why'].head(3))})"
-        )
-    if measured.is_empty():
-        raise DataError("no utterance of this corpus can be used (its manifest is empty)")
+    if lost.height == measured.height:
+        reasons = [*rest["why"].head(3)] or ["its manifest is empty"]
+        raise DataError(f"no utterance of this corpus can be used ({'; '.join(reasons)})")
     return measured.filter(~is_lost), rest
 
 

@@ -121,11 +121,9 @@ def _recordings(folder: str) -> list[Path]:
     warnings.filterwarnings("ignore", ".* had to be resampled from")
     paths = find_audio_files_in_paths(folder)
     with ThreadPoolExecutor() as pool:
-        problems = list(pool.map(_problem, paths))
-    usable = [path for path, problem in zip(paths, problems, strict=True) if problem is None]
-    unusable = [
-        f"{p.name}: {problem}" for p, problem in zip(paths, problems, strict=True) if problem
-    ]
+        problems = dict(zip(paths, pool.map(_problem, paths), strict=True))
+    usable = [path for path, problem in problems.items() if problem is None]
+    unusable = [f"{path.name}: {problem}" for path, problem in problems.items() if problem]
     such_as = "; ".join(unusable[:3])
     if not usable:
         raise FileNotFoundError(
