@@ -2,12 +2,12 @@
 
 from omegaconf import DictConfig
 
-from kaskad.commands import command
+from kaskad.cli.command import command
 
 
 @command("compare")
 def main(config: DictConfig) -> dict[str, float]:
-    from kaskad.comparison import compare
+    from kaskad.commands.compare import compare
 
     return compare(config)
 

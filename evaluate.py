@@ -4,12 +4,12 @@ import sys
 
 from omegaconf import DictConfig
 
-from kaskad.commands import command
+from kaskad.cli.command import command
 
 
 @command("evaluate")
 def main(config: DictConfig) -> dict[str, float]:
-    from kaskad.integration import evaluate_all
+    from kaskad.commands.evaluate import evaluate_all
 
     return evaluate_all(config)
 

@@ -9,24 +9,24 @@ Or strip a cascade: python prepare.py prepare_for=ru checkpoint=runs/…/best.ck
 
 from omegaconf import DictConfig
 
-from kaskad.commands import command
+from kaskad.cli.command import command
 
 
 @command("prepare", actions=("prepare", "describe", "preview", "shards"))
 def main(config: DictConfig) -> dict[str, float]:
     if config.action == "describe":
-        from kaskad.description import describe
+        from kaskad.commands.describe import describe
 
         return describe(config)
     if config.action == "preview":
-        from kaskad.previewing import preview
+        from kaskad.commands.preview import preview
 
         return preview(config)
     if config.action == "shards":
-        from kaskad.sharding import shard
+        from kaskad.commands.shard import shard
 
         return shard(config)
-    from kaskad.preparation import prepare
+    from kaskad.commands.prepare import prepare
 
     return prepare(config)
 

@@ -2,12 +2,12 @@
 
 from omegaconf import DictConfig
 
-from kaskad.commands import command
+from kaskad.cli.command import command
 
 
 @command("train")
 def main(config: DictConfig) -> dict[str, float]:
-    from kaskad.training import train
+    from kaskad.commands.train import train
 
     return train(config)
 

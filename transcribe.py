@@ -2,12 +2,12 @@
 
 from omegaconf import DictConfig
 
-from kaskad.commands import command
+from kaskad.cli.command import command
 
 
 @command("transcribe")
 def main(config: DictConfig) -> dict[str, float]:
-    from kaskad.transcription import transcribe
+    from kaskad.commands.transcribe import transcribe
 
     return transcribe(config)
 

@@ -2,12 +2,12 @@
 
 from omegaconf import DictConfig
 
-from kaskad.commands import command
+from kaskad.cli.command import command
 
 
 @command("tune_decoder")
 def main(config: DictConfig) -> dict[str, float]:
-    from kaskad.tuning import tune
+    from kaskad.commands.tune_decoder import tune
 
     return tune(config)
 

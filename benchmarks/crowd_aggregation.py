@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kaskad.corpora.answers import read_answers
-from kaskad.corpora.crowd import METHODS, Texts, aggregate
+from kaskad.corpora.crowd.aggregation import METHODS, Texts, aggregate
+from kaskad.corpora.crowd.answers import read_answers
 from kaskad.metrics.error_rates import word_errors
-from kaskad.reports.environment import environment
+from kaskad.runs.environment import environment
 from kaskad.text.normalisation import normalise
 
 PUBLISHED = {"rover": "6.05 %", "hrrasa": "6.90 %"}

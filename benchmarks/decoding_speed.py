@@ -29,9 +29,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from kaskad.decoding.beam import BeamDecoder
 from kaskad.decoding.lexicon import LexiconDecoder
-from kaskad.decoding.ngrams.making import make_language_model
 from kaskad.metrics.error_rates import word_errors
-from kaskad.reports.environment import environment
+from kaskad.ngrams.language_model import make_language_model
+from kaskad.runs.environment import environment
 from kaskad.text.characters import CharacterTokenizer
 from kaskad.text.numerals import number_to_words
 from kaskad.text.tokenizer import Tokenizer

@@ -27,15 +27,15 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from kaskad.data.embedding_graph import (
+from kaskad.data.samplers.embedding_graph import (
     EmbeddingGraph,
     met_rows,
     open_embeddings,
     walk_file,
     walk_through,
 )
-from kaskad.data.samplers import LengthBuckets
-from kaskad.reports.environment import environment
+from kaskad.data.samplers.length import LengthBuckets
+from kaskad.runs.environment import environment
 
 # As in conf/loader/length_buckets.yaml and conf/sampler/embedding_graph.yaml.
 BATCH_SECONDS, MAX_UTTERANCES, SPREAD = 40.0, 32, 0.2

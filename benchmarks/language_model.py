@@ -24,11 +24,11 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from kaskad.decoding.ngrams.estimation import estimate
-from kaskad.decoding.ngrams.lmplz import estimate_with_lmplz, find_lmplz
-from kaskad.decoding.ngrams.perplexity import perplexity
-from kaskad.decoding.ngrams.text import read_sentences
-from kaskad.reports.environment import environment
+from kaskad.ngrams.estimation import estimate
+from kaskad.ngrams.lmplz import estimate_with_lmplz, find_lmplz
+from kaskad.ngrams.perplexity import perplexity
+from kaskad.ngrams.sentences import read_sentences
+from kaskad.runs.environment import environment
 
 VOCABULARY, PHRASES, LONGEST_PHRASE = 200_000, 1_000_000, 5
 SENTENCE = 14  # words, on average

@@ -31,13 +31,13 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from kaskad.audio.inspection import HEADER
-from kaskad.audio.measurements import file_for, identities
+from kaskad.audio.cache import file_for, identities
+from kaskad.audio.headers import HEADER
 from kaskad.corpora.manifest import read_manifest, write_manifest
 from kaskad.data.corpus import Corpus
 from kaskad.data.datamodule import SpeechDataModule
-from kaskad.data.samplers import LengthBuckets
-from kaskad.reports.environment import environment
+from kaskad.data.samplers.length import LengthBuckets
+from kaskad.runs.environment import environment
 from kaskad.text.characters import CharacterTokenizer
 from kaskad.text.numerals import number_to_words
 

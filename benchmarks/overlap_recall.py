@@ -24,9 +24,9 @@ from rich.table import Table
 from scipy import signal
 
 from kaskad.audio.fingerprints import fingerprints
-from kaskad.data.copies import find_copies
-from kaskad.data.suspicions import SIMILARITY
-from kaskad.reports.environment import environment
+from kaskad.data.anomalies import SIMILARITY
+from kaskad.data.near_duplicates import find_copies
+from kaskad.runs.environment import environment
 
 Waveform = np.ndarray
 # A copy: samples, Hz, and how soundfile writes them.

@@ -28,6 +28,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from kaskad.audio.cache import identities
 from kaskad.audio.fingerprints import (
     FINGERPRINT,
     KEPT_IN,
@@ -38,12 +39,11 @@ from kaskad.audio.fingerprints import (
     cache_file,
     fingerprints,
 )
-from kaskad.audio.measurements import identities
-from kaskad.data.copies import candidates
 from kaskad.data.corpus import Corpus
 from kaskad.data.datamodule import SpeechDataModule
+from kaskad.data.near_duplicates import candidates
 from kaskad.data.overlap import KINDS, OverlapCheck
-from kaskad.reports.environment import environment
+from kaskad.runs.environment import environment
 
 PLANTED = 50
 SPEAKERS = 2_000

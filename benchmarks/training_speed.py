@@ -32,8 +32,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from kaskad.data.datamodule import SpeechDataModule
-from kaskad.models.ctc_recogniser import CTCRecogniser
-from kaskad.models.recurrent import LSTM
+from kaskad.models.ctc import CTCRecogniser
+from kaskad.models.layers.rnn import LSTM
 
 
 class PackedLSTM(nn.Module):

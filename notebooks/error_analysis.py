@@ -22,8 +22,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 
+from kaskad.metrics.bootstrap import resampled
 from kaskad.metrics.error_rates import WORD_ERRORS, ErrorRates
-from kaskad.metrics.shares import resampled
 from kaskad.reports.report import find_results
 
 results = find_results(Path(os.environ.get("KASKAD_RUN", "runs")))

@@ -16,7 +16,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
-import kaskad.commands  # noqa: F401 - puts experiments/ where hydra.compose finds it
+import kaskad.cli.command  # noqa: F401 - puts experiments/ where hydra.compose finds it
 
 # Tests track nothing beside the runs of whoever starts them.
 os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{tempfile.mkdtemp()}/mlflow.db"

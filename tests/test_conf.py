@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from kaskad.configuration import check
-from kaskad.sharding import shard
-from kaskad.training import train
+from kaskad.commands.shard import shard
+from kaskad.commands.train import train
+from kaskad.config.check import check
 
 ROOT = Path(__file__).parents[1]
 CHOICES = sorted(

@@ -9,8 +9,8 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from kaskad.resuming import claimed
-from kaskad.sweeps import RESULT_FILE, JobResult, read_result
+from kaskad.runs.resume import claimed
+from kaskad.sweeps.results import RESULT_FILE, JobResult, read_result
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -31,7 +31,7 @@ class OptunaSweeper(BasicSweeper):
         # Heavy, and not needed for --help.
         from joblib import effective_n_jobs
 
-        from kaskad import studies
+        from kaskad.sweeps import studies
 
         assert self.config is not None and self.hydra_context is not None
         options = self.config.sweep

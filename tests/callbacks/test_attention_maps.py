@@ -7,7 +7,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kaskad.callbacks.attention_maps import CELL, draw
-from kaskad.training import train
+from kaskad.commands.train import train
 
 ONE_STEP = [
     "callbacks=attention_maps",

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from kaskad.callbacks.embedding_order import EmbeddingOrder
+from kaskad.commands.train import train
 from kaskad.data.checks import DataError
 from kaskad.models.recogniser import Recogniser
-from kaskad.training import train
 
 SETTINGS = [
     "data=table",

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from kaskad.commands.train import train
 from kaskad.data.checks import DataError
-from kaskad.models.cnn2d_lstm import CNN2dLSTM
-from kaskad.training import train
+from kaskad.models.encoders.cnn2d_lstm import CNN2dLSTM
 
 # Dropout, masks over features and batch normalisation: all that a trial could leave a trace in.
 SETTINGS = [

@@ -12,11 +12,11 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from kaskad.callbacks.limiter import LimitMessages
+from kaskad.callbacks.limit_messages import LimitMessages
 from kaskad.callbacks.non_finite import DIVERGED, DivergedError, NonFinite
 from kaskad.callbacks.replay import Replay
-from kaskad.models.checkpoints import SaveConfig, load_recogniser
-from kaskad.training import fit_tokenizer, load_data
+from kaskad.commands.train import fit_tokenizer, load_data
+from kaskad.runs.checkpoint_io import SaveConfig, load_recogniser
 
 SMALL = [
     "data=table",

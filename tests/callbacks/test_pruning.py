@@ -1,8 +1,8 @@
 import optuna
 import pytest
 
-from kaskad import studies
-from kaskad.training import train
+from kaskad.commands.train import train
+from kaskad.sweeps import studies
 
 
 @pytest.fixture

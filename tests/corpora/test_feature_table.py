@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kaskad.commands.train import train
+from kaskad.commands.transcribe import transcribe_files
 from kaskad.corpora.feature_table import feature_table
 from kaskad.corpora.manifest import ManifestError
 from kaskad.data.checks import DataError
-from kaskad.models.checkpoints import load_recogniser
-from kaskad.training import train
-from kaskad.transcription import transcribe_files
+from kaskad.runs.checkpoint_io import load_recogniser
 
 BINS = 5
 STEPS = [

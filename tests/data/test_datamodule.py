@@ -9,7 +9,7 @@ import pytest
 import pytorch_lightning as lightning
 import torch
 
-from kaskad.audio.augmentation import Augmentation, Speed
+from kaskad.audio.augment.waveform import Augmentation, Speed
 from kaskad.corpora.table import table
 from kaskad.data.batch import Batch
 from kaskad.data.checks import DataError

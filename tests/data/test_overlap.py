@@ -13,13 +13,13 @@ import soundfile
 import soxr
 
 from kaskad import espeak
+from kaskad.commands.train import train
 from kaskad.corpora.fsdd import fsdd
 from kaskad.corpora.table import table
 from kaskad.data.checks import DataError
 from kaskad.data.corpus import Corpus
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.overlap import KINDS, OverlapCheck
-from kaskad.training import train
 
 RATE = espeak.SAMPLE_RATE
 SENTENCES = {

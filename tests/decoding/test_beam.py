@@ -162,6 +162,6 @@ def test_what_is_no_language_model_for_these_labels_is_refused(
 def test_a_model_that_memory_has_no_room_for_is_refused(
     write_arpa, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kaskad.decoding.language_model.free_memory", lambda: 10.0)
+    monkeypatch.setattr("kaskad.ngrams.kenlm.free_memory", lambda: 10.0)
     with pytest.raises(MemoryError, match="prune it"):
         BeamDecoder(LETTERS, 0.04, language_model=write_arpa(TEXT))

@@ -9,14 +9,14 @@ import torch
 from kaskad.decoding.beam import BeamDecoder
 from kaskad.decoding.hypothesis import Word
 from kaskad.decoding.lexicon import LexiconDecoder
-from kaskad.loading import CheckpointError, instantiate_trusted, load_model
+from kaskad.runs.checkpoints import CheckpointError, instantiate_trusted, load_model
 from kaskad.text.characters import CharacterTokenizer
 
 LETTERS = CharacterTokenizer(list(" адтувы"))
 MODEL: dict[str, Any] = {
     "_target_": "kaskad.models.language_model.LanguageModel",
     "net": {
-        "_target_": "kaskad.models.lstm_lm.LSTMLanguageModel",
+        "_target_": "kaskad.models.layers.lstm_lm.LSTMLanguageModel",
         "_partial_": True,
         "hidden_size": 32,
         "layers": 1,
@@ -129,7 +129,7 @@ def test_what_is_no_language_model_is_refused(fault: str, message: str, tmp_path
     elif fault == "text":
         path.write_text("два тут")
     elif fault != "missing":
-        targets = {"recogniser": "kaskad.models.recurrent_encoder.RecurrentEncoder"}
+        targets = {"recogniser": "kaskad.models.encoders.recurrent.RecurrentEncoder"}
         target = targets.get(fault, "subprocess.Popen")
         node = {"_target_": target, "input_size": 2, "cell": "lstm", "time_reduction": 1}
         node |= {"hidden_size": 2, "layers": 1, "bidirectional": False, "dropout": 0.0}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kaskad.metrics.shares import intervals, share
+from kaskad.metrics.bootstrap import intervals, share
 from kaskad.metrics.significance import mapsswe, paired_interval
 
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from kaskad.configuration import ConfigurationError
+from kaskad.commands.train import train
+from kaskad.config.check import ConfigurationError
 from kaskad.data.checks import DataError
-from kaskad.loading import load_model
-from kaskad.models.checkpoints import CheckpointError, load_recogniser
 from kaskad.models.language_model import LanguageModel
-from kaskad.training import train
+from kaskad.runs.checkpoint_io import CheckpointError, load_recogniser
+from kaskad.runs.checkpoints import load_model
 
 SMALL = [
     "model=lstm_lm",
@@ -160,7 +160,7 @@ def test_what_cannot_be_learnt_is_refused(
 def test_a_net_without_a_sentence_gives_no_probability() -> None:
     """As where a run has more processes than a batch has sentences."""
     net = instantiate(
-        {"_target_": "kaskad.models.lstm_lm.LSTMLanguageModel", "size": 5, "hidden_size": 4}
+        {"_target_": "kaskad.models.layers.lstm_lm.LSTMLanguageModel", "size": 5, "hidden_size": 4}
     )
     none = torch.zeros(0, dtype=torch.long)
     assert net(torch.zeros(0, 1, dtype=torch.long), none).shape == (0, 2, 5)

@@ -9,14 +9,14 @@ import torch
 from omegaconf import OmegaConf
 
 from kaskad import espeak
+from kaskad.commands.train import train
+from kaskad.commands.transcribe import transcribe
 from kaskad.data.batch import Batch
-from kaskad.evaluation import evaluate
-from kaskad.models.attention_decoder import AttentionDecoder
-from kaskad.models.checkpoints import CheckpointError, load_recogniser
+from kaskad.evaluation.recogniser import evaluate
+from kaskad.models.layers.attention_decoder import AttentionDecoder
 from kaskad.models.scheduled_sampling import ScheduledSampling
-from kaskad.models.seq2seq_recogniser import spelling_losses
-from kaskad.training import train
-from kaskad.transcription import transcribe
+from kaskad.models.seq2seq import spelling_losses
+from kaskad.runs.checkpoint_io import CheckpointError, load_recogniser
 
 TEXTS = ["двадцать один", "сто", "сорок два", "две тысячи три"]
 SMALL = [

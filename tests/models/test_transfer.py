@@ -9,10 +9,10 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from kaskad.models.checkpoints import CheckpointError
+from kaskad.commands.train import train
 from kaskad.models.recogniser import Recogniser
 from kaskad.models.transfer import take_over
-from kaskad.training import train
+from kaskad.runs.checkpoint_io import CheckpointError
 
 SMALL = ["model.encoder.hidden_size=16", "model.encoder.layers=1", "model.encoder.channels=[4,4]"]
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from kaskad.metrics.confusions import confuse
+from kaskad.metrics.classification import confuse
 from kaskad.metrics.error_rates import score
 from kaskad.reports.breakdown import break_down, digit_positions, groups, histogram, magnitudes
 

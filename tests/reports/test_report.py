@@ -14,7 +14,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from kaskad.evaluation import evaluate
+from kaskad.evaluation.recogniser import evaluate
 
 CASES = {
     "right": (["сто", "два"], ["сто", "два"]),

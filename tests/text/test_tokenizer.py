@@ -13,12 +13,12 @@ from omegaconf import OmegaConf
 from torch.nn.functional import one_hot
 from torch.utils.data import DataLoader
 
+from kaskad.commands.train import train
 from kaskad.decoding.greedy import GreedyDecoder
-from kaskad.evaluation import evaluate
-from kaskad.models.checkpoints import find_checkpoint, load_recogniser
+from kaskad.evaluation.recogniser import evaluate
+from kaskad.runs.checkpoint_io import find_checkpoint, load_recogniser
 from kaskad.text.phonemes import phones_of, pronounce
 from kaskad.text.tokenizer import BLANK, Tokenizer
-from kaskad.training import train
 
 FOLDER = Path(__file__).parents[2] / "conf" / "tokenizer"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))

@@ -25,8 +25,8 @@ import soxr
 from rich.progress import track
 from scipy import fft
 
-from kaskad.audio.frames import Frames
-from kaskad.audio.measurements import identities, remembered
+from kaskad.audio.cache import identities, remembered
+from kaskad.audio.precomputed import Frames
 from kaskad.audio.reading import AudioError, read_audio, read_samples
 
 # ``recording`` is the hash of the samples, null where they cannot be read; of each of the ``keys``,

@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 from rich.progress import track
 
-from kaskad.audio.frames import Frames
-from kaskad.audio.measurements import file_for, identities, remembered
+from kaskad.audio.cache import file_for, identities, remembered
+from kaskad.audio.precomputed import Frames
 from kaskad.audio.reading import AudioError, read_samples
 
 # ``level``: root mean square in dB of full scale, -120 at least; ``clipped``: the share of samples

@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kaskad.callbacks.trackers import Exhibition, Tracker
 from kaskad.data.batch import Batch
+from kaskad.loggers.media_logger import Exhibition, Tracker
 from kaskad.models.recogniser import Recogniser
-from kaskad.models.seq2seq_recogniser import Seq2SeqRecogniser
+from kaskad.models.seq2seq import Seq2SeqRecogniser
 
 CELL = 4  # pixels, the height and width of one weight
 

@@ -8,21 +8,21 @@ import numpy as np
 import pytorch_lightning as lightning
 import torch
 
-from kaskad import processes
 from kaskad.data.batch import Batch
 from kaskad.data.checks import DataError
 from kaskad.data.datamodule import training_loaders
 from kaskad.data.dataset import SpeechDataset
-from kaskad.data.embedding_graph import (
+from kaskad.data.samplers.embedding_graph import (
     EmbeddingGraph,
     met_rows,
     open_embeddings,
     walk_file,
     walk_through,
 )
-from kaskad.data.interleaving import Steps
-from kaskad.models.ctc_recogniser import CTCRecogniser
+from kaskad.data.samplers.steps import Steps
+from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.embeddings import EmbeddingHook
+from kaskad.runs import distributed
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class EmbeddingOrder(lightning.Callback):
         orders = [cast(Steps, each.batch_sampler).order for each in loaders]
         if not any(isinstance(order, EmbeddingGraph) and order.walks for order in orders):
             return
-        if len(orders) > 1 or processes.count() > 1 or not isinstance(module, CTCRecogniser):
+        if len(orders) > 1 or distributed.count() > 1 or not isinstance(module, CTCRecogniser):
             raise DataError(
                 "sampler=embedding_graph is for one process, one corpus that trains and a model "
                 "with CTC; choose sampler=length_buckets"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytorch_lightning as lightning
 
-from kaskad import processes
-from kaskad.callbacks.standing import Pace
+from kaskad.callbacks.progress import Pace
 from kaskad.data.batch import Batch, batches_of
+from kaskad.runs import distributed
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class EpochLine(lightning.Callback):
         return {"met": dict(self._met_everywhere())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        if processes.rank() == 0:
+        if distributed.rank() == 0:
             self._met.update(state["met"])
 
     def on_train_epoch_start(
@@ -89,7 +89,7 @@ class EpochLine(lightning.Callback):
 
     def _met_everywhere(self) -> Counter[str]:
         """What all processes of the run have met."""
-        return sum(processes.gathered(self._met), Counter())
+        return sum(distributed.gathered(self._met), Counter())
 
 
 def in_words(figures: Mapping[str, Any]) -> list[str]:

@@ -9,14 +9,14 @@ import torch
 from pytorch_lightning.utilities.memory import is_oom_error
 from torch.utils.data import DataLoader
 
-from kaskad import processes
-from kaskad.callbacks.random_states import random_states, set_random_states
 from kaskad.data.batch import Batch
 from kaskad.data.checks import DataError
 from kaskad.data.datamodule import SpeechDataModule, training_loaders
 from kaskad.data.dataset import SpeechDataset
-from kaskad.data.interleaving import Steps
+from kaskad.data.samplers.steps import Steps
 from kaskad.models.recogniser import Recogniser
+from kaskad.runs import distributed
+from kaskad.runs.random_states import random_states, set_random_states
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def hardest(loader: DataLoader) -> Iterator[tuple[str, Batch]]:
     }
     for name, measure in measures.items():
         hard = max(batches, key=lambda rows: len(rows) * measure[rows].max(initial=0))
-        share = hard[processes.rank() :: processes.count()].tolist()
+        share = hard[distributed.rank() :: distributed.count()].tolist()
         assert loader.collate_fn is not None
         yield name, loader.collate_fn([dataset[0, row] for row in share])
 

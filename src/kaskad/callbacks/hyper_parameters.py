@@ -8,9 +8,9 @@ import pytorch_lightning as lightning
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from kaskad.callbacks.final_figures import FinalFigures
-from kaskad.callbacks.trackers import Tracker
-from kaskad.configuration import typed_overrides
+from kaskad.callbacks.final_metrics import FinalFigures
+from kaskad.config.check import typed_overrides
+from kaskad.loggers.media_logger import Tracker
 
 Setting = str | float | bool | None
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytorch_lightning as lightning
 import torch
 
-from kaskad import processes
-from kaskad.callbacks.random_states import random_states, set_random_states
-from kaskad.callbacks.stop_signals import StopSignals
 from kaskad.data.checks import DataError
-from kaskad.models.checkpoints import LAST, PREVIOUS
+from kaskad.runs import distributed
+from kaskad.runs.checkpoint_io import LAST, PREVIOUS
+from kaskad.runs.random_states import random_states, set_random_states
+from kaskad.runs.stop_signals import StopSignals
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ class LastCheckpoint(lightning.Callback):
             "batches": batches,
             "finished": finished,
             "corpus": self._corpus,
-            "random": processes.gathered(random_states()),
+            "random": distributed.gathered(random_states()),
             "metrics": dict(trainer.callback_metrics),
             "sums": _sums(trainer) if batches else {},
         }
@@ -156,8 +156,8 @@ class LastCheckpoint(lightning.Callback):
         self._written = trainer.current_epoch, batches
 
     def _go_on(self, trainer: lightning.Trainer, state: dict[str, Any]) -> None:
-        if processes.rank() < len(state["random"]):  # there may be more processes than there were
-            set_random_states(state["random"][processes.rank()])
+        if distributed.rank() < len(state["random"]):  # there may be more processes than there were
+            set_random_states(state["random"][distributed.rank()])
         trainer.callback_metrics.update(state["metrics"])
         self._sums = state["sums"]
         self._written = state["epoch"], state["batches"]

@@ -12,11 +12,11 @@ import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 
-from kaskad import processes
 from kaskad.data.batch import Batch, batches_of
-from kaskad.models.ctc_recogniser import frames_needed
-from kaskad.models.learner import Learner
+from kaskad.models.ctc import frames_needed
+from kaskad.models.module import Learner
 from kaskad.models.recogniser import Recogniser, finite_audio
+from kaskad.runs import distributed
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class NonFinite(lightning.Callback):
                 for each in describe(module, part, found)
             ]
             named = [each for each in described if each.reason]
-            named = list(chain(*processes.gathered(named)))
+            named = list(chain(*distributed.gathered(named)))
             self.counts["lost"] += sum(each.reason != INFEASIBLE for each in named)
             if trainer.is_global_zero:
                 self._name(named, trainer)
@@ -182,8 +182,8 @@ class NonFinite(lightning.Callback):
         cpu = torch.device("cpu")
         batches = [_plain(part.to(cpu)) for part in parts]
         self._saving = {
-            "batches": list(chain(*processes.gathered(batches))),
-            "losses": list(chain(*processes.gathered([found.cpu() for found in losses]))),
+            "batches": list(chain(*distributed.gathered(batches))),
+            "losses": list(chain(*distributed.gathered([found.cpu() for found in losses]))),
         }
         try:
             trainer.save_checkpoint(path, weights_only=False)

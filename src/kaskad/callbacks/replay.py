@@ -10,8 +10,8 @@ from rich.table import Table
 
 from kaskad.callbacks.non_finite import DIVERGED, KEY, describe
 from kaskad.data.batch import Batch
-from kaskad.models.checkpoints import read_checkpoint
 from kaskad.models.recogniser import Recogniser
+from kaskad.runs.checkpoint_io import read_checkpoint
 
 
 class Replay(lightning.Callback):

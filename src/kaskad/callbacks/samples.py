@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 import pytorch_lightning as lightning
 
-from kaskad.callbacks.trackers import Exhibition, Tracker
 from kaskad.data.batch import Batch, Collate
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.dataset import SpeechDataset
+from kaskad.loggers.media_logger import Exhibition, Tracker
 from kaskad.models.recogniser import Recogniser
 from kaskad.reports.features_picture import draw_features
 

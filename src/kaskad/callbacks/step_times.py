@@ -10,8 +10,8 @@ import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 
-from kaskad import processes
 from kaskad.data.batch import Batch, batches_of
+from kaskad.runs import distributed
 
 DATA, FORWARD, BACKWARD, REST = PARTS = ("data", "forward", "backward", "rest")
 
@@ -75,7 +75,7 @@ class StepTimes(lightning.Callback):
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
         total = sum(self._seconds.values())
-        samples = processes.total(torch.as_tensor(self._samples, device=module.device))
+        samples = distributed.total(torch.as_tensor(self._samples, device=module.device))
         if total > 0.0:
             if samples > 0:  # text has none
                 audio = int(samples) / trainer.datamodule.sample_rate  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytorch_lightning as lightning
 
-from kaskad.callbacks.trackers import Exhibition, Tracker
+from kaskad.loggers.media_logger import Exhibition, Tracker
 from kaskad.metrics.error_rates import WORD_ERRORS, count_errors
 from kaskad.models.recogniser import Recogniser
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from kaskad.audio.frames import RATE
+from kaskad.audio.precomputed import RATE
 from kaskad.corpora.manifest import ManifestError, read_manifest
 from kaskad.corpora.table import find_manifest, select_split
 
@@ -23,7 +23,7 @@ def feature_table(
 
     ``path`` names an array (frames, values), and may name an utterance in it (``all.npy#a-17``);
     ``frame_start`` and ``n_frames`` say which rows are the utterance's. The paths returned have
-    these rows in them, and the frames a second: see ``kaskad.audio.frames``.
+    these rows in them, and the frames a second: see ``kaskad.audio.precomputed``.
 
     Raises ``ManifestError`` as ``table`` does, and where a column is missing. Rows that do not say
     which frames are theirs have a ``problem``.

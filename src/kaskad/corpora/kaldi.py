@@ -10,7 +10,7 @@ from types import MappingProxyType
 import polars as pl
 
 from kaskad.corpora.manifest import ManifestError, resolve_paths
-from kaskad.corpora.plain_text import read_lines
+from kaskad.corpora.text_files import read_lines
 
 FOLDERS = MappingProxyType({"train": "train", "validation": "dev", "test": "test"})
 GENDERS = {"f": "female", "m": "male"}

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import polars as pl
 
 from kaskad.corpora.manifest import AUDIO_SUFFIXES, ManifestError
-from kaskad.corpora.plain_text import read_lines
+from kaskad.corpora.text_files import read_lines
 
 FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
     {"train": ["train-clean-100"], "validation": ["dev-clean"], "test": ["test-clean"]}

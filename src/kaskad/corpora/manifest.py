@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 from polars import selectors
 
-from kaskad.corpora.plain_text import ManifestError, read_text, refuse_swallowed_rows
+from kaskad.corpora.text_files import ManifestError, read_text, refuse_swallowed_rows
 from kaskad.text.numerals import LIMIT, number_to_words
 
 # What other tools call our columns: NeMo, Common Voice.

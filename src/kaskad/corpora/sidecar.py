@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 
 from kaskad.corpora.manifest import AUDIO_SUFFIXES, ManifestError
-from kaskad.corpora.plain_text import read_text
 from kaskad.corpora.table import PARTS, name_parts, select_split
+from kaskad.corpora.text_files import read_text
 
 SCHEMA = dict.fromkeys(["id", "path", "text", "speaker", "language", "split"], pl.String)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kaskad.audio.frames import HIGHEST_RATE, PATTERN
-from kaskad.audio.inspection import inspect
+from kaskad.audio.headers import inspect
+from kaskad.audio.precomputed import HIGHEST_RATE, PATTERN
 from kaskad.text.genders import normalise_gender
 from kaskad.text.normalisation import normalise
 from kaskad.text.tokenizer import Tokenizer

@@ -27,8 +27,8 @@ from kaskad.data.checks import (
 )
 from kaskad.data.corpus import Corpus
 from kaskad.data.dataset import Augment, SpeechDataset
-from kaskad.data.interleaving import Interleave, Steps, interleave
-from kaskad.data.samplers import ByLength, LengthBuckets, Order, require_budget
+from kaskad.data.samplers.length import ByLength, LengthBuckets, Order, require_budget
+from kaskad.data.samplers.steps import Interleave, Steps, interleave
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)

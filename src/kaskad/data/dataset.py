@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from torch.utils.data import Dataset
 
-from kaskad.audio.frames import read_signal
+from kaskad.audio.precomputed import read_signal
 from kaskad.audio.reading import AudioError
 from kaskad.data.batch import Skipped, Utterance
 

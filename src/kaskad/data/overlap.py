@@ -14,8 +14,8 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from kaskad.audio.fingerprints import FINGERPRINT, fingerprints
 from kaskad.data.checks import DataError
-from kaskad.data.copies import find_copies
 from kaskad.data.datamodule import SpeechDataModule
+from kaskad.data.near_duplicates import find_copies
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from pyctcdecode.alphabet import BPE_TOKEN, Alphabet
 from pyctcdecode.decoder import BeamSearchDecoderCTC, OutputBeam
 from pyctcdecode.language_model import LanguageModel
 
-from kaskad.decoding.decoder import SearchDecoder, word_border
+from kaskad.decoding.ctc_decoder import SearchDecoder, word_border
 from kaskad.decoding.hypothesis import Hypothesis, Word, best_of
-from kaskad.decoding.language_model import open_language_model
-from kaskad.decoding.posteriors import align
+from kaskad.decoding.priors import align
+from kaskad.ngrams.kenlm import open_language_model
 from kaskad.text.tokenizer import Tokenizer
 
 logging.getLogger("pyctcdecode").setLevel(logging.ERROR)  # its doubts are checked here, better

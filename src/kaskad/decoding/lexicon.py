@@ -10,9 +10,9 @@ import kenlm
 import numpy as np
 from flashlight.lib.text import decoder as flashlight
 
-from kaskad.decoding.decoder import SearchDecoder, word_border
+from kaskad.decoding.ctc_decoder import SearchDecoder, word_border
 from kaskad.decoding.hypothesis import Hypothesis, Word, best_of
-from kaskad.decoding.language_model import open_language_model, read_vocabulary
+from kaskad.ngrams.kenlm import open_language_model, read_vocabulary
 from kaskad.text.numerals import NUMERALS, words_to_number
 from kaskad.text.tokenizer import BLANK, Tokenizer
 

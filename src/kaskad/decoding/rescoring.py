@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from kaskad.decoding.hypothesis import Hypothesis, best_of
-from kaskad.decoding.language_model import LEAST_SPELT
-from kaskad.loading import CheckpointError, find_checkpoint, load_model
+from kaskad.ngrams.kenlm import LEAST_SPELT
+from kaskad.runs.checkpoints import CheckpointError, find_checkpoint, load_model
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from kaskad.metrics.alignment import Unit, align
+from kaskad.metrics.bootstrap import Share, share
 from kaskad.metrics.scores import Scores
-from kaskad.metrics.shares import Share, share
 from kaskad.text.numerals import NUMERALS, words_to_number
 
 ERRORS = {"substitute": "substitutions", "delete": "deletions", "insert": "insertions"}

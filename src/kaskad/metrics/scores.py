@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from kaskad.metrics.shares import Share
+from kaskad.metrics.bootstrap import Share
 
 
 @dataclass(frozen=True)

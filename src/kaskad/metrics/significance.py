@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from kaskad.metrics.shares import Share, resampled
+from kaskad.metrics.bootstrap import Share, resampled
 
 
 def paired_interval(first: Share, second: Share, seed: int = 0) -> tuple[float, float]:

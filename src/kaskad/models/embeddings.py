@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from kaskad.audio.features import padding_mask
-from kaskad.models.encoder import Encoder
+from kaskad.models.encoders.encoder import Encoder
 
 
 class EmbeddingHook:

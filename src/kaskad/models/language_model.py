@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kaskad import processes
 from kaskad.audio.features import padding_mask
-from kaskad.data.texts import Sentences, collate
+from kaskad.data.text_datamodule import Sentences, collate
 from kaskad.decoding.attention_beam import BOUNDARY
-from kaskad.decoding.ngrams.perplexity import Perplexity
-from kaskad.models.learner import Learner
+from kaskad.models.module import Learner
+from kaskad.ngrams.perplexity import Perplexity
+from kaskad.runs import distributed
 from kaskad.text.tokenizer import Tokenizer
 
 TOGETHER = 256  # texts that are scored at a time
@@ -62,19 +62,19 @@ class LanguageModel(Learner):
     def training_step(self, batch: Sentences, batch_index: int) -> Tensor:
         """The mean loss of a label, ends included; of a process its share, so that the mean over
         processes is that loss."""
-        predicted = int(processes.total(batch.lengths.sum() + len(batch.texts)))
+        predicted = int(distributed.total(batch.lengths.sum() + len(batch.texts)))
         share = -self(batch.labels, batch.lengths).sum() / predicted
-        loss = processes.total(share.detach())
+        loss = distributed.total(share.detach())
         self.log(
             "training/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=predicted
         )
-        return share * processes.count()
+        return share * distributed.count()
 
     def validation_step(self, batch: Sentences, batch_index: int) -> None:
         self._judge(batch)
 
     def on_validation_epoch_end(self) -> None:
-        self._judged[0] = [*chain(*processes.gathered(self._judged[0]))]
+        self._judged[0] = [*chain(*distributed.gathered(self._judged[0]))]
         figures = self.figures()
         self.log_dict({f"validation/{name}": value for name, value in figures.items()})
         self.log("validation/loss", log(figures["perplexity_per_label"]))

@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from kaskad import processes
+from kaskad.audio.augment.spec_augment import SpecAugment
 from kaskad.audio.features import Count, Features
-from kaskad.audio.spec_augment import SpecAugment
 from kaskad.data.batch import Batch, batches_of
 from kaskad.data.corpus import Role
 from kaskad.decoding.hypothesis import Hypothesis
 from kaskad.metrics import error_rates
 from kaskad.metrics.scores import Scores
-from kaskad.models.learner import Learner
+from kaskad.models.module import Learner
 from kaskad.models.schedules import Schedule
+from kaskad.runs import distributed
 from kaskad.text.phonemes import phones_of
 from kaskad.text.tokenizer import Tokenizer
 
@@ -68,8 +68,8 @@ class Recogniser(Learner):
         """Let no two processes of a run draw the same numbers: for dropout and augmentation."""
         # They are: each figure that is logged here has been found by all of them together.
         warnings.filterwarnings("ignore", "It is recommended to use `self.log")
-        if processes.rank() > 0:
-            torch.manual_seed(torch.initial_seed() + processes.rank())
+        if distributed.rank() > 0:
+            torch.manual_seed(torch.initial_seed() + distributed.rank())
 
     def losses(self, batch: Batch) -> Tensor:
         """The loss, per label, of each utterance (batch,); Inf where nothing can be learnt."""
@@ -117,12 +117,12 @@ class Recogniser(Learner):
             [len(batch) for batch in batches],
         )
         ours = torch.stack([torch.tensor(column, dtype=torch.float32) for column in columns])
-        sums, learnt, met = processes.total(ours.to(self.device))
+        sums, learnt, met = distributed.total(ours.to(self.device))
         self.met, self.learnt = int(met.sum()), int(learnt.sum())
         left_out = float(self.met - self.learnt)
         self.log("training/non_finite", left_out, on_epoch=True, on_step=False, reduce_fx="sum")
         if self.learnt == 0:
-            return None if processes.count() == 1 else self.no_share()
+            return None if distributed.count() == 1 else self.no_share()
         means = {b.corpus: sums[i] / learnt[i] for i, b in enumerate(batches) if learnt[i] > 0}
         size, loss = self.met, torch.stack([*means.values()]).mean()
         self.log("training/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=size)
@@ -132,7 +132,7 @@ class Recogniser(Learner):
         shares = [each.sum() / n for each, n in zip(losses, learnt, strict=True) if len(each)]
         if not shares:
             return self.no_share()
-        return torch.stack(shares).sum() * processes.count() / len(means)
+        return torch.stack(shares).sum() * distributed.count() / len(means)
 
     def no_share(self) -> Tensor:
         """A loss of 0, whose gradient the other processes wait for."""
@@ -167,8 +167,8 @@ class Recogniser(Learner):
         self.judged += zip(batch.texts, texts, strict=True)
 
     def on_validation_epoch_end(self) -> None:
-        judged = [*chain(*processes.gathered(self.judged))]
-        losses = [*chain(*processes.gathered(self._losses))]
+        judged = [*chain(*distributed.gathered(self.judged))]
+        losses = [*chain(*distributed.gathered(self._losses))]
         self.judged, self._losses = [], []
         if losses:
             self.log("validation/loss", sum(losses) / len(losses))

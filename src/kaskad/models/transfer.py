@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kaskad.loading import (
+from kaskad.models.recogniser import Recogniser
+from kaskad.runs.checkpoints import (
     CheckpointError,
     find_checkpoint,
     instantiate_trusted,
     read_checkpoint,
 )
-from kaskad.models.recogniser import Recogniser
 
 log = logging.getLogger(__name__)
 

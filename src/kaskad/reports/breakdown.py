@@ -7,9 +7,9 @@ import polars as pl
 from polars import selectors
 
 from kaskad.metrics.alignment import count_confusions
+from kaskad.metrics.bootstrap import intervals, share
 from kaskad.metrics.error_rates import WORD_ERRORS
 from kaskad.metrics.scores import Scores
-from kaskad.metrics.shares import intervals, share
 
 STEP = 5  # % of WER
 LENGTHS = (1, 2, 3, 5, 8, 12, 20)  # seconds, where one group of utterances ends

@@ -5,7 +5,7 @@ import io
 
 import soundfile
 
-from kaskad.audio.frames import Frames
+from kaskad.audio.precomputed import Frames
 from kaskad.audio.reading import AudioError, read_audio
 
 SAMPLE_RATE = 16_000  # one that Opus knows

@@ -12,7 +12,7 @@ from rich.table import Table
 from kaskad.metrics.error_rates import WORD_ERRORS
 from kaskad.metrics.scores import Scores
 from kaskad.reports.breakdown import break_down
-from kaskad.reports.page import render_report, titles
+from kaskad.reports.html import render_report, titles
 from kaskad.reports.readable_json import to_json
 
 EXAMPLES = 5

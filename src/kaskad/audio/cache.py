@@ -1,0 +1,90 @@
+"""What was measured of audio files, kept: it is measured anew only where a file has changed."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from kaskad.audio.precomputed import file_of
+
+# A file that has these as before is taken to hold what it held.
+IDENTITY = {"path": pl.String, "size": pl.Int64, "modified": pl.Int64}
+CHUNK = 256  # files a thread is handed at once
+
+
+def identities(paths: Sequence[str] | pl.Series) -> pl.DataFrame:
+    """Return the ``IDENTITY`` of each path; a file that is not there has the size -1."""
+    table = pl.DataFrame({"path": paths}, schema={"path": pl.String})
+    numbers = np.full((table.height, 2), -1)
+
+    def look(begin: int) -> None:
+        for row, path in enumerate(table["path"][begin : begin + CHUNK], begin):
+            with suppress(OSError):
+                status = os.stat(file_of(path))
+                numbers[row] = status.st_size, status.st_mtime_ns
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        list(pool.map(look, range(0, table.height, CHUNK)))
+    return table.with_columns(size=pl.Series(numbers[:, 0]), modified=pl.Series(numbers[:, 1]))
+
+
+def file_for(paths: Iterable[str], folder: Path) -> Path:
+    """Where ``folder`` keeps what was measured of one list of paths: one that grows has another."""
+    digest = sha256("\0".join(paths).encode()).hexdigest()[:16]
+    return folder / f"{digest}.parquet"
+
+
+def remembered(
+    wanted: pl.DataFrame,
+    measures: Mapping[str, Any],
+    measure: Callable[[pl.DataFrame], pl.DataFrame],
+    kept: Path | None,
+    portion: int | None = None,
+) -> pl.DataFrame:
+    """Return the columns ``measures`` of each row of ``wanted``, whose columns identify it.
+
+    What the file ``kept`` does not have yet is measured: ``measure`` gets the missing rows, each
+    once, and returns their columns. It gets ``portion`` rows at a time, and each portion is kept,
+    so that little is lost where hours of work break off.
+    """
+    known = _known(kept, {**wanted.schema, **measures})
+    if known.select(wanted.columns).equals(wanted):  # as a rule: then nothing is copied
+        return known.select(*measures)
+    missing = wanted.filter(_rows(wanted, known).is_null()).unique(maintain_order=True)
+    for rows in missing.iter_slices(portion or max(missing.height, 1)):
+        known = pl.concat([known, rows.hstack(measure(rows))])
+        if kept:
+            _keep(known, kept)
+    return known.select(*measures)[_rows(wanted, known)]
+
+
+def _rows(wanted: pl.DataFrame, known: pl.DataFrame) -> pl.Series:
+    """Where in ``known`` each row of ``wanted`` is, null where it is not."""
+    # By hashes of 64 bits: to join the paths themselves takes several times their size.
+    there = pl.DataFrame({"hash": known.select(wanted.columns).hash_rows()}).with_row_index("row")
+    here = pl.DataFrame({"hash": wanted.hash_rows()})
+    there = there.unique("hash", keep="first")
+    return here.join(there, on="hash", how="left", maintain_order="left")["row"]
+
+
+def _known(kept: Path | None, schema: Mapping[str, Any]) -> pl.DataFrame:
+    nothing = pl.DataFrame(schema=schema)
+    if kept is not None and kept.is_file():
+        with suppress(pl.exceptions.PolarsError):  # a torn file: measure again
+            known = pl.read_parquet(kept)
+            return known if known.schema == nothing.schema else nothing  # of another version
+    return nothing
+
+
+def _keep(known: pl.DataFrame, file: Path) -> None:
+    """Write beside, then rename: another run may be reading."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(f".{os.getpid()}")
+    known.write_parquet(partial)
+    partial.replace(file)

@@ -1,0 +1,51 @@
+"""What the headers of many files of audio or features say, each read once."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+
+import polars as pl
+
+from kaskad.audio.cache import CHUNK, file_for, identities, remembered
+from kaskad.audio.precomputed import read_signal_header
+from kaskad.audio.reading import AudioError
+
+HEADER = {
+    "duration": pl.Float64,
+    "sample_rate": pl.Int64,
+    "channels": pl.Int64,
+    "problem": pl.String,
+}
+PORTION = 20_000  # files after which what was read is kept
+
+Row = tuple[float | None, int | None, int | None, str | None]
+
+
+def inspect(paths: Sequence[str], cache: Path | None = None) -> pl.DataFrame:
+    """Return ``duration`` (s), ``sample_rate`` (Hz), ``channels``, ``problem`` of each path.
+
+    Of features, these are seconds, frames a second and bins. ``problem`` is null, or why
+    there is nothing to be had. With ``cache``, a folder, the headers of these paths are kept there,
+    and read anew only where a file's size or time has changed.
+    """
+    kept = None if cache is None else file_for(paths, cache)
+    return remembered(identities(paths), HEADER, _headers, kept, PORTION)
+
+
+def _headers(unread: pl.DataFrame) -> pl.DataFrame:
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        rows = chain.from_iterable(pool.map(_rows, unread.iter_slices(CHUNK)))
+        return pl.DataFrame(list(rows), schema=HEADER, orient="row")
+
+
+def _rows(unread: pl.DataFrame) -> list[Row]:
+    return [_row(path) for path in unread["path"]]
+
+
+def _row(path: str) -> Row:
+    try:
+        header = read_signal_header(path)
+    except AudioError as error:
+        return None, None, None, str(error)
+    return header.seconds, header.sample_rate, header.channels, None

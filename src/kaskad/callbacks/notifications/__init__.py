@@ -1,0 +1,1 @@
+"""Messages about a run to people: notices, their outbox, and a Telegram bot."""

@@ -1,0 +1,1 @@
+"""What all commands share: compose, check, run, explain an error."""

@@ -1,0 +1,242 @@
+"""What the entry scripts share: one command line, one way to fail, one sweep of many jobs.
+
+A script at the top of the project is a docstring and a function:
+
+    @command("train")
+    def main(config: DictConfig) -> dict[str, float]: ...
+
+Nothing heavy is imported here, so `--help` answers at once. Where this module is imported,
+`hydra.compose` finds the experiments too.
+"""
+
+import functools
+import inspect
+import logging
+import os
+import re
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+from pathlib import Path
+from typing import cast
+
+import hydra
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.conf import HelpConf, HydraConf, JobConf
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+import kaskad.cli.resolvers  # noqa: F401 - registers them
+from kaskad.config.check import (
+    ConfigurationError,
+    check,
+    did_you_mean,
+    explain,
+    typed_overrides,
+)
+from kaskad.sweeps.results import JobResult
+
+Figures = Mapping[str, float] | float | None
+Task = Callable[[DictConfig], Figures]
+Main = Callable[[], None]
+
+EXPERIMENTS = "experiments"
+FULL_ERROR = "HYDRA_FULL_ERROR"
+
+HELP = """\
+${hydra.help.header}
+
+Choices, as group=choice:
+
+$APP_CONFIG_GROUPS
+${hydra.help.footer}
+
+  --cfg job       print the whole configuration and stop
+  -m              a sweep: one job for every combination of key=1,2 group=a,b
+  --hydra-help    Hydra's own options
+"""
+
+
+def command(
+    config_name: str, config_dir: Path | None = None, actions: Sequence[str] = ()
+) -> Callable[[Task], Main]:
+    """Make a function the command of its script, with `<config_dir>/<config_name>.yaml` behind it.
+
+    `config_dir` is the folder `conf` beside the script unless given. The task gets the composed
+    and checked configuration and returns its figures: a dict, or one float, or None. In a sweep,
+    the figure that the configuration's `optimised_metric` names is what the sweeper learns.
+
+    Of a script that does several things, `actions` are the values that its key `action` may have;
+    `script.py describe` then means `script.py action=describe`.
+
+    The command ends with 0, with 1 after an error (in a sweep: after the last job), with 130
+    after Ctrl-C.
+    """
+
+    def decorate(task: Task) -> Main:
+        folder = config_dir or Path(inspect.getfile(task)).resolve().parent / "conf"
+        groups = _groups(folder)
+        header = inspect.getdoc(sys.modules[task.__module__]) or config_name
+
+        def checked_task(config: DictConfig) -> Figures:
+            _refuse_misspelt_groups(groups)
+            if actions:
+                _refuse_unknown_action(config.action, actions)
+            defaults = cast(DictConfig, OmegaConf.load(folder / f"{config_name}.yaml"))
+            defaults.pop("optimised_metric", None)  # which null turns off
+            check(config, defaults)
+            # Lightning announces at every start what config.yaml says anyway, and warns of itself.
+            logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+            for warned in (".*LeafSpec", "Precision .* is not supported by the model summary"):
+                warnings.filterwarnings("ignore", warned)
+            return task(config)
+
+        @functools.wraps(task)
+        def job(config: DictConfig) -> Figures:
+            try:
+                if HydraConfig.get().mode == RunMode.MULTIRUN:
+                    return _run_in_sweep(checked_task, config, groups)
+                return checked_task(config)
+            except Exception as error:
+                _report_error(error, groups)
+                sys.exit(1)
+
+        def main() -> None:
+            full_error = os.environ.get(FULL_ERROR, "0")
+            _store_hydra_defaults(header, full_error)
+            os.environ[FULL_ERROR] = "1"  # Hydra then hands its errors on instead of printing them
+            try:
+                if actions:
+                    _spell_out_action(actions)
+                hydra.main(str(folder), config_name, version_base="1.3")(job)()
+            except (KeyboardInterrupt, SystemExit) as end:
+                # Lightning answers Ctrl-C with an exit of its own.
+                if KeyboardInterrupt not in (type(end), type(end.__context__)):
+                    raise
+                print("Interrupted.", file=sys.stderr)
+                sys.exit(130)
+            except Exception as error:
+                os.environ[FULL_ERROR] = full_error
+                _report_error(error, groups)
+                sys.exit(1)
+
+        return main
+
+    return decorate
+
+
+def _spell_out_action(actions: Sequence[str]) -> None:
+    """Turn a bare word after the script's name into what Hydra understands."""
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    if re.fullmatch(r"\w+", word):
+        _refuse_unknown_action(word, actions)
+        sys.argv[1] = f"action={word}"
+
+
+def _refuse_unknown_action(action: str, actions: Sequence[str]) -> None:
+    if action not in actions:
+        question = did_you_mean(action, actions)
+        known = f"this command does one of {', '.join(actions)}"
+        raise ConfigurationError(f"{action}: no such action{question}\n{known}")
+
+
+def _store_hydra_defaults(header: str, full_error: str) -> None:
+    """Change what Hydra itself starts from; a configuration may still say otherwise."""
+    defaults = HydraConf(
+        help=HelpConf(header=header, template=HELP, footer="Anything else, as key=value."),
+        # Inside a job, and in the processes it starts, the user's own wish is in force again.
+        job=JobConf(env_set={FULL_ERROR: full_error}),
+        callbacks={"sweep_table": {"_target_": "kaskad.sweeps.results.SweepTable"}},
+    )
+    ConfigStore.instance().store("config", defaults, group="hydra", provider="kaskad")
+
+
+def _run_in_sweep(task: Task, config: DictConfig, groups: list[str]) -> Figures:
+    """Run one job; a failure is told at once, kept for the table, and does not end the sweep."""
+    run = HydraConfig.get()
+    result = JobResult(run.job.num, typed_overrides())
+    try:
+        returned = task(config)
+        if isinstance(returned, Mapping):
+            result.figures = {name: float(figure) for name, figure in returned.items()}
+            if metric := config.get("optimised_metric"):
+                returned = result.figure(metric, "optimised_metric")
+        elif returned is not None:
+            result.figures = {"result": float(returned)}
+    except Exception as error:
+        print(f"Job {result.job} failed: {' '.join(result.overrides)}", file=sys.stderr)
+        _report_error(error, groups)
+        result.failure = explain(error, groups)
+        returned = None  # which a sweeper takes for a failed trial
+    result.write(Path(run.runtime.output_dir))
+    return returned
+
+
+def _refuse_misspelt_groups(groups: list[str]) -> None:
+    """Raise where `+experiment=...` would silently become a plain key beside the group's name."""
+    for override in typed_overrides():
+        name = re.match(r"\+([^+=@.]+)[=@]", override)
+        if name and name[1] not in groups:
+            for group in get_close_matches(name[1], groups, n=1, cutoff=0.8):
+                fault = f"{override}: no such group; did you mean +{group}?"
+                raise ConfigurationError(f"{fault}\n+{override} would add it as a plain key")
+
+
+def _groups(config_dir: Path) -> list[str]:
+    experiments = config_dir.parent.glob(f"{EXPERIMENTS}/")
+    folders = [folder.name for folder in [*config_dir.glob("*/"), *experiments]]
+    return sorted(set(folders) - {"hydra"})
+
+
+def _report_error(error: Exception, groups: list[str]) -> None:
+    """Tell an error on stderr, briefly unless HYDRA_FULL_ERROR=1; a job's log file gets it all."""
+    handlers = logging.getLogger().handlers
+    logs = [h.baseFilename for h in handlers if isinstance(h, logging.FileHandler)]
+    for log in logs:
+        with suppress(OSError), open(log, "a", encoding="utf-8") as file:  # the disk may be full
+            traceback.print_exception(error, file=file)
+    if os.environ[FULL_ERROR] == "1":
+        traceback.print_exception(error)
+        return
+    print(explain(error, groups), file=sys.stderr)
+    if HydraConfig.initialized() and not isinstance(error, ConfigurationError):  # within a job
+        kept = f", so does {logs[0]}" if logs else ""
+        print(f"HYDRA_FULL_ERROR=1 shows the traceback{kept}", file=sys.stderr)
+
+
+class ProjectSource(FileConfigSource):
+    """The project's folder, of which Hydra is to see the experiments only, not src or runs."""
+
+    @staticmethod
+    def scheme() -> str:
+        return "project"
+
+    def is_group(self, config_path: str) -> bool:
+        return self._is_shown(config_path or EXPERIMENTS) and super().is_group(config_path)
+
+    def is_config(self, config_path: str) -> bool:
+        return self._is_shown(config_path) and super().is_config(config_path)
+
+    def _is_shown(self, config_path: str) -> bool:
+        return Path(config_path).parts[:1] == (EXPERIMENTS,)
+
+
+class ProjectSearchPath(SearchPathPlugin):
+    """Puts the folder around `conf` on Hydra's search path, wherever the command is typed."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for element in list(search_path.get_path()):
+            if element.provider == "main":
+                search_path.append("project", f"project://{Path(element.path).resolve().parent}")
+
+
+Plugins.instance().register(ProjectSource)
+Plugins.instance().register(ProjectSearchPath)

@@ -1,0 +1,201 @@
+"""What a corpus holds, before anything is trained on it: python prepare.py describe data=…"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from rich.console import Console
+
+from kaskad.audio.features import Features, Precomputed
+from kaskad.audio.fingerprints import fingerprints
+from kaskad.audio.levels import levels
+from kaskad.audio.precomputed import Frames, read_signal, read_signal_header
+from kaskad.audio.reading import AudioError
+from kaskad.data.anomalies import alphabet, suspicions
+from kaskad.data.checks import DataError, check_audio
+from kaskad.data.corpus import Corpus
+from kaskad.reports.corpus import show_description
+from kaskad.reports.features_picture import draw_features
+from kaskad.reports.html import render_description
+from kaskad.reports.readable_json import to_json
+from kaskad.runs.environment import environment
+from kaskad.text.genders import normalise_gender
+
+log = logging.getLogger(__name__)
+
+EXTREMES = 10  # of the longest and of the shortest utterances
+BARS = 15  # of the histogram of lengths, at most
+STEPS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)  # s, of which a bar covers one
+COLUMNS = ("corpus", "id", "path", "text", "language", "speaker", "gender", "duration")
+
+
+def describe(config: DictConfig) -> dict[str, float]:
+    """Describe the corpora of ``config.data``: on the console, in description.json and
+    description.html of the run folder, and every suspicious row in suspicious.csv.
+
+    Returns how many ``utterances``, ``hours``, ``unusable`` and ``suspicious`` rows there are.
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    cache = Path(config.cache) if config.cache is not None else None
+    usable, rest = listen(*load(config, cache), cache)
+    # What a test and a larger one have in common is one utterance.
+    each = usable.unique(["id", "path"], keep="first", maintain_order=True)
+    suspicious = pl.concat([rest, suspicions(each, cache)])
+    suspicious.write_csv(folder / "suspicious.csv")
+    sample = usable.row(0, named=True)
+    features = features_for(sample["path"], instantiate(config.features))
+    description = {
+        "title": HydraConfig.get().runtime.choices["data"],
+        "corpora": corpora(usable, rest),
+        "speakers": speakers(each),
+        "lengths": histogram(each["duration"].to_numpy()),
+        "alphabet": alphabet(each),
+        "longest": extremes(each, descending=True),
+        "shortest": extremes(each, descending=False),
+        "suspicious": suspicious,
+        "sample": {**{name: sample[name] for name in COLUMNS}, "features": name_of(features)},
+        "environment": environment(None),
+    }
+    (folder / "description.json").write_text(to_json(description), encoding="utf-8")
+    picture = draw_features(see(sample["path"], features)).numpy()
+    page = render_description(description, picture)
+    (folder / "description.html").write_text(page, encoding="utf-8")
+    show_description(description, Console())
+    log.info("wrote %s, with the first sample to hear and to see", folder / "description.html")
+    return {
+        "utterances": each.height,
+        "hours": float(each["duration"].sum()) / 3600,
+        "unusable": rest.height,
+        "suspicious": suspicious.height - rest.height,
+    }
+
+
+def load(config: DictConfig, cache: Path | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The usable utterances of all corpora, and the others as suspicions of the kind unusable."""
+    made: dict[str, Corpus] = instantiate(config.data.corpora, _convert_="all")
+    if not made:
+        raise DataError("data=none: there is nothing to describe; choose a corpus with data=…")
+    usable, rest = [], []
+    for name, corpus in made.items():
+        good, bad = check_audio(
+            corpus.load(),
+            min_seconds=config.min_seconds,
+            max_seconds=config.max_seconds,
+            cache=cache,
+        )
+        missing = [pl.lit(None, pl.String).alias(c) for c in COLUMNS if c not in good.columns]
+        good = good.with_columns(missing).with_columns(
+            pl.col("speaker").cast(pl.String),
+            corpus=pl.lit(name),
+            language=pl.lit(corpus.language),
+            gender=normalise_gender(pl.col("gender")),
+        )
+        usable.append(good.select(*COLUMNS))
+        rest.append(
+            bad.select(pl.lit("unusable").alias("kind"), corpus=pl.lit(name), id="id", why="reason")
+        )
+    return pl.concat(usable), pl.concat(rest)
+
+
+def listen(
+    usable: pl.DataFrame, rest: pl.DataFrame, cache: Path | None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The usable utterances with their levels and fingerprints, without those whose headers alone
+    are sound: these come to the rest. Raises ``DataError`` where none can be used."""
+    paths = usable["path"]
+    measured = usable.hstack(levels(paths, cache)).hstack(fingerprints(paths, cache))
+    is_lost = pl.col("recording").is_null()
+    lost = measured.filter(is_lost)
+    reasons = [why_unreadable(path) for path in lost["path"]]
+    lost = lost.select(pl.lit("unusable").alias("kind"), "corpus", "id", why=pl.Series(reasons))
+    rest = pl.concat([rest, lost.cast(pl.String)])
+    if lost.height == measured.height:
+        reasons = [*rest["why"].head(3)] or ["its manifest is empty"]
+        raise DataError(f"no utterance of this corpus can be used ({'; '.join(reasons)})")
+    return measured.filter(~is_lost), rest
+
+
+def why_unreadable(path: str) -> str:
+    """What is wrong with a recording that could not be read."""
+    try:
+        header = read_signal_header(path)
+        read_signal(path, header.sample_rate)
+    except (AudioError, OSError) as error:
+        return f"{path}: {error}"
+    return f"{path}: it could not be read a moment ago, and can be now: describe it once more"
+
+
+def corpora(usable: pl.DataFrame, rest: pl.DataFrame) -> pl.DataFrame:
+    """A row a corpus: utterances, hours, speakers, hours of women and of men, what is unusable."""
+    hours = pl.col("duration").sum() / 3600
+    counts = usable.group_by("corpus", maintain_order=True).agg(
+        pl.col("language").first(),
+        utterances=pl.len(),
+        hours=hours.round(3),
+        speakers=pl.col("speaker").drop_nulls().n_unique(),
+        **{
+            gender: (pl.col("duration").filter(pl.col("gender") == gender).sum() / 3600).round(3)
+            for gender in ("female", "male")
+        },
+        words=pl.col("text").str.split(" ").explode().n_unique(),
+    )
+    unusable = rest.group_by("corpus").agg(unusable=pl.len())
+    counts = counts.join(unusable, on="corpus", how="left", maintain_order="left")
+    return counts.with_columns(pl.col("unusable").fill_null(0))
+
+
+def speakers(usable: pl.DataFrame) -> pl.DataFrame:
+    """A row a speaker, those heard longest first."""
+    heard = usable.drop_nulls("speaker").group_by("speaker", maintain_order=True)
+    return heard.agg(
+        pl.col("gender").drop_nulls().first(),
+        corpora=pl.col("corpus").unique(maintain_order=True).str.join(", "),
+        utterances=pl.len(),
+        minutes=(pl.col("duration").sum() / 60).round(2),
+    ).sort("minutes", descending=True, maintain_order=True)
+
+
+def histogram(seconds: np.ndarray) -> pl.DataFrame:
+    """How many ``utterances`` last from ``above`` to ``up_to`` seconds, in bars of equal width."""
+    longest = float(seconds.max())
+    step = next((step for step in STEPS if longest <= BARS * step), longest / BARS)
+    edges = step * np.arange(1, max(1, int(np.ceil(longest / step - 1e-9))) + 1)
+    bars = np.minimum(np.searchsorted(edges, seconds), len(edges) - 1)
+    return pl.DataFrame(
+        {
+            "above": (edges - step).round(3),
+            "up_to": edges.round(3),
+            "utterances": np.bincount(bars, minlength=len(edges)),
+        }
+    )
+
+
+def extremes(usable: pl.DataFrame, *, descending: bool) -> pl.DataFrame:
+    """The longest or the shortest utterances."""
+    order = usable.sort("duration", descending=descending, maintain_order=True).head(EXTREMES)
+    return order.select("corpus", "id", pl.col("duration").round(2), "text")
+
+
+def features_for(path: str, features: Features) -> Features:
+    """``features``, unless the corpus comes with its own."""
+    if Frames.at(path) is None and not isinstance(features, Precomputed):
+        return features
+    header = read_signal_header(path)
+    return Precomputed(header.sample_rate, header.channels)
+
+
+def name_of(features: Features) -> str:
+    return f"{type(features).__name__}, {features.bins} bins at {features.sample_rate} Hz"
+
+
+@torch.inference_mode()
+def see(path: str, features: Features) -> torch.Tensor:
+    """What a model is shown of a recording: (frames, bins)."""
+    signal = torch.from_numpy(read_signal(path, features.sample_rate))
+    seen, _ = features(signal[None], torch.tensor([len(signal)]))
+    return seen[0]

@@ -1,0 +1,120 @@
+"""Any number of models on any number of corpora: a report on each, and one summary of all."""
+
+import json
+import logging
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+from rich.console import Console
+
+from kaskad.config.check import explain
+from kaskad.evaluation.plan import Plan, make_plan
+from kaskad.evaluation.recogniser import evaluate, has_report, report_on
+from kaskad.evaluation.summary import BEYOND, FAILED, Row, rows_of, show_summary, write_summary
+from kaskad.reports.html import TITLES
+from kaskad.runs.environment import environment
+from kaskad.runs.resume import claimed
+
+log = logging.getLogger(__name__)
+
+
+class BoundsError(ValueError):
+    """A critical corpus is worse than its bounds or could not be tested, or none at all could."""
+
+
+def evaluate_all(config: DictConfig) -> dict[str, float]:
+    """Test every checkpoint on every corpus of ``config``, and return all figures.
+
+    One of each, and no bounds: the report lies in the run folder itself. Else it lies in
+    ``model_<number>/<data>``, and in the run folder summary.json and summary.csv. A corpus that
+    fails does not keep the others from being tested. Raises ``BoundsError``, once all is written,
+    if a critical one is not good enough.
+    """
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    with claimed(folder):
+        plan = make_plan(config, folder)
+        if plan.is_plain:
+            ((name, one),) = plan.corpora.items()
+            one.checkpoint = str(plan.checkpoints[0])
+            return evaluate(one, name, go_on=plan.is_resumed)
+        rows = list(_rows(plan, folder))
+        origin = {
+            "environment": environment(None),
+            "bounds": plan.bounds,
+            "critical": plan.critical,
+        }
+        write_summary(rows, folder, origin)
+        show_summary(rows, Console())
+        _judge(rows, folder)
+    return {
+        f"model_{row['model']}/{row['data']}/{row['corpus']}/{name}": row[name]
+        for row in rows
+        for name in TITLES
+        if name in row
+    }
+
+
+def _rows(plan: Plan, folder: Path) -> Iterator[Row]:
+    """Test one after the other; what a resumed evaluation has a report on is not tested again."""
+    for number, checkpoint in enumerate(plan.checkpoints, start=1):
+        for name, config in plan.corpora.items():
+            place = Path(f"model_{number}", name)
+            row: Row = {
+                "model": number,
+                "checkpoint": str(checkpoint),
+                "data": name,
+                "critical": name in plan.critical,
+            }
+            config.checkpoint = str(checkpoint)
+            failure = None
+            if not (plan.is_resumed and has_report(folder / place)):
+                log.info("model %d of %d on %s", number, len(plan.checkpoints), name)
+                failure = _test(config, name, folder / place, go_on=plan.is_resumed)
+            if failure is not None:
+                told = str(place / "error.txt")
+                yield row | {"corpus": "", "verdict": FAILED, "reason": failure, "report": told}
+                continue
+            report = json.loads((folder / place / "report.json").read_text(encoding="utf-8"))
+            told = str(place / "report.html")
+            for found in rows_of(report, plan.bounds.get(name, {})):
+                yield row | {"corpus": "", "report": told} | found
+
+
+def _test(config: DictConfig, name: str, folder: Path, *, go_on: bool) -> str | None:
+    """Write the report on one model and one corpus; returns why there is none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    trace = folder / "error.txt"
+    trace.unlink(missing_ok=True)
+    try:
+        report_on(config, name, folder, go_on=go_on)
+    except Exception as error:  # whatever it is, the other corpora are tested
+        trace.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        reason = explain(error).replace("\n", "; ")
+        log.error("%s failed: %s", name, reason)
+        return reason
+    return None
+
+
+def _judge(rows: Sequence[Row], folder: Path) -> None:
+    """Warn of what is not good enough; raise ``BoundsError`` where that is critical."""
+    bad = [row for row in rows if row["verdict"] in (BEYOND, FAILED)]
+    critical = [row for row in bad if row["critical"]]
+    for row in bad:
+        if not row["critical"]:
+            log.warning("%s", _said(row))
+    listed = "; ".join(map(_said, critical))
+    if critical:
+        raise BoundsError(
+            f"not good enough where it is critical: {listed}\n{folder / 'summary.csv'} has all"
+        )
+    if all(row["verdict"] == FAILED for row in rows):
+        raise BoundsError(f"no corpus could be tested: {_said(rows[0])}")
+
+
+def _said(row: dict[str, Any]) -> str:
+    corpus = f" ({row['corpus']})" if row["corpus"] else ""
+    return f"{row['data']}{corpus}, model {row['model']}: {row['reason']}"

@@ -1,0 +1,151 @@
+"""Augmentation to listen to and to look at, before a run is trained with it."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import soundfile
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from matplotlib.figure import Figure
+from omegaconf import DictConfig, OmegaConf
+
+from kaskad.audio.features import Features
+from kaskad.data.batch import Utterance
+from kaskad.data.checks import check_audio, require_fitting
+from kaskad.data.corpus import Corpus
+from kaskad.data.dataset import SpeechDataset
+from kaskad.reports.html import render_preview
+
+log = logging.getLogger(__name__)
+
+DRAWS = 3  # of each clip
+CELL = (3.6, 1.9)  # inches of a spectrogram
+
+SpecAugment = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass
+class Look:
+    """A clip as it is, or as it was varied: what it is called, where its sound is (None: it is
+    that of the original, or there is none), its features (frames, bins), and these with parts
+    covered, if they are.
+    """
+
+    name: str
+    audio: str | None
+    features: np.ndarray
+    covered: np.ndarray | None
+
+
+def preview(config: DictConfig) -> dict[str, float]:
+    """Write ``config.number`` clips of the training corpus into ``config.output`` (null: the folder
+    of the run), each as it is and as three epochs might hear it, and a page to compare them on.
+
+    Raises ``ValueError`` where there is nothing to compare.
+    """
+    if config.augment.waveform is None and config.augment.features is None:
+        raise ValueError("augment=none varies nothing: choose augment=waveform, spec or full")
+    folder = Path(config.output or HydraConfig.get().runtime.output_dir)
+    name, manifest = _training_corpus(config)
+    torch.manual_seed(config.seed)
+    features: Features = instantiate(config.features)
+    cover: SpecAugment | None = instantiate(config.augment.features)
+    augment = instantiate(config.augment.waveform)
+    plain = SpeechDataset(name, manifest, features.sample_rate)
+    varied = SpeechDataset(name, manifest, features.sample_rate, augment, config.seed)
+    drawn = np.random.default_rng(config.seed).permutation(manifest.height)[: config.number]
+    clips: list[dict[str, Any]] = []
+    for row in drawn.tolist():
+        heard = [plain[0, row], *(varied[epoch, row] for epoch in range(DRAWS))]
+        sounds = [each.waveform for each in heard if isinstance(each, Utterance)]
+        if len(sounds) < len(heard):
+            log.warning("%s cannot be read: it is not shown", plain.ids[row])
+            continue
+        place = folder / f"clip_{len(clips) + 1}"
+        place.mkdir(parents=True, exist_ok=True)
+        looks = [
+            _look(sound, number, place, features, cover, sounds_differ=augment is not None)
+            for number, sound in enumerate(sounds)
+        ]
+        _draw(looks, features.hop / features.sample_rate).savefig(place / "features.png", dpi=80)
+        clips.append(
+            {"folder": place.name, "id": plain.ids[row], "text": plain.texts[row], "looks": looks}
+        )
+    page = folder / "index.html"
+    settings = OmegaConf.to_yaml(config.augment, resolve=True)
+    page.write_text(render_preview(clips=clips, settings=settings, corpus=name), encoding="utf-8")
+    log.info("%d clips to listen to: %s", len(clips), page)
+    return {"clips": len(clips)}
+
+
+def _training_corpus(config: DictConfig) -> tuple[str, pl.DataFrame]:
+    corpora: dict[str, Corpus] = instantiate(config.data.corpora, _convert_="all")
+    name = next((name for name, corpus in corpora.items() if corpus.role == "train"), None)
+    if name is None:
+        raise ValueError("no corpus of data.corpora has the role 'train', and only that is varied")
+    manifest, rest = check_audio(
+        corpora[name].load(), min_seconds=config.min_seconds, max_seconds=config.max_seconds
+    )
+    varies_waveforms = config.augment.waveform is not None
+    require_fitting(name, manifest, config.features.sample_rate, varies_waveforms)
+    if rest.height:
+        reasons = "; ".join(rest["reason"].head(3))
+        log.warning("%s: %d utterances cannot be used (%s)", name, rest.height, reasons)
+    if manifest.is_empty():
+        raise ValueError(f"corpus '{name}' holds no recording that can be used")
+    return name, manifest
+
+
+def _look(
+    waveform: np.ndarray,
+    number: int,
+    folder: Path,
+    features: Features,
+    cover: SpecAugment | None,
+    sounds_differ: bool,
+) -> Look:
+    """Write the sound ``number`` of a clip, of which 0 is the original, unless it is no other, or
+    the clip is features (frames, bins)."""
+    name = f"augmented_{number}" if number else "original"
+    audio = f"{name}.wav" if waveform.ndim == 1 and (sounds_differ or not number) else None
+    if audio:
+        soundfile.write(folder / audio, waveform, features.sample_rate)
+    plain, lengths = features(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))
+    covered = cover(plain, lengths)[0].numpy() if cover and number else None
+    return Look(name, audio, plain[0].numpy(), covered)
+
+
+def _draw(looks: Sequence[Look], hop: float) -> Figure:
+    """The features of each, beside each other, and beneath them what SpecAugment leaves."""
+    rows = 2 if any(look.covered is not None for look in looks) else 1
+    size = (CELL[0] * len(looks), CELL[1] * rows)
+    figure = Figure(figsize=size, layout="constrained")
+    axes: Any = figure.subplots(rows, len(looks), sharex=True, sharey=True, squeeze=False)
+    lowest, highest = (float(np.percentile(looks[0].features, share)) for share in (1, 99))
+    for column, look in enumerate(looks):
+        axes[0, column].set_title(look.name, fontsize=9)
+        for axis, values in zip(axes[:, column], (look.features, look.covered), strict=False):
+            if values is None:
+                axis.axis("off")
+                continue
+            extent = (0.0, len(values) * hop, 0.0, float(values.shape[1]))
+            axis.imshow(
+                values.T,
+                origin="lower",
+                aspect="auto",
+                extent=extent,
+                vmin=lowest,
+                vmax=highest,
+                cmap="magma",
+            )
+    longest = max(len(look.features) for look in looks)
+    axes[0, 0].set_xlim(0, longest * hop)
+    figure.supxlabel("seconds", fontsize=9)
+    figure.supylabel("bins", fontsize=9)
+    return figure

@@ -1,0 +1,154 @@
+"""Audio in, text out: a table of recordings gets its columns ``text``, ``number`` and ``error``,
+and by a second checkpoint ``gender``.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from omegaconf import DictConfig
+from rich.progress import track
+from torch.utils.data import DataLoader
+
+from kaskad.audio.headers import inspect
+from kaskad.corpora.manifest import (
+    AUDIO_SUFFIXES,
+    ManifestError,
+    find_column,
+    read_table,
+    require_writable,
+    write_table,
+)
+from kaskad.data.batch import Skipped, Utterance
+from kaskad.data.dataset import SpeechDataset
+from kaskad.data.samplers.length import ByLength
+from kaskad.data.samplers.steps import Steps
+from kaskad.models.recogniser import Recogniser
+from kaskad.runs.checkpoint_io import CheckpointError, load_recogniser
+from kaskad.text.numerals import NUMERALS, words_to_number
+
+log = logging.getLogger(__name__)
+
+
+class UntranscribedError(ValueError):
+    """Some recordings could not be transcribed; everything else was written."""
+
+
+def transcribe(config: DictConfig) -> dict[str, float]:
+    """Transcribe ``config.input`` (a table, an audio file or a folder) into ``config.output``.
+
+    Raises ``UntranscribedError`` at the end if a row has an error, so that the exit code says so.
+    """
+    table, path_column, root = read_input(Path(config.input))
+    recogniser, trained = _load(config, "checkpoint", "text")
+    gender_recogniser = None
+    if config.gender_checkpoint is not None:
+        gender_recogniser, _ = _load(config, "gender_checkpoint", "gender")
+    if config.output is not None:
+        require_writable(Path(config.output), table)
+    language = config.language or _language(trained)
+    paths = [str(root / path) if path else "" for path in table[path_column]]
+    listen = partial(
+        transcribe_files, paths=paths, batch_seconds=config.batch_seconds, workers=config.workers
+    )
+    heard = listen(recogniser)
+    numbers = [
+        words_to_number(text, language) if text and language in NUMERALS else None
+        for text in heard["text"]
+    ]
+    table = table.with_columns(
+        heard["text"], pl.Series("number", numbers, pl.Int64), heard["error"]
+    )
+    if gender_recogniser is not None:
+        table = table.with_columns(gender=listen(gender_recogniser)["text"])
+    if config.output is not None:
+        write_table(table, Path(config.output))
+        log.info("wrote %d rows to %s", table.height, config.output)
+    else:
+        for row in table.iter_rows(named=True):
+            speaker = f" ({row['gender']})" if gender_recogniser is not None else ""
+            print(f"{row[path_column]}{speaker}: {row['error'] or row['text']}")
+    failed = table.filter(pl.col("error").is_not_null())
+    if failed.height:
+        raise UntranscribedError(
+            f"{failed.height} of {table.height} recordings could not be transcribed; the column "
+            f"'error' says why, first: {failed['error'][0]}"
+        )
+    return {"transcribed": table.height}
+
+
+def read_input(path: Path) -> tuple[pl.DataFrame, str, Path]:
+    """Return the table, which of its columns holds paths, and the folder they start from."""
+    if path.is_dir():
+        files = sorted(f for f in path.rglob("*") if f.suffix.lower() in AUDIO_SUFFIXES)
+        if not files:
+            known = ", ".join(sorted(AUDIO_SUFFIXES))
+            raise FileNotFoundError(f"{path}: no audio in this folder (looked for {known})")
+        return pl.DataFrame({"path": [str(f.relative_to(path)) for f in files]}), "path", path
+    if path.suffix.lower() in AUDIO_SUFFIXES:
+        return pl.DataFrame({"path": [path.name]}), "path", path.parent
+    table = read_table(path)
+    column = find_column(table, "path", path)
+    if column is None:
+        raise ManifestError(
+            f"{path}: there is no column 'path', only {', '.join(table.columns)}; "
+            "add one that says where each recording lies"
+        )
+    return table, column, path.parent
+
+
+def transcribe_files(
+    recogniser: Recogniser,
+    paths: Sequence[str],
+    *,
+    batch_seconds: float = 120.0,
+    workers: int = 0,
+) -> pl.DataFrame:
+    """Return ``text`` and ``error`` of each path, in their order; one of the two is null."""
+    headers = inspect(paths)
+    texts: list[str | None] = [None] * len(paths)
+    errors: list[str | None] = headers["problem"].to_list()
+    rows = pl.DataFrame({"path": paths, "duration": headers["duration"], "problem": errors})
+    rows = rows.with_row_index("id").filter(pl.col("problem").is_null())
+    rows = rows.with_columns(pl.col("id").cast(pl.String), text=pl.lit(""))
+    loader = DataLoader(
+        SpeechDataset("input", rows, recogniser.features.sample_rate),
+        batch_sampler=Steps(ByLength(rows, batch_seconds, max_utterances=64)),
+        collate_fn=list,
+        num_workers=workers,
+    )
+    for items in track(loader, description="transcribing", transient=True):
+        read = [item for item in items if isinstance(item, Utterance)]
+        if read:
+            hypotheses = recogniser.transcribe([item.waveform for item in read])
+            for item, hypothesis in zip(read, hypotheses, strict=True):
+                is_heard = hypothesis.problem is None
+                texts[int(item.id)] = hypothesis.text if is_heard else None
+                errors[int(item.id)] = hypothesis.problem
+        for item in items:
+            if isinstance(item, Skipped):
+                errors[int(item.id)] = item.reason
+    return pl.DataFrame(
+        {"text": texts, "error": errors}, schema={"text": pl.String, "error": pl.String}
+    )
+
+
+def _load(config: DictConfig, option: str, target: str) -> tuple[Recogniser, dict[str, Any]]:
+    """Load the checkpoint that ``option`` names, which must recognise ``target``."""
+    decoder = config.get("decoder") if target == "text" else None
+    recogniser, trained = load_recogniser(config[option], decoder=decoder, trusted=config.trusted)
+    if recogniser.target != target:
+        raise CheckpointError(
+            f"{option}={config[option]} recognises {recogniser.target}, not {target}: "
+            "checkpoint is for a model of speech, gender_checkpoint for model=gender_cnn"
+        )
+    return recogniser.to(config.device), trained
+
+
+def _language(trained: Mapping[str, Any]) -> str:
+    """The language that a run was for: that of its training corpus, whatever its name."""
+    corpora = trained["data"]["corpora"].values()
+    return next(corpus["language"] for corpus in corpora if corpus["role"] == "train")

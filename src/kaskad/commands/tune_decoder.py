@@ -1,0 +1,227 @@
+"""The options of a decoder, tuned on posteriors of validation: what tune_decoder.py hands over to.
+
+The net listens once. The test corpora are not looked at.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+import polars as pl
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from kaskad.data.datamodule import SpeechDataModule
+from kaskad.decoding.priors import count_labels, write_priors
+from kaskad.models.ctc import CTCRecogniser
+from kaskad.runs.checkpoint_io import (
+    CheckpointError,
+    find_checkpoint,
+    load_recogniser,
+    read_checkpoint,
+)
+
+log = logging.getLogger(__name__)
+
+FILES = ("language_model", "priors", "lexicon", "rescore")  # options of decoders that may name one
+TOGETHER = 64  # utterances that are decoded at a time
+SHOWN = 10  # of the trials, the best
+
+
+@dataclass(frozen=True)
+class Posteriors:
+    """What a net made of a corpus: ``log_probs`` (frames of all utterances, labels) float32,
+    ``lengths`` (utterances,) in frames; ``origin`` names the checkpoint and the corpus."""
+
+    log_probs: np.ndarray
+    lengths: np.ndarray
+    references: list[str]
+    language: str
+    origin: str
+
+    def save(self, path: Path) -> None:
+        np.savez(path, **vars(self))
+
+    @classmethod
+    def load(cls, path: Path, origin: str) -> Self:
+        """Read what ``save`` wrote; raises ``ValueError`` unless it is of this ``origin``."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                parts = {name: file[name] for name in file.files}
+            found = str(parts["origin"])
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise ValueError(f"{path}: cannot be read as posteriors: {error}") from error
+        if found != origin:
+            raise ValueError(
+                f"{path}: these are the posteriors of {found}, not of {origin}; "
+                "leave out posteriors=… to make them"
+            )
+        return cls(
+            parts["log_probs"],
+            parts["lengths"],
+            parts["references"].tolist(),
+            str(parts["language"]),
+            found,
+        )
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """(batch, frames, labels), (batch,), in the order of the references."""
+        utterances = torch.from_numpy(self.log_probs).split(self.lengths.tolist())
+        for start in range(0, len(utterances), TOGETHER):
+            part = utterances[start : start + TOGETHER]
+            lengths = torch.tensor([len(utterance) for utterance in part])
+            yield pad_sequence(list(part), batch_first=True), lengths
+
+
+def tune(config: DictConfig) -> dict[str, float]:
+    """Search ``config.space``; the best options go into decoder/tuned.yaml and tuned.ckpt."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    path = find_checkpoint(Path(config.checkpoint))
+    recogniser, trained = load_recogniser(path, decoder=config.decoder, trusted=config.trusted)
+    if not isinstance(recogniser, CTCRecogniser):
+        raise CheckpointError(f"{path}: only a recogniser with CTC has posteriors to decode")
+    decoder = trained["model"]["decoder"]
+    if config.decoder is not None:
+        decoder = cast(dict[str, Any], OmegaConf.to_container(config.decoder, resolve=True))
+    space = cast(dict[str, Any], OmegaConf.to_container(config.space))
+    if unknown := space.keys() - decoder.keys():
+        raise ValueError(
+            f"space.{min(unknown)}: {decoder['_target_']} has no such option; leave it out on the "
+            f"command line ('~space.{min(unknown)}')"
+        )
+    recogniser.to(config.device)
+    if config.count_priors:
+        decoder["priors"] = str(folder / "priors.json")
+        count_priors(recogniser, load_data(config, recogniser, "train"), folder / "priors.json")
+    posteriors = find_posteriors(config, recogniser, path)
+    posteriors.save(folder / "posteriors.npz")
+    trials = []
+    choices = combinations(space, config.trials, config.seed)
+    for options in track(choices, "decoding", transient=True):
+        trials.append(try_out(recogniser, {**decoder, **options}, posteriors) | options)
+        pl.DataFrame(trials).write_csv(folder / "trials.csv")
+    figures = rank(trials, config.metric, config.mode, list(space))
+    decoder.update({name: figures[name] for name in space})
+    write_tuned(decoder, path, folder)
+    return {f"validation/{name}": x for name, x in figures.items() if name not in space}
+
+
+def load_data(config: DictConfig, recogniser: CTCRecogniser, role: str) -> SpeechDataModule:
+    """The corpora of ``config.data`` with this role, no others."""
+    data: SpeechDataModule = instantiate(config.loader)(
+        corpora=instantiate(config.data.corpora, _convert_="all"),
+        sample_rate=recogniser.features.sample_rate,
+    )
+    data.load(role)
+    data.connect(recogniser.tokenizer, recogniser.alignment_frames)
+    return data
+
+
+@torch.inference_mode()
+def count_priors(recogniser: CTCRecogniser, data: SpeechDataModule, path: Path) -> None:
+    """Count labels over the alignments of the training corpus, and write them as priors."""
+    labels = recogniser.tokenizer.labels
+    counts = torch.zeros(len(labels), dtype=torch.long)
+    for batch in track(data.train_dataloader(), "counting priors", transient=True):
+        log_probs, lengths = recogniser.posteriors(batch.to(recogniser.device))
+        counts += count_labels(log_probs, lengths, batch.targets, batch.target_lengths)
+    write_priors(path, labels, counts)
+
+
+def find_posteriors(config: DictConfig, recogniser: CTCRecogniser, checkpoint: Path) -> Posteriors:
+    """Read the posteriors of validation from ``config.posteriors``, or make them."""
+    written = checkpoint.stat().st_mtime_ns
+    origin = f"{checkpoint.resolve()} ({written}) on {HydraConfig.get().runtime.choices['data']}"
+    if config.posteriors is not None:
+        return Posteriors.load(Path(config.posteriors), origin)
+    return listen(recogniser, load_data(config, recogniser, "validation"), origin)
+
+
+@torch.inference_mode()
+def listen(recogniser: CTCRecogniser, data: SpeechDataModule, origin: str) -> Posteriors:
+    """Make the posteriors of the validation corpus."""
+    language = data.corpora[data.of_role("validation")[0]].language
+    found: list[Tensor] = []
+    references: list[str] = []
+    for batch in track(data.val_dataloader(), "listening", transient=True):
+        if len(batch) == 0:
+            continue
+        log_probs, lengths = recogniser.posteriors(batch.to(recogniser.device))
+        found += [row[:length].cpu() for row, length in zip(log_probs, lengths, strict=True)]
+        references += batch.texts
+    frames = np.array([len(utterance) for utterance in found])
+    return Posteriors(torch.cat(found).numpy(), frames, references, language, origin)
+
+
+def combinations(
+    space: Mapping[str, Sequence[Any]], trials: int | None, seed: int
+) -> list[dict[str, Any]]:
+    """Which options are tried: ``trials`` combinations of the values, at random, or all."""
+    grid = [dict(zip(space, values, strict=True)) for values in product(*space.values())]
+    if trials is None or trials >= len(grid):
+        return grid
+    drawn = np.random.default_rng(seed).choice(len(grid), trials, replace=False)
+    return [grid[index] for index in sorted(drawn)]
+
+
+def try_out(
+    recogniser: CTCRecogniser, decoder: dict[str, Any], posteriors: Posteriors
+) -> dict[str, float]:
+    """Decode with these options: the figures, and the ``seconds`` that it took."""
+    decode = instantiate(decoder)(
+        tokenizer=recogniser.tokenizer, seconds_per_frame=recogniser.seconds_per_frame
+    )
+    began = time.perf_counter()
+    texts = [found.text for batch in posteriors.batches() for found in decode(*batch)]
+    seconds = time.perf_counter() - began
+    scores = recogniser.score(posteriors.references, texts, posteriors.language)
+    return {**scores.figures(), "seconds": round(seconds, 3)}
+
+
+def rank(
+    trials: Sequence[dict[str, Any]], metric: str, mode: str, options: Sequence[str]
+) -> dict[str, Any]:
+    """Show the best trials and return the very best; of equals, the quickest."""
+    if metric not in trials[0]:
+        raise ValueError(f"metric={metric}: no such figure; there are {', '.join(trials[0])}")
+    sign = {"min": 1, "max": -1}[mode]
+    ranked = sorted(trials, key=lambda trial: (sign * trial[metric], trial["seconds"]))
+    shown = (*options, metric, "seconds")
+    table = Table(*shown, title=f"The best of {len(trials)}, on validation", title_justify="left")
+    for trial in ranked[:SHOWN]:
+        values = (trial[name] for name in shown)
+        table.add_row(*(f"{x:.4g}" if isinstance(x, float) else str(x) for x in values))
+    Console().print(table)
+    return ranked[0]
+
+
+def write_tuned(decoder: dict[str, Any], checkpoint: Path, folder: Path) -> None:
+    """Write the decoder as a choice of its config group, and into a copy of the checkpoint."""
+    if decoder.get("rescore") is not None:  # of a folder of runs, the newest today
+        decoder["rescore"] = str(find_checkpoint(Path(decoder["rescore"])))
+    for name in FILES:
+        value = decoder.get(name)
+        if isinstance(value, str) and Path(value).is_file():
+            decoder[name] = str(Path(value).resolve())  # found from anywhere on this machine
+    (folder / "decoder").mkdir()
+    OmegaConf.save(OmegaConf.create(decoder), folder / "decoder" / "tuned.yaml")
+    tuned = read_checkpoint(checkpoint)
+    tuned["config"]["decoder"] = tuned["config"]["model"]["decoder"] = decoder
+    torch.save(tuned, folder / "tuned.ckpt")
+    log.info(
+        "wrote %s; for another checkpoint: python evaluate.py --config-dir %s decoder=tuned …",
+        folder / "tuned.ckpt",
+        folder,
+    )

@@ -1,0 +1,1 @@
+"""A configuration checked before a run, and its mistakes explained."""

@@ -1,0 +1,1 @@
+"""Several answers a recording, aggregated into one transcript."""

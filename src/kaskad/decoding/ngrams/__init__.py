@@ -1,1 +1,0 @@
-"""N-gram language models made from text: counted, smoothed, written as ARPA, measured."""

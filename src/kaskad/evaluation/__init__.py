@@ -1,0 +1,1 @@
+"""A test: run it, keep its results, compare models, find the nearest training utterances."""

@@ -1,0 +1,64 @@
+"""A trained language model on the transcripts of the test corpora, and the report on it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as lightning
+from rich.console import Console
+
+from kaskad.data.text_datamodule import TextDataModule
+from kaskad.models.language_model import LanguageModel
+from kaskad.reports.footprint import footprint
+from kaskad.reports.readable_json import to_json
+from kaskad.reports.report import by_corpus
+
+TITLES = {
+    "perplexity": "perplexity of a word",
+    "perplexity_per_label": "perplexity of a label",
+    "out_of_vocabulary_rate": "unknown words",
+}
+
+
+def measure_and_report(
+    trainer: lightning.Trainer,
+    model: LanguageModel,
+    data: TextDataModule,
+    folder: Path,
+    title: str,
+    origin: dict[str, Any],
+) -> dict[str, float]:
+    """Run the test, write report.json into ``folder``, show it, and return its figures.
+
+    ``origin`` is what the report says of where the model comes from. A figure bears the name of
+    its corpus: ``test/perplexity``.
+    """
+    trainer.test(model, datamodule=data, verbose=False)
+    corpora: dict[str, dict[str, Any]] = {
+        name: {"sentences": data.tables[name].height, "figures": model.figures(loader)}
+        for loader, name in enumerate(data.tests)
+    }
+    report = {
+        "title": title,
+        **footprint(model),
+        "tokenizer": model.tokenizer.summary(),
+        **origin,
+        "corpora": corpora,
+    }
+    (folder / "report.json").write_text(to_json(report), encoding="utf-8")
+    show(report, Console())
+    figures = {"parameters": float(report["parameters"])}
+    for name, part in corpora.items():
+        figures |= {f"{name}/{figure}": value for figure, value in part["figures"].items()}
+    return figures
+
+
+def show(report: dict[str, Any], console: Console) -> None:
+    """Print the figures of every corpus."""
+    corpora = report["corpora"]
+    table = by_corpus(report)
+    for figure, name in TITLES.items():
+        values = (part["figures"][figure] for part in corpora.values())
+        shown = "{:.2%}" if figure.endswith("rate") else "{:.2f}"
+        table.add_row(name, *map(shown.format, values))
+    table.add_row("sentences", *(str(part["sentences"]) for part in corpora.values()))
+    console.print(table)

@@ -1,0 +1,192 @@
+"""Which training utterances sound to a net like those of a test: an error may come from there."""
+
+import logging
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytorch_lightning as lightning
+import torch
+from rich.progress import track
+from torch.utils.data import DataLoader
+from usearch.index import Index
+
+from kaskad.audio.cache import identities
+from kaskad.data.batch import Collate, Skipped
+from kaskad.data.datamodule import SpeechDataModule
+from kaskad.data.dataset import SpeechDataset
+from kaskad.data.samplers.embedding_graph import (
+    look_up,
+    make_graph,
+    met_rows,
+    open_embeddings,
+    open_graph,
+    save_graph,
+)
+from kaskad.data.samplers.length import ByLength
+from kaskad.data.samplers.steps import Steps
+from kaskad.models.ctc import CTCRecogniser
+from kaskad.models.embeddings import EmbeddingHook
+from kaskad.models.recogniser import Recogniser
+
+log = logging.getLogger(__name__)
+
+KEPT_IN = "embeddings"  # a folder of the cache
+SHOWN = 3  # of the utterances that could not be read
+# What is told of a training utterance; null where its corpus does not say it.
+TOLD = ("corpus", "id", "text", "speaker", "path")
+
+
+def nearest_in_training(
+    trainer: lightning.Trainer,
+    recogniser: CTCRecogniser,
+    data: SpeechDataModule,
+    tested: Mapping[str, pl.DataFrame],
+    count: int,
+    folder: Path,
+) -> dict[str, pl.DataFrame]:
+    """For utterances that were ``tested``, by corpus, the ``count`` training utterances whose
+    embeddings are nearest, the nearest first: rows of ``id``, ``similarity`` (the cosine), and of
+    the other ``train_corpus``, ``train_id``, ``train_text``, ``train_speaker``, ``train_path``.
+
+    An embedding is the mean over time of the encoder's output. Those of the training corpora, as an
+    HNSW graph, are kept in the cache of ``data`` (without one, in ``folder``) for these weights and
+    these recordings. Where there are none to be had, or no room for them, a warning says why, and
+    the result is empty: the report is worth more.
+    """
+    try:
+        listener = _Listener(trainer, recogniser, data)
+        return _nearest_by_corpus(listener, tested, count, folder)
+    except (OSError, RuntimeError) as error:
+        log.warning("nearest=%d: left out: %s", count, error)
+        return {}
+
+
+def sought(recogniser: Recogniser, count: int) -> int:
+    """How many nearest utterances to look for where ``count`` are wanted: none, with a warning, for
+    a model without embeddings. Raises ``ValueError`` for a negative ``count``.
+    """
+    if count < 0:
+        raise ValueError(f"nearest={count}: it is a number of training utterances, 0 for none")
+    if count and not isinstance(recogniser, CTCRecogniser):
+        kind = type(recogniser).__name__
+        log.warning("nearest=%d: left out, for it is for models with CTC, not a %s", count, kind)
+        return 0
+    return count
+
+
+def _nearest_by_corpus(
+    listener: "_Listener", tested: Mapping[str, pl.DataFrame], count: int, folder: Path
+) -> dict[str, pl.DataFrame]:
+    data = listener.data
+    train = pl.concat([_rows(name, data.manifests[name]) for name in data.of_role("train")])
+    kept = (data.cache or folder) / KEPT_IN / _fingerprint(listener.recogniser, train["path"])
+    graph = _graph(listener, train, kept)
+    if graph is None:
+        log.warning("nearest=%d: left out, for no training utterance has an embedding", count)
+        return {}
+    if lost := train.height - len(graph):
+        log.warning("%d of %d training utterances have no embedding", lost, train.height)
+    return {
+        name: _nearest(listener, graph, train, _rows(name, table), count)
+        for name, table in tested.items()
+        if table.height
+    }
+
+
+class _Listener:
+    """Makes embeddings of recordings, on the device and in the precision of the test."""
+
+    def __init__(
+        self, trainer: lightning.Trainer, recogniser: CTCRecogniser, data: SpeechDataModule
+    ) -> None:
+        self.dim = recogniser.encoder.dim
+        self.trainer = trainer
+        self.recogniser = recogniser
+        self.data = data
+
+    @torch.inference_mode()
+    def listen(self, rows: pl.DataFrame, embeddings: np.ndarray) -> list[Skipped]:
+        """Put the embedding of each utterance of ``rows`` into its ``row`` of ``embeddings``
+        (utterances, dim); returns those that could not be read."""
+        device = self.trainer.strategy.root_device
+        recogniser = self.recogniser.eval().to(device)
+        hook, lost = EmbeddingHook(recogniser.encoder), list[Skipped]()
+        for (name,), part in rows.group_by("corpus", maintain_order=True):
+            for batch in track(self._batches(str(name), part), f"embedding {name}", transient=True):
+                lost += batch.skipped
+                if len(batch):
+                    with self.trainer.precision_plugin.forward_context():
+                        recogniser.posteriors(batch.to(device))
+                    means = hook.take()
+                    assert means is not None
+                    embeddings[[int(row) for row in batch.ids]] = means.float().cpu().numpy()
+        hook.remove()
+        return lost
+
+    def _batches(self, name: str, rows: pl.DataFrame) -> DataLoader:
+        """Of one corpus, by length, without augmentation; the id of an utterance is its row."""
+        data, corpus = self.data, self.data.corpora[name]
+        named = rows.with_columns(id=pl.col("row").cast(pl.String), text=pl.lit(""))
+        return DataLoader(
+            SpeechDataset(name, named, data.sample_rate),
+            batch_sampler=Steps(ByLength(named, data.batch_seconds, data.max_utterances)),
+            collate_fn=Collate(self.recogniser.tokenizer, corpus.language, name, corpus.branch),
+            num_workers=data.workers,
+            multiprocessing_context="fork" if data.workers > 0 else None,
+        )
+
+
+def _graph(listener: _Listener, train: pl.DataFrame, kept: Path) -> Index | None:
+    """The graph of the training utterances, a view of a file in the folder ``kept``: made, unless
+    it is there; where that was interrupted, the rest of them is embedded."""
+    file = kept / "graph.usearch"
+    if file.exists():
+        return open_graph(file)
+    log.info("embedding %d training utterances once, in %s", train.height, kept)
+    embeddings_file = kept / "embeddings.npy"
+    embeddings = open_embeddings(embeddings_file, (train.height, listener.dim))
+    train = train.with_row_index("row")
+    lost = listener.listen(train.filter(~pl.col("row").is_in(met_rows(embeddings))), embeddings)
+    for each in lost[:SHOWN]:
+        log.warning("a training utterance has no embedding: %s", each.reason)
+    rows = met_rows(embeddings)
+    if not len(rows):
+        return None
+    save_graph(make_graph(embeddings, rows), file)
+    embeddings_file.unlink(missing_ok=True)  # the graph has them, too
+    return open_graph(file)
+
+
+def _nearest(
+    listener: _Listener, graph: Index, train: pl.DataFrame, tested: pl.DataFrame, count: int
+) -> pl.DataFrame:
+    """The nearest rows of ``train``, which are those of the graph, to each of ``tested``."""
+    embeddings = np.zeros((tested.height, listener.dim), dtype=np.float16)
+    listener.listen(tested.with_row_index("row"), embeddings)
+    sound = met_rows(embeddings)
+    rows, similarities = look_up(graph, embeddings[sound], count)
+    is_found = rows >= 0
+    pairs = tested[sound[np.nonzero(is_found)[0]]].select(
+        "id", pl.Series("similarity", similarities[is_found].astype(np.float64))
+    )
+    told = train[rows[is_found]].select(TOLD)
+    return pairs.hstack(told.rename(lambda name: f"train_{name}"))
+
+
+def _rows(name: str, table: pl.DataFrame) -> pl.DataFrame:
+    """What is ``TOLD`` of the utterances of a corpus, and their ``duration``."""
+    known = table.with_columns(corpus=pl.lit(name))
+    missing = [pl.lit(None).alias(column) for column in TOLD if column not in known.columns]
+    return known.with_columns(missing).select(pl.col(*TOLD).cast(pl.String), "duration")
+
+
+def _fingerprint(recogniser: CTCRecogniser, paths: pl.Series) -> str:
+    """Of the weights, and of the recordings as they lie there."""
+    digest = sha256()
+    for name, weights in recogniser.state_dict().items():
+        digest.update(name.encode() + weights.float().cpu().numpy().tobytes())
+    digest.update(identities(paths).write_csv().encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,182 @@
+"""What evaluate.py is to test: which checkpoints, on which corpora, and how good is good enough."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from kaskad.config.check import (
+    ConfigurationError,
+    as_typed,
+    check,
+    did_you_mean,
+    nearest_first,
+    typed_overrides,
+)
+from kaskad.reports.html import TITLES
+from kaskad.runs.checkpoint_io import CheckpointError, find_checkpoint
+
+PLAN = "plan.json"  # in the run folder: what to go on with after an interruption
+# What an evaluation may go on with otherwise than it began: nothing that is heard depends on it.
+MAY_CHANGE = (
+    "bounds",
+    "critical",
+    "loader.cache",
+    "loader.workers",
+    "save_every",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.enable_",
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``corpora`` holds the configuration for each by its name; ``bounds`` the worst figures that
+    are good enough, by corpus; ``critical`` names the corpora that must be within theirs."""
+
+    checkpoints: list[Path]
+    corpora: dict[str, DictConfig]
+    bounds: dict[str, dict[str, float]]
+    critical: list[str]
+    is_resumed: bool
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether one model is tested on one choice of data, and not judged."""
+        one = len(self.checkpoints) == len(self.corpora) == 1
+        return one and not self.bounds and not self.critical
+
+
+def make_plan(config: DictConfig, folder: Path) -> Plan:
+    """What the command line asks for, kept in ``folder``; or what it asked for when the evaluation
+    began that is resumed there.
+
+    Raises ``ConfigurationError`` for a corpus, an option or a figure that does not exist, and
+    ``CheckpointError`` where a checkpoint does not: before anything is tested.
+    """
+    run = HydraConfig.get()
+    overrides = typed_overrides()
+    is_resumed = config.resume is not None
+    if not is_resumed:
+        names = list(config.corpora) or [run.runtime.choices["data"]]
+        checkpoints = _find(config.checkpoint)
+    else:
+        began = _began(folder)
+        names, checkpoints = began["corpora"], [Path(path) for path in began["checkpoints"]]
+        overrides = _changed(began["overrides"], overrides, folder)
+        config = hydra.compose(run.job.config_name, overrides)
+    for option in ("settings", "bounds", "critical"):
+        for name in config[option]:
+            _require(name, names, option)
+    bounds = cast(dict[str, dict[str, float]], OmegaConf.to_container(config.bounds, resolve=True))
+    _check_bounds(bounds)
+    corpora = {names[0]: config}
+    if config.corpora:
+        corpora = {name: _config_for(name, names, config.settings, overrides) for name in names}
+    kept = {
+        "overrides": overrides,
+        "corpora": names,
+        "checkpoints": [str(path) for path in checkpoints],
+    }
+    (folder / PLAN).write_text(json.dumps(kept, ensure_ascii=False, indent=4), encoding="utf-8")
+    return Plan(checkpoints, corpora, bounds, list(config.critical), is_resumed)
+
+
+def _find(checkpoint: str | ListConfig | None) -> list[Path]:
+    if not checkpoint:
+        raise ConfigurationError(
+            "no value yet for checkpoint\n"
+            "give it on the command line: checkpoint=runs/…, or 'checkpoint=[runs/a,runs/b]'"
+        )
+    listed = [checkpoint] if isinstance(checkpoint, str) else checkpoint
+    found = [find_checkpoint(Path(path)).resolve() for path in listed]
+    for path in found:
+        if not path.is_file():
+            raise CheckpointError(f"{path}: there is no such checkpoint")
+    return found
+
+
+def _began(folder: Path) -> dict[str, Any]:
+    """What was asked for when the evaluation in ``folder`` began."""
+    try:
+        return dict(json.loads((folder / PLAN).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{folder}: no evaluation to go on with, for it has no whole {PLAN}; resume=… names "
+            "the run folder of an evaluate.py that was interrupted"
+        ) from error
+
+
+def _changed(saved: Sequence[str], given: Sequence[str], folder: Path) -> list[str]:
+    """The overrides ``saved``, with what of those ``given`` may be otherwise."""
+    overrides = {_key(override): override for override in saved}
+    for override in given:
+        key = _key(override)
+        if override in saved or key == "resume":
+            continue
+        if not key.startswith(MAY_CHANGE):
+            raise ConfigurationError(
+                f"{folder} is another evaluation: it did not begin with {override}\n"
+                "leave that out to go on with it as it is, or leave out resume=…"
+            )
+        overrides[key] = override
+    return list(overrides.values())
+
+
+def _config_for(
+    name: str, names: Sequence[str], settings: DictConfig, overrides: Sequence[str]
+) -> DictConfig:
+    """The configuration with which a corpus is tested as if it were the only one."""
+    own = settings.get(name, ListConfig([]))
+    if not isinstance(own, ListConfig):
+        raise ConfigurationError(
+            f"settings.{name}={own}: wants a list, as in '+settings.{name}=[\"data.root=/data\"]'"
+        )
+    own = as_typed(own)
+    common = [override for override in overrides if _key(override) != "data"]
+    for override in common:
+        if _key(override).startswith("data.") and len(names) > 1:
+            raise ConfigurationError(
+                f"{override}: of which corpus ({', '.join(names)})?\n"
+                f"say it of one alone: '+settings.{name}=[\"{override}\"]'"
+            )
+    choice = [] if any(_key(override) == "data" for override in own) else [f"data={name}"]
+    config = hydra.compose(HydraConfig.get().job.config_name, [*common, *choice, *own])
+    try:
+        check(config)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"corpus '{name}': {error}") from error
+    return config
+
+
+def _key(override: str) -> str:
+    return str(OverridesParser.create().parse_override(override).key_or_group)
+
+
+def _check_bounds(bounds: dict[str, Any]) -> None:
+    for name, figures in bounds.items():
+        if not isinstance(figures, dict):
+            raise ConfigurationError(
+                f"bounds.{name}={figures}: of which figure? +bounds.{name}.wer={figures}"
+            )
+        for figure, bound in figures.items():
+            _require(figure, TITLES, f"bounds.{name}", "figure")
+            if not (isinstance(bound, int | float) and 0 <= bound <= 1):
+                raise ConfigurationError(
+                    f"bounds.{name}.{figure}={bound}: wants a share from 0 to 1; 12 % is 0.12"
+                )
+
+
+def _require(name: str, known: Iterable[str], option: str, kind: str = "corpus") -> None:
+    if name not in known:
+        raise ConfigurationError(
+            f"{option}: there is no {kind} '{name}'{did_you_mean(name, known)}\n"
+            f"it is one of {nearest_first(name, known)}"
+        )

@@ -1,0 +1,191 @@
+"""A trained recogniser on its test corpora, and the report on it."""
+
+import warnings
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+import pytorch_lightning as lightning
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from rich.console import Console
+
+from kaskad.callbacks.skipped_utterances import SkippedUtterances
+from kaskad.data.checks import DataError
+from kaskad.data.datamodule import SpeechDataModule
+from kaskad.evaluation.nearest import nearest_in_training, sought
+from kaskad.evaluation.results import TestResults
+from kaskad.models.ctc import CTCRecogniser
+from kaskad.models.recogniser import Recogniser
+from kaskad.reports.footprint import footprint
+from kaskad.reports.report import describe, judge, show_report, worst, write_report
+from kaskad.runs.checkpoint_io import find_checkpoint, load_recogniser
+from kaskad.runs.environment import environment
+
+PARTS = "heard"  # in the folder of a report, until that is written
+
+
+def evaluate(
+    config: DictConfig, name: str | None = None, *, go_on: bool = False
+) -> dict[str, float]:
+    """Test ``config.checkpoint`` on the test corpora of ``config.data``, write the report into the
+    run folder, show it, and return its figures.
+
+    ``name`` is what the title calls the data: its choice unless given. With ``go_on``, a test that
+    was interrupted in this folder is completed.
+    """
+    run = HydraConfig.get()
+    name = name or run.runtime.choices["data"]
+    report = report_on(config, name, Path(run.runtime.output_dir), go_on=go_on)
+    return show_figures(report)
+
+
+def report_on(
+    config: DictConfig, name: str, folder: Path, *, go_on: bool = False
+) -> dict[str, Any]:
+    """As ``evaluate``, into any ``folder``, with nothing shown; returns the report."""
+    checkpoint = find_checkpoint(Path(config.checkpoint))
+    recogniser, trained = load_recogniser(
+        checkpoint, decoder=config.get("decoder"), trusted=config.trusted
+    )
+    data = instantiate(config.loader)(
+        corpora=instantiate(config.data.corpora, _convert_="all"),
+        sample_rate=recogniser.features.sample_rate,
+        target=recogniser.target,
+    )
+    recogniser.phone_errors = config.phone_errors
+    nearest = sought(recogniser, config.nearest)
+    data.load(*(["train"] if nearest else []), "test")
+    data.connect(recogniser.tokenizer)
+    trainer = instantiate(
+        config.trainer,
+        callbacks=[SkippedUtterances()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+    )
+    origin = {
+        "checkpoint": str(checkpoint.resolve()),
+        "environment": environment(trained["seed"]),
+    }
+    results = TestResults(folder / PARTS, config.save_every)
+    if not go_on:
+        results.forget()
+    title = f"{trained['task']} on {name}"
+    return _report(trainer, recogniser, data, results, folder, title, origin, nearest)
+
+
+def has_report(folder: Path) -> bool:
+    """Whether ``report_on`` came to its end in this folder."""
+    return (folder / "report.json").exists() and not (folder / PARTS).exists()
+
+
+def test_and_report(
+    trainer: lightning.Trainer,
+    recogniser: Recogniser,
+    data: SpeechDataModule,
+    folder: Path,
+    title: str,
+    origin: dict[str, Any],
+    nearest: int = 0,
+) -> dict[str, float]:
+    """Run the test, write the report into ``folder``, show it, and return its figures.
+
+    ``origin`` is what the report says of where the model comes from, its ``environment`` at least.
+    So many of the ``nearest`` training utterances are shown beside each of the worst.
+    A figure bears the name of its corpus: ``test/wer``. Raises ``DataError``, once the report is
+    written, if nothing of a corpus could be read.
+    """
+    results = TestResults(folder / PARTS)
+    results.forget()  # of a test with other weights
+    return show_figures(_report(trainer, recogniser, data, results, folder, title, origin, nearest))
+
+
+def show_figures(report: dict[str, Any]) -> dict[str, float]:
+    """Show a report on the console and return its figures, as ``test_and_report`` does."""
+    show_report(report, Console())
+    figures = {"parameters": float(report["parameters"])}
+    for name, part in report["corpora"].items():
+        if not part["utterances"]:
+            raise DataError(f"corpus '{name}': none of its utterances could be read: no figures")
+        figures |= {f"{name}/{figure}": value for figure, value in part["figures"].items()}
+        figures[f"{name}/audio_seconds_per_second"] = part["audio_seconds_per_second"]
+    return figures
+
+
+def _report(
+    trainer: lightning.Trainer,
+    recogniser: Recogniser,
+    data: SpeechDataModule,
+    results: TestResults,
+    folder: Path,
+    title: str,
+    origin: dict[str, Any],
+    nearest: int,
+) -> dict[str, Any]:
+    """Test what ``results`` does not have yet, and write the report on all."""
+    _test(trainer, recogniser, data, results)
+    names = data.of_role("test")
+    tables = {name: results.table(name, data.manifests[name]) for name in names}
+    data.skipped.write_csv(folder / "skipped.csv")
+    scores = {
+        name: recogniser.score(
+            table["reference"].to_list(),
+            table["hypothesis"].to_list(),
+            data.corpora[name].language,
+        )
+        for name, table in tables.items()
+    }
+    judged = {name: judge(table, scores[name]) for name, table in tables.items()}
+    close = {}
+    if nearest:
+        bad = {name: worst(table) for name, table in judged.items()}
+        close = nearest_in_training(
+            trainer, cast(CTCRecogniser, recogniser), data, bad, nearest, folder
+        )
+    lost = dict(data.skipped["corpus"].value_counts().iter_rows())
+    report = {
+        "title": title,
+        **footprint(recogniser),
+        "tokenizer": recogniser.tokenizer.summary(),
+        **origin,
+        "corpora": {
+            name: {
+                **describe(table, scores[name], results.seconds(name), close.get(name)),
+                "skipped": lost.get(name, 0),
+            }
+            for name, table in judged.items()
+        },
+        "notes": data.notes(),
+        "skipped": data.skipped.to_dicts(),
+        "unknown_characters": data.unknown_characters,
+    }
+    together = pl.concat(
+        [table.with_columns(corpus=pl.lit(name)) for name, table in judged.items()],
+        how="diagonal_relaxed",
+    )
+    write_report(report, together, folder)
+    results.forget()
+    return report
+
+
+def _test(
+    trainer: lightning.Trainer,
+    recogniser: Recogniser,
+    data: SpeechDataModule,
+    results: TestResults,
+) -> None:
+    """Run the test on the utterances that ``results`` does not have yet."""
+    whole = {name: data.manifests[name] for name in data.of_role("test")}
+    left = {name: results.left(name, manifest) for name, manifest in whole.items()}
+    for name in whole:
+        data.skip(results.unread(name))
+    if not any(manifest.height for manifest in left.values()):
+        return
+    data.manifests |= left
+    trainer.callbacks.append(results)  # type: ignore[attr-defined]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Total length of")  # a corpus that was heard before
+        trainer.test(recogniser, datamodule=data, verbose=False)
+    data.manifests |= whole

@@ -1,0 +1,1 @@
+"""Where figures of a run are kept: one file a choice of conf/logger."""

@@ -1,0 +1,1 @@
+"""Features in, (batch, frames', dim) out: one file an encoder."""

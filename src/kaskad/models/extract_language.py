@@ -1,0 +1,38 @@
+"""A cascade reduced to one of its languages: smaller, and it hears the same."""
+
+from typing import Any
+
+from kaskad.runs.checkpoint_io import CheckpointError
+
+
+def strip(checkpoint: dict[str, Any], branch: str) -> dict[str, Any]:
+    """Return what of a cascade's checkpoint listens through ``branch``, ready to be loaded.
+
+    Its corpora are those of that branch; whichever trained it becomes the ``train`` corpus. What
+    only resuming needs is left out. Raises ``CheckpointError`` if there is no such branch.
+    """
+    config = checkpoint["config"]
+    encoder = config["model"].get("encoder", {})
+    branches = encoder.get("branches", [])
+    if branch not in branches:
+        known = f"only for {', '.join(branches)}" if branches else "for it is no cascade"
+        raise CheckpointError(f"the checkpoint has no branch for '{branch}', {known}")
+    others = [other for other in branches if other != branch]
+    dropped = tuple(f"{part}.{other}." for part in ("encoder.subnets", "head") for other in others)
+    corpora = {
+        name: {**corpus, "role": "train" if corpus["role"] == "train_ext" else corpus["role"]}
+        for name, corpus in config["data"]["corpora"].items()
+        if (corpus.get("branch") or corpus["language"]) == branch
+    }
+    return {
+        "config": {
+            **config,
+            "model": {**config["model"], "encoder": {**encoder, "branches": [branch]}},
+            "data": {**config["data"], "corpora": corpora},
+        },
+        "state_dict": {
+            name: weight
+            for name, weight in checkpoint["state_dict"].items()
+            if not name.startswith(dropped)
+        },
+    }

@@ -1,0 +1,124 @@
+"""A recogniser that spells: an encoder, and a decoder with attention over what it gives."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from kaskad.audio.features import Features, padding_mask
+from kaskad.data.batch import Batch
+from kaskad.decoding.attention_beam import AttentionBeamSearch
+from kaskad.decoding.hypothesis import Hypothesis
+from kaskad.models.ctc import ctc_losses
+from kaskad.models.encoders.encoder import Encoder
+from kaskad.models.layers.attention_decoder import AttentionDecoder
+from kaskad.models.recogniser import Recogniser
+from kaskad.models.scheduled_sampling import ScheduledSampling
+from kaskad.text.tokenizer import Tokenizer
+
+
+class Seq2SeqRecogniser(Recogniser):
+    """Features, an encoder, a decoder with attention; any tokenizer.
+
+    ``attention_decoder`` is partial: it is finished here. The tokenizer's label 0, CTC's blank,
+    begins and ends each transcript. In training ``sampling`` says how often the decoder is fed its
+    own guess, ``label_smoothing`` is the share of probability spread over all labels, and
+    ``ctc_weight`` is the share of the loss that is CTC's on the encoder alone, which teaches
+    attention to go from left to right. What else trains it is handed on to ``Recogniser``.
+
+    Sources: Chan et al., "Listen, Attend and Spell" (2016); Kim, Hori and Watanabe, "Joint
+    CTC-Attention based End-to-End Speech Recognition using Multi-task Learning" (2017).
+    """
+
+    def __init__(
+        self,
+        features: Features,
+        encoder: Encoder,
+        attention_decoder: Callable[..., AttentionDecoder],
+        search: AttentionBeamSearch,
+        tokenizer: Tokenizer,
+        sampling: ScheduledSampling | None = None,
+        label_smoothing: float = 0.0,
+        ctc_weight: float = 0.0,
+        **training: Any,
+    ) -> None:
+        super().__init__(features, tokenizer, **training)
+        self.encoder = encoder
+        self.attention_decoder = attention_decoder(input_size=encoder.dim, labels=tokenizer.size)
+        self.ctc_head = nn.Linear(encoder.dim, tokenizer.size) if ctc_weight > 0.0 else None
+        self.search = search
+        self.sampling = sampling
+        self.label_smoothing = label_smoothing
+        self.ctc_weight = ctc_weight
+        self.own_share = 0.0
+
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, samples), (batch,) -> what attention looks at (batch, frames', dim), (batch,)."""
+        return self.encoder(*self.see(waveforms, lengths))
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        if self.sampling is not None:
+            progress = self.trainer.global_step / self.trainer.estimated_stepping_batches
+            self.own_share = self.sampling.share(progress)
+            self.log("training/own_predictions", self.own_share)
+
+    def losses(self, batch: Batch) -> Tensor:
+        encoded, lengths = self(batch.waveforms, batch.waveform_lengths)
+        losses = self._spelling_losses(encoded, lengths, batch)
+        if self.ctc_head is None:
+            return losses
+        log_probs = self.ctc_head(encoded).float().log_softmax(dim=2)
+        ctc_each = ctc_losses(log_probs, lengths, batch)
+        # Each gets the mean of those that CTC can align: it is their mean that is learnt from.
+        alignable = ctc_each[ctc_each.isfinite()]
+        ctc = alignable.mean() if alignable.numel() else 0.0
+        return (1.0 - self.ctc_weight) * losses + self.ctc_weight * ctc
+
+    def hypotheses(self, waveforms: Tensor, lengths: Tensor) -> list[Hypothesis]:
+        encoded, frames = self(waveforms, lengths)
+        return self._search(encoded, frames, lengths)
+
+    def judge(self, batch: Batch) -> tuple[Tensor, list[Hypothesis]]:
+        encoded, lengths = self(batch.waveforms, batch.waveform_lengths)
+        losses = self._spelling_losses(encoded, lengths, batch)
+        return losses, self._search(encoded, lengths, batch.waveform_lengths)
+
+    def attention_maps(self, batch: Batch) -> list[Tensor]:
+        """Where it looks while it is told the transcript: (labels + 1, frames') an utterance."""
+        encoded, lengths = self(batch.waveforms, batch.waveform_lengths)
+        _, weights = self.attention_decoder(encoded, lengths, batch.targets)
+        sizes = zip(weights, batch.target_lengths.tolist(), lengths.tolist(), strict=True)
+        return [map_[: labels + 1, :frames] for map_, labels, frames in sizes]
+
+    def _spelling_losses(self, encoded: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
+        """Per label, the end included: (batch,)."""
+        own_share = self.own_share if self.training else 0.0
+        log_probs, _ = self.attention_decoder(encoded, lengths, batch.targets, own_share)
+        return spelling_losses(log_probs, batch, self.label_smoothing if self.training else 0.0)
+
+    def _search(self, encoded: Tensor, lengths: Tensor, samples: Tensor) -> list[Hypothesis]:
+        beam = self.search.beam
+        memory, state = self.attention_decoder.begin(
+            encoded.repeat_interleave(beam, dim=0), lengths.repeat_interleave(beam)
+        )
+        step = partial(self.attention_decoder.step, memory=memory)
+        found = self.search(step, state, samples / self.features.sample_rate)
+        texts = (" ".join(self.tokenizer.decode(labels).split()) for labels, _ in found)
+        return [Hypothesis(text, score) for text, (_, score) in zip(texts, found, strict=True)]
+
+
+def spelling_losses(log_probs: Tensor, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
+    """The loss of each utterance per label, the end included (batch,).
+
+    ``log_probs`` is (batch, labels + 1, size); ``label_smoothing`` after Szegedy et al. (2016).
+    """
+    # The end is label 0, as the padding is: one more of it ends the longest transcript, too.
+    wanted = F.pad(batch.targets, (0, 1))
+    losses = F.cross_entropy(
+        log_probs.transpose(1, 2), wanted, reduction="none", label_smoothing=label_smoothing
+    )
+    counts = batch.target_lengths + 1
+    beyond = padding_mask(counts, wanted.shape[1])
+    return losses.masked_fill(beyond, 0.0).sum(dim=1) / counts

@@ -1,0 +1,1 @@
+"""The run folder: its name and lock, checkpoints, resume, environment, processes, signals."""

@@ -1,0 +1,114 @@
+"""What each job of a sweep leaves in its folder, and the table shown when the sweep ends."""
+
+import json
+import sys
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from kaskad.config.check import ConfigurationError, did_you_mean, nearest_first
+
+RESULT_FILE = "result.json"  # in the folder of each job
+WIDEST = 40  # characters of a column for which the others make room; more is wrapped
+
+
+@dataclass(order=True)
+class JobResult:
+    """What became of one job of a sweep, kept in its folder: jobs may run in any process."""
+
+    job: int
+    overrides: list[str]
+    figures: dict[str, float] = field(default_factory=dict)
+    failure: str = ""
+
+    def write(self, folder: Path) -> None:
+        """Write the result into the folder of its job."""
+        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        (folder / RESULT_FILE).write_text(text, "utf-8")
+
+    def figure(self, name: str, option: str) -> float:
+        """The figure that `option` of the configuration names; raises `ConfigurationError`."""
+        if name not in self.figures:
+            question = did_you_mean(name, self.figures)
+            known = nearest_first(name, self.figures) or "none"
+            fault = f"{option}: {name} is no figure of job {self.job}{question}"
+            raise ConfigurationError(f"{fault}\nits figures are {known}")
+        return self.figures[name]
+
+
+def read_result(file: Path) -> JobResult:
+    """What `JobResult.write` has written."""
+    return JobResult(**json.loads(file.read_text("utf-8")))
+
+
+def read_results(sweep: Path) -> list[JobResult]:
+    """The results of all jobs in the folder of a sweep, in the order of their numbers."""
+    return sorted(map(read_result, sweep.rglob(RESULT_FILE)))
+
+
+class SweepTable(Callback):
+    """A row for each job when a sweep ends; then exit code 1 if any of them failed."""
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        results = read_results(Path(config.hydra.sweep.dir))
+        self.show(config, results)
+        if any(result.failure for result in results):
+            sys.exit(1)
+
+    def show(self, config: DictConfig, results: Sequence[JobResult]) -> None:
+        """Print the table, and leave the whole of it in jobs.csv."""
+        import polars as pl
+
+        if not results:
+            return
+        metric = config.get("optimised_metric")
+        known = dict.fromkeys(name for result in results for name in result.figures)
+        figures = sorted(known, key=lambda name: name != metric)
+        failed = any(result.failure for result in results)
+        rows: list[dict[str, Any]] = [
+            {
+                "job": result.job,
+                "overrides": " ".join(result.overrides),
+                **({"failure": result.failure} if failed else {}),
+                **{name: result.figures.get(name) for name in figures},
+            }
+            for result in results
+        ]
+        file = Path(config.hydra.sweep.dir) / "jobs.csv"
+        pl.DataFrame(rows, infer_schema_length=None).write_csv(file)
+        common = set.intersection(*(set(result.overrides) for result in results))
+        if len(results) > 1:
+            for row, result in zip(rows, results, strict=True):
+                row["overrides"] = " ".join(o for o in result.overrides if o not in common)
+        print_table(list(rows[0]), [list(row.values()) for row in rows], file)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], file: Path) -> None:
+    """Print a table, its figures in four digits: as many columns as the console has room for.
+
+    ``file`` has them all, and is named where some are missing.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    cells = [[_in_short(cell) for cell in row] for row in rows]
+    console = Console(markup=False, highlight=False)
+    widths = (max(map(len, column)) for column in zip(columns, *cells, strict=True))
+    ends = list(accumulate(min(width, WIDEST) + 3 for width in widths))
+    shown = max(2, bisect_right(ends, console.width - 1))
+    table = Table(*columns[:shown])
+    for row in cells:
+        table.add_row(*row[:shown])
+    console.print(table)
+    if shown < len(columns):
+        console.print(f"and {len(columns) - shown} more columns: {file}")
+
+
+def _in_short(cell: Any) -> str:
+    return "" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell)

@@ -1,0 +1,271 @@
+"""Many models on many corpora: one summary, an exit code to rely on, and nothing is heard twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import hydra
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from kaskad.commands.evaluate import BoundsError, evaluate_all
+from kaskad.config.check import ConfigurationError
+from kaskad.data.checks import DataError
+from kaskad.models.recogniser import Recogniser
+
+ROOT = Path(__file__).resolve().parents[2]
+ALONE = ["loader.workers=0", "loader.cache=null", "trainer.enable_progress_bar=false"]
+# A batch an utterance, and a part every two of them.
+SMALL = [*ALONE, "loader.max_utterances=1", "save_every=2"]
+TEXTS = ["а", "а", "б", "а", "б", "а"]
+SECONDS = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+Run = Callable[..., dict[str, float]]
+
+
+@pytest.fixture
+def hears(compose, tmp_path: Path):
+    """Make the checkpoint of a recogniser that hears one letter in everything."""
+
+    def make(letter: str) -> Path:
+        alphabet = "tokenizer.alphabet=['а','б']"
+        config = compose("train", tmp_path, "data=table", "data.root=.", "model=lstm", alphabet)
+        recogniser = instantiate(config.model)
+        recogniser.head.weight.data.zero_()
+        recogniser.head.bias.data = torch.tensor(
+            [0.0, 9.0 * (letter == "а"), 9.0 * (letter == "б")]
+        )
+        resolved = OmegaConf.to_container(config, resolve=True)
+        path = tmp_path / f"{'ab'['аб'.index(letter)]}.ckpt"  # a letter that Hydra reads
+        torch.save({"config": resolved, "state_dict": recogniser.state_dict()}, path)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def corpus(make_corpus) -> Path:
+    """Six utterances, four of "а" and two of "б"; the first three make the corpus "part"."""
+    table = make_corpus(TEXTS, SECONDS, split=["test"] * len(TEXTS))
+    pl.read_csv(table).head(3).write_csv(table.with_name("part.csv"))
+    return table
+
+
+@pytest.fixture
+def settings(corpus: Path) -> list[str]:
+    """What a corpus "whole" is, one "part", and one "away" that is missing."""
+    tables = {"whole": corpus, "part": corpus.with_name("part.csv"), "away": Path("nowhere.csv")}
+    return [
+        f'+settings.{name}=["data=table","data.root={table}"]' for name, table in tables.items()
+    ]
+
+
+@pytest.fixture
+def run(compose, tmp_path: Path) -> Run:
+    """Run evaluate.py's task in a folder of the test."""
+
+    def run_in(name: str, *overrides: str) -> dict[str, float]:
+        (tmp_path / name).mkdir(exist_ok=True)
+        config = compose("evaluate", tmp_path / name, *overrides)
+        with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            return evaluate_all(config)
+
+    return run_in
+
+
+def summary(folder: Path) -> list[dict]:
+    return json.loads((folder / "summary.json").read_text())["rows"]
+
+
+def test_every_model_on_every_corpus_makes_a_row(run, hears, settings, tmp_path: Path, caplog):
+    checkpoints = f"checkpoint=[{hears('а')},{hears('б')}]"
+    bounds = ["+bounds.whole.wer=0.4", "+bounds.part.sentence_accuracy=0.1"]
+    figures = run("run", checkpoints, "corpora=[whole,away,part]", *settings, *bounds, *SMALL)
+    assert figures["model_1/whole/test/wer"] == pytest.approx(1 / 3, abs=1e-5)
+    rows = summary(tmp_path / "run")
+    assert [(row["model"], row["data"], row["verdict"]) for row in rows] == [
+        (1, "whole", "within"),
+        (1, "away", "failed"),
+        (1, "part", "within"),
+        (2, "whole", "beyond"),
+        (2, "away", "failed"),
+        (2, "part", "within"),
+    ]
+    assert "66.67 %, 26.67 points beyond its bound of 40.00 %" in rows[3]["reason"]
+    assert "nowhere.csv" in rows[1]["reason"]
+    assert rows[0]["wer_low"] <= rows[0]["wer"] <= rows[0]["wer_high"]
+    assert "nowhere.csv" in caplog.text and "26.67 points" in caplog.text
+    table = pl.read_csv(tmp_path / "run" / "summary.csv")
+    assert table["wer"].to_list() == [row.get("wer") for row in rows]
+    assert all((tmp_path / "run" / link).is_file() for link in table["report"])
+
+
+def test_a_critical_corpus_fails_the_command_once_all_is_written(
+    run, hears, settings, tmp_path: Path
+) -> None:
+    asked = [f"checkpoint={hears('б')}", "corpora=[whole,away,part]", *settings, *SMALL]
+    message = r"whole \(test\), model 1: WER is 66\.67 %, 26\.67 points beyond"
+    with pytest.raises(BoundsError, match=message) as told:
+        run("run", *asked, "+bounds.whole.wer=0.4", "+bounds.part.wer=0", "critical=[whole,away]")
+    assert "away, model 1: FileNotFoundError" in str(told.value)
+    assert "part" not in str(told.value)
+    assert [row["verdict"] for row in summary(tmp_path / "run")] == ["beyond", "failed", "beyond"]
+    with pytest.raises(BoundsError, match="no corpus could be tested"):
+        run("other", f"checkpoint={hears('б')}", "corpora=[away]", "critical=[]", *settings[2:],
+            "+bounds.away.wer=1", *SMALL)  # fmt: skip
+
+
+def test_another_bound_is_held_against_what_was_heard(
+    run, hears, settings, tmp_path: Path, monkeypatch
+) -> None:
+    asked = [f"checkpoint={hears('б')}", "corpora=[whole,part]", *settings[:2], *SMALL]
+    bounds = ["+bounds.whole.wer=0.4", "critical=[whole]"]
+    with pytest.raises(BoundsError):
+        run("run", *asked, *bounds)
+    resume = f"resume={tmp_path / 'run'}"
+    monkeypatch.delattr(Recogniser, "test_step")  # who would listen again fails
+    with pytest.raises(BoundsError):
+        run("run", resume)
+    assert "model_1/whole/test/wer" in run("run", resume, "+bounds.whole.wer=0.7")
+    with pytest.raises(ConfigurationError, match=r"another evaluation.*phone_errors=true"):
+        run("run", resume, "phone_errors=true")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["critical=[hole]"], "critical: there is no corpus 'hole'; did you mean whole"),
+        (["+bounds.parts.wer=0.1"], "bounds: there is no corpus 'parts'; did you mean part"),
+        (["+settings.par=[]"], "settings: there is no corpus 'par'; did you mean part"),
+        (["+bounds.part.were=0.1"], "no figure 'were'; did you mean wer"),
+        (["+bounds.part.wer=12"], "bounds.part.wer=12: wants a share from 0 to 1"),
+        (["+bounds.part=0.1"], "of which figure"),
+        (["data.language=ru"], r"data\.language=ru: of which corpus \(whole, part\)"),
+        (["corpora=[whole,part,an5]"], "data/an5"),
+        (["checkpoint=nowhere.ckpt"], "no such checkpoint"),
+        (["checkpoint=null"], "no value yet for checkpoint"),
+    ],
+)
+def test_what_is_misspelt_is_told_before_anything_is_tested(
+    run, hears, settings, tmp_path: Path, wrong: list[str], message: str
+) -> None:
+    asked = [f"checkpoint={hears('а')}", "corpora=[whole,part]", *settings[:2], *SMALL]
+    with pytest.raises(Exception, match=message):
+        run("run", *asked, *wrong)
+    assert not (tmp_path / "run" / "model_1").exists()
+
+
+# evaluate.py, killed before it takes so many batches; tells how many it took.
+SCRIPT = """
+import atexit, os, runpy, signal, sys
+from kaskad.models.recogniser import Recogniser
+step, taken, kill_before = Recogniser.test_step, [], int(sys.argv[1])
+def counted(*arguments):
+    if len(taken) == kill_before:
+        os.kill(os.getpid(), signal.SIGKILL)
+    taken.append(1)
+    return step(*arguments)
+Recogniser.test_step = counted
+atexit.register(lambda: print("batches:", len(taken)))
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_a_killed_evaluation_goes_on_and_ends_the_same(
+    run, hears, settings, tmp_path: Path
+) -> None:
+    def command(kill_before: int, *arguments: str) -> subprocess.CompletedProcess:
+        call = [sys.executable, "-c", SCRIPT, str(kill_before), str(ROOT / "evaluate.py")]
+        environment = os.environ | {"COLUMNS": "200"}
+        return subprocess.run(
+            [*call, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+
+    asked = [f"checkpoint={hears('а')}", *settings[:2], *SMALL]
+    bounds = ["+bounds.part.wer=0.1", "critical=[part]"]
+    with pytest.raises(BoundsError):
+        run("run", *asked, "corpora=[whole,part]", *bounds)
+    killed = command(5, *asked, *bounds, "data=[whole,part]", "hydra.run.dir=killed")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len(list((tmp_path / "killed").rglob("heard/test/*.parquet"))) == 2
+    again = command(99, "resume=killed")
+    assert again.returncode == 1, again.stderr
+    assert "batches: 5" in again.stdout  # of nine, two parts of two were on the disk
+    assert "part (test), model 1: WER is 33.33 %" in again.stderr
+    rows, twins = summary(tmp_path / "run"), summary(tmp_path / "killed")
+    for row in rows + twins:
+        del row["audio_seconds_per_second"]
+    assert rows == twins
+    table = Path("model_1", "whole", "tables", "hypotheses.parquet")
+    one, other = (pl.read_parquet(tmp_path / name / table) for name in ("run", "killed"))
+    assert one.equals(other)
+    assert not list((tmp_path / "killed").rglob("heard"))
+
+
+@pytest.fixture
+def two_tests(corpus: Path) -> list[str]:
+    """A choice of data with two tests, and a recording in both that cannot be read."""
+    waveform = np.full(9_600, np.nan, dtype=np.float32)
+    soundfile.write(corpus.with_name("3.wav"), waveform, 16_000, subtype="FLOAT")
+    again = "{_target_: kaskad.data.corpus.Corpus, role: test, split: all, language: ru, "
+    again += 'manifest: "${data.source}"}'
+    return ["data=table", f"data.root={corpus}", f"+data.corpora.again={again}"]
+
+
+@pytest.fixture
+def cut(run, monkeypatch):
+    """Run an evaluation that is cut off after so many batches."""
+    test_step = Recogniser.test_step
+
+    def run_until(steps: int, name: str, *overrides: str) -> None:
+        taken = []
+
+        def stops(*arguments):
+            if len(taken) == steps:
+                raise RuntimeError("power cut")
+            taken.append(1)
+            return test_step(*arguments)
+
+        with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="power cut"):
+            patch.setattr(Recogniser, "test_step", stops)
+            run(name, *overrides)
+
+    return run_until
+
+
+@pytest.mark.parametrize("steps", [3, 5, 9])
+def test_one_report_goes_on_where_it_stopped(
+    run, cut, hears, two_tests, tmp_path: Path, steps: int
+) -> None:
+    asked = [f"checkpoint={hears('а')}", *two_tests, *SMALL]
+    whole = run("whole", *asked)
+    cut(steps, "cut", *asked)
+    figures = run("cut", f"resume={tmp_path / 'cut'}")
+    reports = [json.loads((tmp_path / n / "report.json").read_text()) for n in ("whole", "cut")]
+    for report in reports:
+        for part in report["corpora"].values():
+            for speed in ("seconds", "audio_seconds_per_second", "real_time_factor"):
+                del part[speed]
+    assert reports[0]["corpora"] == reports[1]["corpora"]
+    assert reports[0]["skipped"] == reports[1]["skipped"]
+    assert len(reports[0]["skipped"]) == 2
+    assert figures["again/wer"] == whole["again/wer"]
+
+
+def test_a_corpus_that_changed_meanwhile_is_refused(
+    run, cut, hears, corpus: Path, tmp_path: Path
+) -> None:
+    asked = [f"checkpoint={hears('а')}", "data=table", f"data.root={corpus}", *SMALL]
+    cut(3, "run", *asked)
+    pl.read_csv(corpus).with_columns(text=pl.lit("в")).write_csv(corpus)
+    with pytest.raises(DataError, match="'test' has changed since its test was interrupted"):
+        run("run", f"resume={tmp_path / 'run'}")

@@ -1,0 +1,74 @@
+"""What prepare.py writes can be read again, and what it cannot write it says before it begins."""
+
+import logging
+from pathlib import Path
+
+import polars as pl
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from kaskad.commands.prepare import prepare
+from kaskad.corpora.manifest import ManifestError, read_manifest
+
+
+def corpora(output: Path, **roots: Path) -> DictConfig:
+    """All rows of each table, as a corpus by the name given."""
+    made = {
+        name: {
+            "_target_": "kaskad.data.corpus.Corpus",
+            "role": "test",
+            "split": "all",
+            "language": "ru",
+            "manifest": {
+                "_target_": "kaskad.corpora.table.table",
+                "_partial_": True,
+                "root": str(root),
+            },
+        }
+        for name, root in roots.items()
+    }
+    return OmegaConf.create(
+        {
+            "data": {"corpora": made},
+            "output": str(output),
+            "min_seconds": 0.05,
+            "max_seconds": 30.0,
+            "prepare_for": None,
+        }
+    )
+
+
+def test_an_utterance_of_two_parts_is_written_in_the_first(
+    make_corpus, tmp_path: Path, caplog
+) -> None:
+    everything = make_corpus(["один", "два", "три"], id=["a", "b", "c"])
+    test = tmp_path / "some.csv"
+    pl.read_csv(everything).head(1).write_csv(test)
+    output = tmp_path / "out.parquet"
+    with caplog.at_level(logging.WARNING):
+        prepare(corpora(output, test=test, test_all=everything))
+    written = read_manifest(output)
+    assert written.select("id", "split").rows() == [
+        ("a", "test"),
+        ("b", "test_all"),
+        ("c", "test_all"),
+    ]
+    assert "left out 1 utterances of test_all that are in an earlier part" in caplog.text
+
+
+def test_different_utterances_of_one_id_are_refused(
+    make_corpus, write_tone, tmp_path: Path
+) -> None:
+    first = make_corpus(["один"], id=["a"])
+    write_tone("other.wav")
+    (tmp_path / "second.csv").write_text("id,path,text\na,other.wav,два\n")
+    with pytest.raises(ManifestError, match=r"the id is not unique \(row 1: a, row 2: a\)"):
+        prepare(corpora(tmp_path / "out.csv", one=first, two=tmp_path / "second.csv"))
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_made(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ManifestError, match=r"unknown kind of table '\.xlsx'"):
+        prepare(corpora(tmp_path / "out.xlsx", train=tmp_path / "missing.csv"))

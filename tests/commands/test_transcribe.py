@@ -1,0 +1,143 @@
+"""Recordings become a table of texts, and no table is lost over it."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+
+from kaskad.commands.transcribe import UntranscribedError, transcribe
+from kaskad.corpora.manifest import ManifestError
+from kaskad.runs.checkpoint_io import CheckpointError
+
+NAME = "a [bold]name[/bold] " + "that is long " * 9 + ".wav"
+
+
+@pytest.fixture
+def checkpoint(compose, tmp_path: Path) -> Path:
+    """A recogniser that hears "5" in everything, made for the Russian of its corpus "clean"."""
+    config = compose(
+        "train", tmp_path, "data=table", "data.root=.", "model=lstm", "tokenizer.alphabet=['5']"
+    )
+    recogniser = instantiate(config.model)
+    recogniser.head.bias.data = torch.tensor([-100.0, 100.0])
+    resolved = OmegaConf.to_container(config, resolve=True)
+    resolved["data"]["corpora"] = {
+        "train": {"role": "train_ext", "language": "tlh"},
+        "clean": {"role": "train", "language": "ru"},
+    }
+    path = tmp_path / "best.ckpt"
+    torch.save({"config": resolved, "state_dict": recogniser.state_dict()}, path)
+    return path
+
+
+@pytest.fixture
+def gender_checkpoint(compose, tmp_path: Path) -> Path:
+    """A recogniser that hears a woman in everything."""
+    config = compose(
+        "train",
+        tmp_path,
+        "data=table",
+        "data.root=.",
+        "model=gender_cnn",
+        "tokenizer.alphabet=[female,male]",
+    )
+    recogniser = instantiate(config.model)
+    recogniser.head.bias.data = torch.tensor([100.0, -100.0])
+    path = tmp_path / "gender.ckpt"
+    resolved = OmegaConf.to_container(config, resolve=True)
+    torch.save({"config": resolved, "state_dict": recogniser.state_dict()}, path)
+    return path
+
+
+def test_numbers_are_in_the_language_that_the_run_was_for(
+    compose, checkpoint: Path, make_corpus, tmp_path: Path
+) -> None:
+    table = make_corpus(["пять"])
+    overrides = [f"checkpoint={checkpoint}", f"input={table}", f"output={tmp_path / 'out.csv'}"]
+    transcribe(compose("transcribe", tmp_path, *overrides))
+    assert pl.read_csv(tmp_path / "out.csv")["number"].to_list() == [5]
+
+
+def test_a_table_may_be_transcribed_into_itself(
+    compose, checkpoint: Path, write_tone, tmp_path: Path
+) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(f"audio_filepath,shelf\n{write_tone('1.wav').name},a\n")
+    overrides = [f"checkpoint={checkpoint}", f"input={table}", f"output={table}"]
+    transcribe(compose("transcribe", tmp_path, *overrides))
+    assert pl.read_csv(table).rows() == [("1.wav", "a", 5, 5, None)]
+
+
+def test_a_recording_without_an_answer_has_an_error_and_no_text(
+    compose, checkpoint: Path, make_corpus, tmp_path: Path
+) -> None:
+    broken = torch.load(checkpoint, weights_only=True)
+    broken["state_dict"]["head.bias"].fill_(torch.nan)
+    torch.save(broken, checkpoint)
+    overrides = [f"checkpoint={checkpoint}", f"input={make_corpus(['пять'])}"]
+    output = tmp_path / "out.csv"
+    with pytest.raises(UntranscribedError, match=r"1 of 1 .*posteriors are not numbers"):
+        transcribe(compose("transcribe", tmp_path, *overrides, f"output={output}"))
+    assert pl.read_csv(output)["text"].to_list() == [None]
+
+
+def test_a_second_checkpoint_fills_in_the_gender(
+    compose, checkpoint: Path, gender_checkpoint: Path, make_corpus, tmp_path: Path
+) -> None:
+    table, output = make_corpus(["пять", "шесть"]), tmp_path / "out.csv"
+    (tmp_path / "1.wav").write_text("this is no audio")
+    overrides = [f"checkpoint={checkpoint}", f"gender_checkpoint={gender_checkpoint}"]
+    with pytest.raises(UntranscribedError, match="1 of 2"):
+        transcribe(
+            compose("transcribe", tmp_path, *overrides, f"input={table}", f"output={output}")
+        )
+    assert pl.read_csv(output).select("text", "gender").rows() == [(5, "female"), (None, None)]
+
+
+@pytest.mark.parametrize(
+    ("checkpoint_of", "message"),
+    [
+        (["gender.ckpt", "gender.ckpt"], "checkpoint=.*gender.ckpt recognises gender, not text"),
+        (["best.ckpt", "best.ckpt"], "gender_checkpoint=.*best.ckpt recognises text, not gender"),
+    ],
+)
+def test_checkpoints_in_each_others_place_are_refused(
+    compose, checkpoint, gender_checkpoint, make_corpus, tmp_path: Path, checkpoint_of, message
+) -> None:
+    names = zip(("checkpoint", "gender_checkpoint"), checkpoint_of, strict=True)
+    overrides = [f"{option}={tmp_path / name}" for option, name in names]
+    with pytest.raises(CheckpointError, match=message):
+        transcribe(compose("transcribe", tmp_path, *overrides, f"input={make_corpus(['пять'])}"))
+
+
+@pytest.mark.parametrize(
+    ("name", "output", "error", "message"),
+    [
+        ("missing.ckpt", "manifest.csv", CheckpointError, "no such checkpoint"),
+        ("best.ckpt", "out.xlsx", ManifestError, "unknown kind of table '.xlsx'"),
+        ("best.ckpt", "manifest.csv/out.csv", ManifestError, "cannot be written"),
+    ],
+)
+def test_what_cannot_be_done_fails_before_a_table_is_touched(
+    compose, checkpoint: Path, make_corpus, tmp_path: Path, name, output, error, message
+) -> None:
+    table = make_corpus(["пять"])
+    before = table.read_bytes()
+    overrides = [f"checkpoint={tmp_path / name}", f"input={table}", f"output={tmp_path / output}"]
+    config = compose("transcribe", tmp_path, *overrides)
+    (tmp_path / "0.wav").unlink()  # whoever came as far as to listen would miss it
+    with pytest.raises(error, match=message):
+        transcribe(config)
+    assert table.read_bytes() == before
+
+
+def test_texts_are_printed_a_line_each_as_they_are(
+    compose, checkpoint: Path, write_tone, tmp_path: Path, capsys
+) -> None:
+    write_tone(f"audio/{NAME}")
+    overrides = [f"checkpoint={checkpoint}", f"input={tmp_path / 'audio'}"]
+    transcribe(compose("transcribe", tmp_path, *overrides))
+    assert f"{NAME}: 5" in capsys.readouterr().out.splitlines()

@@ -1,0 +1,247 @@
+"""A cascade learns several languages side by side and listens to one of them."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import soundfile
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from kaskad.commands.prepare import prepare
+from kaskad.commands.train import train
+from kaskad.commands.transcribe import transcribe
+from kaskad.data.batch import Batch, Collate, Utterance
+from kaskad.data.checks import DataError
+from kaskad.evaluation.recogniser import evaluate
+from kaskad.models.cascade import CascadeRecogniser
+from kaskad.runs.checkpoint_io import CheckpointError, load_recogniser
+
+HEADS = ["shared", "per_language"]
+SIZES = ["model.encoder.hidden_size=8", "model.encoder.time_reduction=2", "augment=none"]
+BESIDE = (
+    "{_target_: kaskad.data.corpus.Corpus, role: train_ext, split: train, language: en, "
+    "manifest: {_target_: kaskad.corpora.table.table, _partial_: true, root: ROOT}}"
+)
+
+
+def cascade(compose, folder: Path, head: str) -> CascadeRecogniser:
+    torch.manual_seed(0)
+    overrides = ["model=cascade_lstm", f"model.head={head}", "data=ru_en", *SIZES]
+    config = compose("train", folder, *overrides)
+    config.tokenizer.alphabet = list("абab")
+    return instantiate(config.model)
+
+
+def batch(model: CascadeRecogniser, text: str, branch: str) -> Batch:
+    noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 8_000)).astype(np.float32)
+    utterances = [Utterance(str(row), text, waveform) for row, waveform in enumerate(noise)]
+    return Collate(model.tokenizer, branch, branch, branch)(utterances)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_batch_teaches_its_own_branch_and_what_all_share(compose, tmp_path, head: str) -> None:
+    model = cascade(compose, tmp_path, head)
+    model.losses(batch(model, "аб", "ru")).mean().backward()
+    taught = {name for name, weight in model.named_parameters() if weight.grad is not None}
+    own = {"encoder.subnets.ru.", "encoder.shared."}
+    own.add("head.ru." if head == "per_language" else "head.")
+    expected = {name for name, _ in model.named_parameters() if name.startswith(tuple(own))}
+    assert taught == expected
+    assert all(model.get_parameter(name).grad.abs().sum() > 0 for name in taught)
+
+
+def test_one_step_learns_from_every_corpus_alike(compose, tmp_path: Path) -> None:
+    model = cascade(compose, tmp_path, "shared").eval()
+    model.log = model.log_dict = lambda *_, **__: None
+    russian, english = batch(model, "аб", "ru"), batch(model, "ab", "en")
+    both = model.training_step([russian, english], 0)
+    each = [model.training_step(one, 0) for one in (russian, english)]
+    torch.testing.assert_close(both, (each[0] + each[1]) / 2)
+    nothing = Collate(model.tokenizer, "en", "en", "en")([])
+    torch.testing.assert_close(model.training_step([russian, nothing], 0), each[0])
+    assert model.training_step([nothing, nothing], 0) is None
+
+
+def test_a_head_per_language_gives_foreign_letters_no_chance(compose, tmp_path: Path) -> None:
+    model = cascade(compose, tmp_path, "per_language")
+    alphabet = model.tokenizer.encode("аб")
+    model.head["ru"].know({0, *alphabet})
+    utterances = batch(model, "аб", "ru")
+    log_probs, _ = model.posteriors(utterances)
+    foreign = model.tokenizer.encode("ab")
+    assert log_probs[:, :, foreign].exp().eq(0).all()
+    torch.testing.assert_close(log_probs.exp().sum(2), torch.ones(log_probs.shape[:2]))
+    model.losses(utterances).mean().backward()
+    assert all(w.grad.isfinite().all() for w in model.parameters() if w.grad is not None)
+    assert model.head["ru"].weight.grad[foreign].eq(0).all()
+
+
+def test_a_batch_of_an_unknown_language_is_refused(compose, tmp_path: Path) -> None:
+    model = cascade(compose, tmp_path, "shared")
+    with pytest.raises(ValueError, match="no branch for 'de': this cascade has ru, en"):
+        model.losses(batch(model, "аб", "de"))
+
+
+@pytest.fixture(scope="module")
+def english_tones(tone_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The words of tones under other names, three quarters of the clips, at half the rate."""
+    folder = tmp_path_factory.mktemp("english")
+    names = {"один": "one", "два": "two", "три": "three", "пять": "five"}
+    clips = pl.read_csv(tone_corpus / "manifest.csv").filter(pl.col("split") == "train")
+    for clip in clips["path"].unique():
+        waveform, _ = soundfile.read(tone_corpus / clip)
+        soundfile.write(folder / clip, waveform[::2], 8_000)
+    manifest = clips.with_columns(pl.col("text").replace(names)).head(48)
+    manifest.write_csv(folder / "manifest.csv")
+    return folder
+
+
+def two_corpora(compose, folder: Path, corpus: Path, beside: Path, *overrides: str) -> DictConfig:
+    return compose(
+        "train",
+        folder,
+        "model=cascade_lstm",
+        "data=table",
+        f"data.root={corpus}",
+        f"+data.corpora.beside={BESIDE.replace('ROOT', str(beside))}",
+        *SIZES,
+        "loader.workers=0",
+        "loader.batch_seconds=6",
+        "trainer.precision=32-true",
+        "trainer.max_epochs=2",
+        *overrides,
+    )
+
+
+@pytest.fixture(scope="module", params=HEADS)
+def run(request, compose, tone_corpus: Path, english_tones: Path, tmp_path_factory) -> Path:
+    """The folder of a short run on two languages."""
+    folder = tmp_path_factory.mktemp(f"run_{request.param}")
+    overrides = [f"model.head={request.param}", "trainer.log_every_n_steps=1"]
+    train(two_corpora(compose, folder, tone_corpus, english_tones, *overrides))
+    return folder
+
+
+def test_a_run_says_how_often_it_went_through_each_corpus(run: Path) -> None:
+    events = EventAccumulator(str(run / "tensorboard")).Reload()
+    repeats = {
+        name: [event.value for event in events.Scalars(f"training/repeats/{name}")]
+        for name in ("train", "beside")
+    }
+    assert repeats["train"] == [1.0, 1.0]
+    assert all(1.1 < times < 1.7 for times in repeats["beside"])
+    for name in ("train", "beside"):
+        first, second = (event.value for event in events.Scalars(f"training/loss/{name}"))
+        assert second < first
+    assert set(json.loads((run / "report.json").read_text())["corpora"]) == {"test"}
+
+
+def test_a_checkpoint_transcribes_and_evaluates_by_itself(
+    run: Path, compose, tone_corpus: Path, tmp_path: Path
+) -> None:
+    source = [f"checkpoint={run}"]
+    output = tmp_path / "out.csv"
+    table = [f"input={tone_corpus / 'manifest.csv'}", f"output={output}"]
+    transcribe(compose("transcribe", tmp_path, *source, *table))
+    assert pl.read_csv(output)["error"].null_count() == 80
+    data = ["data=table", f"data.root={tone_corpus}", "loader.workers=0"]
+    assert "test/wer" in evaluate(compose("evaluate", tmp_path, *source, *data))
+    with pytest.raises(ValueError, match="no branch for 'de'"):
+        evaluate(compose("evaluate", tmp_path, *source, *data, "data.language=de"))
+
+
+@pytest.mark.parametrize("language", ["ru", "en"])
+def test_stripped_to_one_language_it_is_smaller_and_hears_the_same(
+    run: Path, compose, tone_corpus: Path, tmp_path: Path, language: str
+) -> None:
+    stripped = tmp_path / f"{language}.ckpt"
+    overrides = [f"prepare_for={language}", f"checkpoint={run}", f"output={stripped}"]
+    prepare(compose("prepare", tmp_path, *overrides))
+    whole, part = load_recogniser(run)[0], load_recogniser(stripped)[0]
+    waveform, _ = soundfile.read(tone_corpus / "0.wav", dtype="float32")
+    clip = torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
+    with torch.no_grad():
+        expected, found = whole(*clip, language)[0], part(*clip)[0]
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+    assert stripped.stat().st_size < (run / "checkpoints" / "best.ckpt").stat().st_size / 2
+    weights = [sum(w.numel() for w in model.parameters()) for model in (part, whole)]
+    assert weights[0] < 0.7 * weights[1]
+    (trained,) = (
+        corpus["language"]
+        for corpus in load_recogniser(stripped)[1]["data"]["corpora"].values()
+        if corpus["role"] == "train"
+    )
+    assert trained == language
+
+
+def test_only_a_branch_of_a_cascade_can_be_stripped_to(run: Path, compose, tmp_path) -> None:
+    output = f"output={tmp_path / 'out.ckpt'}"
+    with pytest.raises(CheckpointError, match="no branch for 'de', only for ru, en"):
+        prepare(compose("prepare", tmp_path, "prepare_for=de", f"checkpoint={run}", output))
+    with pytest.raises(ValueError, match=r"say which \(checkpoint=.*output="):
+        prepare(compose("prepare", tmp_path, "prepare_for=ru", output))
+
+
+def test_one_language_may_have_two_branches(
+    compose, tone_corpus: Path, english_tones: Path, tmp_path: Path
+) -> None:
+    twice = ["data.corpora.beside.language=ru", "+data.corpora.beside.branch=far"]
+    quick = ["trainer.max_epochs=1", "trainer.limit_train_batches=2"]
+    config = two_corpora(compose, tmp_path, tone_corpus, english_tones, *twice, *quick)
+    assert train(config)["test/wer"] >= 0
+    assert load_recogniser(tmp_path)[0].encoder.branches == ["ru", "far"]
+
+
+def test_three_languages_may_train_and_one_be_validated(
+    compose, tone_corpus: Path, english_tones: Path, tmp_path: Path
+) -> None:
+    third = BESIDE.replace("ROOT", str(english_tones)).replace("language: en", "language: uk")
+    overrides = [f"+data.corpora.third={third}", "loader.interleave=proportional"]
+    quick = ["trainer.max_epochs=1", "trainer.limit_train_batches=2"]
+    config = two_corpora(compose, tmp_path, tone_corpus, english_tones, *overrides, *quick)
+    assert train(config)["test/wer"] >= 0
+    assert load_recogniser(tmp_path)[0].encoder.branches == ["ru", "en", "uk"]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("~data.corpora.beside", r"two languages at least, .* train \(ru\); add .* 'train_ext'"),
+        ("data.corpora.beside.language=ru", r"train \(ru\), beside \(ru\); add .* branch=…"),
+        ("data.corpora.test.language=uk", "corpus 'test': no corpus trains the branch 'uk'"),
+    ],
+)
+def test_what_a_cascade_lacks_is_said_before_anything_is_read(
+    compose, tmp_path: Path, override: str, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        train(two_corpora(compose, tmp_path, tmp_path, tmp_path, override))
+
+
+def test_a_flat_model_says_that_it_does_not_use_the_other_corpus(
+    compose, tone_corpus: Path, tmp_path: Path, caplog
+) -> None:
+    caplog.set_level(logging.WARNING)
+    quick = ["model=lstm", "trainer.max_epochs=1", "trainer.limit_train_batches=1"]
+    train(two_corpora(compose, tmp_path, tone_corpus, tmp_path / "nowhere", *quick))
+    assert "beside: not used, for a CTCRecogniser learns from one corpus alone" in caplog.text
+
+
+def test_the_same_seed_gives_the_same_weights(
+    compose, tone_corpus: Path, english_tones: Path, tmp_path: Path
+) -> None:
+    def weights(name: str, workers: int) -> dict[str, torch.Tensor]:
+        folder = tmp_path / name
+        folder.mkdir()
+        overrides = [f"loader.workers={workers}", "loader.interleave=shortest", "augment=full"]
+        train(two_corpora(compose, folder, tone_corpus, english_tones, *overrides))
+        return load_recogniser(folder / "checkpoints" / "last.ckpt")[0].state_dict()
+
+    one, two = weights("one", 0), weights("two", 1)
+    assert all(torch.equal(one[name], two[name]) for name in one)

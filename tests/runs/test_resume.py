@@ -1,0 +1,262 @@
+"""An interrupted run goes on where it stopped, and ends as if nothing had happened, to the bit."""
+
+import csv
+import fcntl
+import json
+import random
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from kaskad.commands.train import train
+from kaskad.config.check import ConfigurationError
+from kaskad.data.checks import DataError
+from kaskad.runs.checkpoint_io import CheckpointError
+from kaskad.runs.resume import run_folder
+
+CHANNELS = "model.encoder.channels=[4,4]"
+# Dropout and every kind of augmentation on: random numbers are drawn wherever they can be.
+SETTINGS = [
+    "data=table",
+    "overlap=none",
+    "augment=full",
+    "logger=csv",
+    "trainer.max_epochs=3",
+    "trainer.precision=32-true",
+    "trainer.log_every_n_steps=1",
+    "trainer.enable_progress_bar=false",
+    "trainer.enable_model_summary=false",
+    "loader.workers=1",
+    "loader.batch_seconds=6",
+    "loader.cache=null",
+    "model.encoder.hidden_size=16",
+    "model.encoder.layers=1",
+    CHANNELS,
+    "disk_reserve=0.1",
+]
+STEPS = 39  # in three epochs
+EVERY = "callbacks.last_checkpoint.every_n_steps"
+# Parts of the names of what no two runs have in common.
+MEASURED = ("seconds", "minutes", "/time/", "/memory/")
+Run = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """Run train.py in a process of its own, to be interrupted or not; returns its exit code."""
+    script = Path(__file__).with_name("interrupted_runs.py")
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+
+        def run_command(
+            directory: Path, *arguments: str, step: int | None = None, number: int = signal.SIGKILL
+        ) -> int:
+            directory.mkdir(exist_ok=True)
+            request = [str(directory), arguments, step, number]
+            server.stdin.write(json.dumps(request).encode() + b"\n")
+            server.stdin.flush()
+            return int(server.stdout.readline())
+
+        yield run_command
+        server.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def settings(tone_corpus: Path) -> list[str]:
+    return [*SETTINGS, f"data.root={tone_corpus}"]
+
+
+@pytest.fixture(scope="module")
+def whole(run: Run, settings: list[str], tmp_path_factory) -> Path:
+    """The folder of a run that nothing interrupted."""
+    directory = tmp_path_factory.mktemp("whole")
+    assert run(directory, *settings, "hydra.run.dir=run") == 0
+    return directory / "run"
+
+
+def losses(folder: Path) -> dict[tuple[str, str], str]:
+    """Everything that was logged but clocks and memory, by its name and step, as it was written."""
+    with (folder / "csv" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    logged = [
+        ((name, row["step"]), value)
+        for row in rows
+        for name, value in row.items()
+        if value and name not in ("step", "epoch") and not any(word in name for word in MEASURED)
+    ]
+    assert len(dict(logged)) == len(logged), "something was logged twice for one step"
+    return dict(logged)
+
+
+def checkpoint(folder: Path, name: str = "last.ckpt") -> dict:
+    return torch.load(folder / "checkpoints" / name, weights_only=True)
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """Same losses, weights, optimizer and report, to the bit."""
+    assert losses(one) == losses(other)
+    for name in ("last.ckpt", "best.ckpt"):
+        here, there = checkpoint(one, name), checkpoint(other, name)
+        for part in ("state_dict", "optimizer_states"):
+            torch.testing.assert_close(here[part], there[part], rtol=0, atol=0)
+        for part in ("lr_schedulers", "global_step"):
+            assert here[part] == there[part]
+    report, twin = (json.loads((run / "report.json").read_text()) for run in (one, other))
+    assert report["corpora"]["test"]["figures"] == twin["corpora"]["test"]["figures"]
+    for said in ("best", "epochs", "steps"):
+        assert report["training"][said] == twin["training"][said]
+
+
+def go_through(run: Run, directory: Path, settings: list[str], kills: list[int]) -> Path:
+    """Begin a run, kill it at these steps, each time going on with it; then let it end."""
+    for count, step in enumerate(kills):
+        arguments = ["resume=run"] if count else [*settings, "hydra.run.dir=run"]
+        assert run(directory, *arguments, step=step) == -signal.SIGKILL
+    assert run(directory, "resume=run") == 0, (directory / "output.txt").read_text()
+    return directory / "run"
+
+
+def test_the_command_in_environment_json_repeats_the_run(run: Run, whole, tmp_path) -> None:
+    environment = json.loads((whole / "environment.json").read_text())
+    _, script, *arguments = shlex.split(environment["command"])
+    assert Path(script).name == "train.py"
+    assert run(tmp_path, *arguments) == 0
+    assert losses(tmp_path / "run").keys() >= {("training/loss_step", str(STEPS - 1))}
+    assert_same_run(tmp_path / "run", whole)
+    assert run(tmp_path, *arguments, "seed=1", "hydra.run.dir=other") == 0
+    assert losses(tmp_path / "other") != losses(whole)
+
+
+def test_a_run_that_is_killed_again_and_again_ends_the_same(run, settings, whole, tmp_path) -> None:
+    kills = sorted(random.Random(0).sample(range(14, STEPS), 3))
+    folder = go_through(run, tmp_path, [*settings, f"{EVERY}=4"], kills)
+    assert_same_run(folder, whole)
+    assert len(json.loads((folder / "environment.json").read_text())["resumed"]) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_a_run_that_is_killed_at_random_ends_the_same(seed, run, settings, whole, tmp_path) -> None:
+    every = random.Random(seed).choice(["null", 1, 3, 5])
+    step = random.Random(seed).randrange(14 if every == "null" else 6, STEPS)
+    assert_same_run(go_through(run, tmp_path, [*settings, f"{EVERY}={every}"], [step]), whole)
+
+
+VARIANTS = {
+    "half steps, rare validation": [
+        "scheduler=plateau",
+        "trainer.accumulate_grad_batches=2",
+        "trainer.check_val_every_n_epoch=2",
+    ],
+    "a number of steps": ["trainer.max_steps=30", "optimizer=sgd", "loader.workers=0"],
+    "two corpora": [
+        "model=cascade_lstm",
+        "+data.corpora.other={_target_: kaskad.data.corpus.Corpus, role: train_ext, "
+        "language: en, split: validation, manifest: '${data.source}'}",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_kind_of_run_goes_on(name: str, run: Run, settings, tmp_path) -> None:
+    overrides = [*settings, *VARIANTS[name], f"{EVERY}=3"]
+    if "model=cascade_lstm" in overrides:
+        overrides.remove(CHANNELS)
+    assert run(tmp_path / "whole", *overrides, "hydra.run.dir=run") == 0
+    folder = go_through(run, tmp_path / "killed", overrides, [8, 17])
+    assert_same_run(folder, tmp_path / "whole" / "run")
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_run_after_the_step(number, code, run, settings, whole, tmp_path) -> None:
+    assert run(tmp_path, *settings, step=20, number=number) == code
+    output = (tmp_path / "output.txt").read_text()
+    (folder,) = tmp_path.glob("runs/cnn2d_lstm_table/*-*-*/*-*-*")
+    assert f"stopped by {number.name} after step 21" in output
+    assert f"python train.py resume={folder}" in output
+    assert "Traceback" not in output
+    assert checkpoint(folder)["global_step"] == 21
+    assert run(tmp_path, *settings, "resume=auto") == 0
+    assert_same_run(folder, whole)
+
+
+def test_the_newest_run_is_so_by_time(tmp_path: Path) -> None:
+    runs = ["2026-01-31/23-59-59", "2026-02-01/00-00-01", "2025-12-31/23-00-00"]
+    for name in runs:
+        (tmp_path / name / "checkpoints").mkdir(parents=True)
+        (tmp_path / name / "checkpoints" / "last.ckpt").touch()
+    newest = tmp_path / "2026-02-01/00-00-01"
+    assert run_folder("auto", str(tmp_path), "new") == str(newest)
+    (newest / "report.json").touch()
+    assert run_folder("auto", str(tmp_path), "new") == f"{tmp_path}/new"
+    assert run_folder(None, str(tmp_path), "new") == f"{tmp_path}/new"
+    assert run_folder(str(tmp_path), "runs", "new") == str(tmp_path)
+    with pytest.raises(ConfigurationError, match="no such run folder"):
+        run_folder(str(tmp_path / "typo"), "runs", "new")
+
+
+@pytest.fixture
+def stopped(run: Run, settings, tone_corpus, tmp_path) -> tuple[Path, Path]:
+    """The folder of a run that was stopped, and that of its corpus, a copy."""
+    corpus = shutil.copytree(tone_corpus, tmp_path / "corpus")
+    run(tmp_path, *settings, f"data.root={corpus}", "hydra.run.dir=run", step=30, number=15)
+    return tmp_path / "run", corpus
+
+
+def test_a_torn_checkpoint_is_recognised_and_the_one_before_taken(
+    stopped, compose, caplog, capfd
+) -> None:
+    folder, _ = stopped
+    last, previous = (folder / "checkpoints" / f"{name}.ckpt" for name in ("last", "previous"))
+    assert checkpoint(folder)["global_step"] > checkpoint(folder, "previous.ckpt")["global_step"]
+    last.write_bytes(last.read_bytes()[:-1000])
+    train(compose("train", folder, f"resume={folder}"))
+    assert "last.ckpt: torn" in caplog.text
+    assert checkpoint(folder)["global_step"] == STEPS
+    assert not previous.exists()
+    (folder / "report.json").unlink()
+    last.write_bytes(b"")
+    with pytest.raises(CheckpointError, match="begin the run anew"):
+        train(compose("train", folder, f"resume={folder}"))
+
+
+def test_what_may_change_does_and_another_run_is_refused(
+    stopped, compose, monkeypatch, caplog
+) -> None:
+    folder, corpus = stopped
+    resume = f"resume={folder}"
+    for overrides, told in (
+        (["model=lstm"], r"model\.encoder\._target_ is .*RecurrentEncoder .* and .*CNN2dLSTM"),
+        (["data=digits"], r"data\.root is data/digits on the command line, and .*corpus"),
+        (["optimizer.lr=0.5"], r"optimizer\.lr is 0\.5 .* and 0\.002 in the run"),
+        (["debug=overfit"], r"trainer\.max_epochs is 100 .* and 3 in the run"),
+    ):
+        with pytest.raises(ConfigurationError, match=told):
+            train(compose("train", folder, resume, *overrides))
+    manifest = (corpus / "manifest.csv").read_text()
+    (corpus / "manifest.csv").write_text(manifest.replace(",два,train", ",три,train", 1))
+    with pytest.raises(DataError, match="not the one that this run began with"):
+        train(compose("train", folder, resume))
+    (corpus / "manifest.csv").write_text(manifest)
+    caplog.set_level("INFO")
+    monkeypatch.setenv("KASKAD_NOTIFY", "json://localhost:9")  # to a service that is away
+    notices = ["callbacks=notices", "callbacks.notices.attempts=1", "callbacks.notices.patience=1"]
+    train(compose("train", folder, resume, "loader.workers=0", "seed=0", *notices))
+    assert "callbacks.notices.prefix is ${task} from here on" in caplog.text
+    (folder / "report.json").unlink()
+    train(compose("train", folder, resume))  # what is left to do is the test
+    assert json.loads((folder / "report.json").read_text())["training"]["steps"] == STEPS
+
+
+def test_two_processes_do_not_share_a_run_folder(run: Run, settings, tmp_path) -> None:
+    with (tmp_path / ".lock").open("w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        assert run(tmp_path, *settings, f"hydra.run.dir={tmp_path}") == 1
+    assert "another process is at work in this run folder" in (tmp_path / "output.txt").read_text()

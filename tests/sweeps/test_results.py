@@ -1,0 +1,249 @@
+"""Searches over a command that costs nothing, with the project's own choices for sweep."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import polars as pl
+import pytest
+from optuna.trial import TrialState
+
+import kaskad.cli.command
+from kaskad.sweeps.studies import RETRY_OF, ended, storage_of
+
+ROOT = Path(__file__).parents[2]
+PROJECT = {
+    "train.py": '''
+"""Train a tiny net."""
+from kaskad.cli.command import command
+
+@command("train")
+def main(config):
+    from tiny import train
+    return train(config)
+
+if __name__ == "__main__":
+    main()
+''',
+    "tiny.py": """
+import math, os, time
+from pathlib import Path
+
+def train(config):
+    trial = config.get("sweep", {}).get("trial")
+    if trial == 1 and Path("failing").exists():
+        raise MemoryError("no room")
+    if trial == 2 and Path("dying").exists():
+        os._exit(9)
+    if trial == 2 and Path("waiting").exists():
+        print("waiting", flush=True)
+        time.sleep(60)
+    wer = abs(math.log10(config.optimizer.lr) + 3) + 10 / config.model.encoder.hidden_size
+    return {"validation/wer": wer, "parameters": float(config.model.encoder.hidden_size)}
+""",
+    "conf/train.yaml": """
+defaults: [model: small, run_folder, _self_, sweep: null]
+task: tiny
+seed: 0
+optimizer: {lr: 0.1, weight_decay: 0.0}
+loader: {batch_seconds: 40.0}
+optimised_metric: validation/wer
+""",
+    "conf/model/small.yaml": "encoder: {hidden_size: 64, layers: 1, dropout: 0.0}\n",
+    "conf/model/big.yaml": "encoder: {hidden_size: 128, layers: 1, dropout: 0.0}\n",
+    "experiments/regularised.yaml": "# @package _global_\noptimizer: {weight_decay: 0.5}\n",
+}
+
+
+@pytest.fixture
+def project(tmp_path):
+    for path in ROOT.glob("conf/sweep/**/*.yaml"):
+        # This command trains nothing, so there is no epoch after which to prune.
+        text = re.sub(r"\ncallbacks:\n.*?(?=\nhydra:)", "", path.read_text(), flags=re.DOTALL)
+        (tmp_path / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path.relative_to(ROOT)).write_text(text)
+    (tmp_path / "conf/run_folder.yaml").write_text((ROOT / "conf/run_folder.yaml").read_text())
+    for name, text in PROJECT.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def start(project, *arguments, **environment):
+    source = str(Path(kaskad.cli.command.__file__).parents[2])
+    return subprocess.Popen(
+        [sys.executable, "train.py", *arguments],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": source, "COLUMNS": "300", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(project, *arguments, **environment):
+    process = start(project, *arguments, **environment)
+    output, _ = process.communicate()
+    return process.returncode, output
+
+
+def trials_of(sweep):
+    return pl.read_csv(sweep / "trials.csv").sort("trial")
+
+
+def study_of(sweep):
+    return optuna.load_study(study_name=sweep.name, storage=storage_of(sweep))
+
+
+def test_a_search_survives_a_failure_and_leaves_its_best_as_a_recipe(project):
+    (project / "failing").touch()
+    search = ["sweep=optuna", "sweep.study=first", "sweep.trials=6", "optimizer.weight_decay=0.2"]
+    code, output = run(project, "-m", *search, "model=small,big", "+experiments=regularised")
+    sweep = project / "runs/sweeps/first"
+    assert code == 1, output
+    milestones = ["#1 : ", "Job 1 failed: ", "MemoryError: no room", "#5 : ", "│ 1     │ failed"]
+    assert sorted(milestones, key=output.index) == milestones
+    trials = trials_of(sweep)
+    assert trials["state"].to_list()[1] == "failed"
+    assert trials["failure"].to_list()[1] == "MemoryError: no room"
+    assert set(trials["model"]) <= {"small", "big"}
+    assert "optimizer.weight_decay" not in trials.columns  # the command line fixed it
+    assert (sweep / "importance.png").read_bytes().startswith(b"\x89PNG")
+
+    best = trials.filter(state="best").row(0, named=True)
+    assert best["validation/wer"] == trials["validation/wer"].min()
+    commands = re.search(r"(cp \S+ experiments/) && python (train.py \S+)", output)
+    subprocess.run(commands[1], shell=True, check=True, cwd=project)
+    code, output = run(project, *commands[2].split()[1:], "--cfg", "job")
+    assert code == 0, output
+    for line in (
+        f"lr: {best['optimizer.lr']}",
+        "weight_decay: 0.2",
+        f"batch_seconds: {best['loader.batch_seconds']}",
+    ):
+        assert line in output
+    assert "sweep" not in output
+
+
+def test_a_search_that_was_killed_goes_on_with_the_trials_that_are_left(project):
+    search = ["-m", "sweep=optuna", "sweep.study=killed", "sweep.trials=4"]
+    (project / "waiting").touch()
+    process = start(project, *search)
+    assert "waiting\n" in iter(process.stdout.readline, "")
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    (project / "waiting").unlink()
+
+    code, output = run(project, *search)
+    assert code == 0, output
+    sweep = project / "runs/sweeps/killed"
+    trials = study_of(sweep).trials
+    assert [trial.state == TrialState.COMPLETE for trial in trials] == [
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
+    assert trials[3].user_attrs[RETRY_OF] == 2
+    assert trials[3].params == trials[2].params
+    assert len({trial.params["optimizer.lr"] for trial in trials}) == 4  # no draw is repeated
+    assert trials_of(sweep)["trial"].to_list() == [0, 1, 3, 4]
+
+    code, output = run(project, *search, "model=big")
+    assert code == 1
+    assert "sweep.study=killed was begun with settings [], and now ['model=big']" in output
+    code, output = run(project, *search, "sweep.trials=5")
+    assert code == 0, output
+    assert len(ended(study_of(sweep))) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told", "trials"),
+    [
+        (["optimizer.lrr=interval(0, 1)"], "did you mean optimizer.lr?", 0),
+        (["model=choice(small, bgi)"], "model=bgi: no such choice; did you mean big?", 0),
+        (["optimizer.lr=tag(log, interval(0, 1))"], "optimizer.lr=tag(log, interval(0, 1)): ", 0),
+        (["sweep.sampler.sede=1"], "did you mean sweep.sampler.seed?", 0),
+        (
+            ["sweep.goals=[validation/wre]"],
+            "sweep.goals: validation/wre is no figure of job 0; did",
+            1,
+        ),
+    ],
+)
+def test_a_mistake_ends_a_search_before_it_costs_anything(project, arguments, told, trials):
+    code, output = run(project, "-m", "sweep=optuna", "sweep.study=wrong", *arguments)
+    assert code == 1
+    assert told in output
+    assert len([*project.glob("runs/sweeps/wrong/*/result.json")]) == trials
+
+
+def test_a_search_for_several_goals_leaves_all_that_no_other_trial_beats(project):
+    code, output = run(
+        project,
+        "-m",
+        "sweep=genetic",
+        "sweep.study=sizes",
+        "sweep.trials=8",
+        "sweep.sampler.population_size=4",
+    )
+    assert code == 0, output
+    sweep = project / "runs/sweeps/sizes"
+    figures = trials_of(sweep).select("trial", "validation/wer", "parameters").rows()
+    unbeaten = {
+        number
+        for number, wer, size in figures
+        if not any(w <= wer and s <= size and (w, s) != (wer, size) for _, w, s in figures)
+    }
+    assert {path.name for path in sweep.glob("best*.yaml")} == {f"best_{n}.yaml" for n in unbeaten}
+    assert set(trials_of(sweep).filter(state="best")["trial"]) == unbeaten
+
+
+def test_cma_es_goes_on_with_its_cloud_where_another_command_left_it(project):
+    search = ["-m", "sweep=optuna", "sweep/sampler=cma_es", "sweep.study=cloud"]
+    search.append("sweep.sampler.n_startup_trials=2")
+    for trials in (9, 18):
+        code, output = run(project, *search, f"sweep.trials={trials}")
+        assert code == 0, output
+    attributes = [trial.system_attrs for trial in study_of(project / "runs/sweeps/cloud").trials]
+    assert len(attributes) == 18
+    generations = [
+        value for each in attributes for name, value in each.items() if "generation" in name
+    ]
+    assert generations == sorted(generations) and len(set(generations)) > 2
+
+
+def test_jobs_side_by_side_and_one_that_dies(project):
+    (project / "dying").touch()
+    code, output = run(
+        project,
+        "-m",
+        "sweep=optuna",
+        "sweep.study=dead",
+        "sweep.trials=5",
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+    )
+    assert code == 1, output
+    trials = trials_of(project / "runs/sweeps/dead")
+    assert trials["trial"].to_list() == [*range(5)]
+    assert "trial 2 failed: its process ended" in output
+    assert "process ended" in trials["failure"].to_list()[2]
+    assert trials["state"].to_list()[4] in ("best", "complete")
+
+
+def test_the_url_of_the_storage_is_written_nowhere(project, tmp_path_factory):
+    database = tmp_path_factory.mktemp("elsewhere") / "secret-token.db"
+    search = ["-m", "sweep=optuna", "sweep.study=away", "sweep.trials=1"]
+    code, output = run(project, *search, KASKAD_SWEEP_STORAGE=f"sqlite:///{database}")
+    assert code == 0, output
+    assert database.exists()
+    assert "secret-token" not in output
+    written = [path for path in (project / "runs").rglob("*") if path.is_file()]
+    assert not [path for path in written if b"secret-token" in path.read_bytes()]
