@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 
 from kaskad.audio.reading import AudioError, AudioHeader, Packed, read_audio, read_header
+from kaskad.audio.segments import Segment
 
 # What tells the path of frames from one of audio, in Python and in polars.
 PATTERN = r"^(.*\.npy)(?:#(\d+):(\d+))?(?:@(\d+))?$"
@@ -91,9 +92,9 @@ def read_signal_header(path: str | Path) -> AudioHeader:
 
 
 def file_of(path: str) -> str:
-    """The file in which a path lies: the tar file of recordings, the array of frames."""
-    part = Packed.at(path) or Frames.at(path)
-    return path if part is None else part.file
+    """The file in which a path lies: a tar file, a recording of segments, an array of frames."""
+    part = Packed.at(path) or Frames.at(path) or Segment.at(path)
+    return part.file
 
 
 @functools.lru_cache(maxsize=256)

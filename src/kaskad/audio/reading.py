@@ -1,7 +1,8 @@
 """Audio files in: decoded, mono, at one sample rate, or an error that says what is wrong.
 
 A file may lie in a tar file. Its path then ends in the bytes that it has there, those from 512 on
-that are 31,788: ``train-00003.tar#512+31788``. They are found, and read, at once.
+that are 31,788: ``train-00003.tar#512+31788``. They are found, and read, at once. Any path may end
+in the seconds and the channel that are meant: see ``kaskad.audio.segments``.
 """
 
 import io
@@ -17,8 +18,10 @@ import numpy as np
 import soundfile
 import soxr
 
-# What tells the path of a file in a tar file, in Python and in polars.
-PACKED = r"^(.*\.tar)#(\d+)\+(\d+)$"
+from kaskad.audio.segments import Segment
+
+# What tells the path of a file in a tar file, in Python and in polars; a segment may follow.
+PACKED = r"^(.*\.tar)#(\d+)\+(\d+)(?:#.*)?$"
 HEAD = 8_192  # bytes of a packed file, in which a header lies as a rule
 
 
@@ -58,8 +61,11 @@ class Packed:
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Return a file as it is stored; raises ``AudioError`` where it cannot be had whole."""
-    packed = Packed.at(path) or Packed(str(path), 0, -1)
+    """Return a file as it is stored, all of it where the path names a segment.
+
+    Raises ``AudioError`` where it cannot be had whole.
+    """
+    packed = Packed.at(path) or Packed(Segment.at(path).file, 0, -1)
     with _opened(packed) as file:
         file.seek(packed.offset)
         return file.read(packed.size)
@@ -70,13 +76,13 @@ def read_header(path: str | Path) -> AudioHeader:
 
     Raises ``AudioError`` where there is no audio to be had.
     """
-    packed = Packed.at(path)
+    segment, packed = Segment.at(path), Packed.at(path)
     if packed is None:
-        return _header(str(path))
+        return _header_of(segment, segment.file)
     with _opened(packed) as file:
         part = _Part(file, packed)
         try:
-            return _header(part)
+            return _header_of(segment, part)
         finally:
             if part.failure:
                 raise part.failure
@@ -96,15 +102,21 @@ def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
 
 def read_samples(path: str | Path) -> tuple[np.ndarray, int]:
     """As ``read_audio``, at the sample rate of the file, which is returned as well."""
-    source: str | io.BytesIO = io.BytesIO(read_bytes(path)) if Packed.at(path) else str(path)
+    segment = Segment.at(path)
+    source: str | io.BytesIO = io.BytesIO(read_bytes(path)) if Packed.at(path) else segment.file
     with _open(source) as file:
+        begin, end = _bounds(segment, file)
         try:
-            samples = file.read(dtype="float32", always_2d=True)
+            if begin:
+                file.seek(begin)
+            samples = file.read(end - begin, dtype="float32", always_2d=True)
         except (soundfile.SoundFileError, RuntimeError) as error:
             raise AudioError("breaks off: its end cannot be decoded") from error
-        if len(samples) < file.frames:
-            raise AudioError(f"breaks off after {len(samples)} of {file.frames} samples")
+        if len(samples) < end - begin:
+            raise AudioError(f"breaks off after {begin + len(samples)} of {file.frames} samples")
         rate = file.samplerate
+    if segment.channel is not None:
+        samples = samples[:, [segment.channel]]
     waveform = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
     if not np.isfinite(waveform).all():
         raise AudioError("holds samples that are not finite (NaN or Inf)")
@@ -158,9 +170,20 @@ def _opened(packed: Packed) -> Iterator[BinaryIO]:
         raise AudioError(f"cannot be read: {error.strerror}") from error
 
 
-def _header(source: str | io.RawIOBase) -> AudioHeader:
+def _header_of(segment: Segment, source: str | io.RawIOBase) -> AudioHeader:
     with _open(source) as file:
-        return AudioHeader(file.frames, file.samplerate, file.channels)
+        begin, end = _bounds(segment, file)
+        channels = file.channels if segment.channel is None else 1
+        return AudioHeader(end - begin, file.samplerate, channels)
+
+
+def _bounds(segment: Segment, file: soundfile.SoundFile) -> tuple[int, int]:
+    """The first sample of a segment, and the one after its last."""
+    try:
+        segment.require_channel(file.channels)
+        return segment.samples(file.frames, file.samplerate)
+    except ValueError as error:
+        raise AudioError(f"the segment {error}") from error
 
 
 def _open(source: str | io.IOBase) -> soundfile.SoundFile:
