@@ -1,5 +1,7 @@
 """Every choice under conf/ and every recipe of experiments/ is one that a run can make."""
 
+import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,13 @@ def test_one_training_step_with(
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_settings_of_a_recipe_fit_what_they_configure(recipe: str, compose, tmp_path) -> None:
     check(compose("train", tmp_path, f"+experiments={recipe}"))
+
+
+@pytest.mark.parametrize("folder", ["conf", "experiments"])
+def test_targets_are_public_names_so_that_files_can_move(folder: str) -> None:
+    for path in (ROOT / folder).rglob("*.yaml"):
+        for target in re.findall(r"_target_: *(kaskad[\w.]*)", path.read_text(encoding="utf-8")):
+            room, _, name = target.rpartition(".")
+            assert name in import_module(room).__all__, (
+                f"{path}: {target} is not exported by {room}"
+            )

@@ -135,7 +135,7 @@ def test_a_run_goes_on_from_the_checkpoint_before_the_last(
 
 
 def test_two_corpora_that_train_are_refused(compose, tone_corpus: Path, tmp_path: Path) -> None:
-    other = "{_target_: kaskad.data.corpus.Corpus, role: train_ext, language: en, "
+    other = "{_target_: kaskad.data.Corpus, role: train_ext, language: en, "
     other += "split: validation, manifest: '${data.source}'}"
     settings = [each for each in SETTINGS if not each.startswith("model.")]
     settings += ["model=cascade_lstm", f"+data.corpora.other={other}", f"data.root={tone_corpus}"]

@@ -22,7 +22,7 @@ SETTINGS = [
     "trainer.limit_test_batches=1",
     "trainer.precision=32-true",
 ]
-TARGET = "++callbacks.hardest_batches._target_=kaskad.callbacks.hardest_batches.HardestBatches"
+TARGET = "++callbacks.hardest_batches._target_=kaskad.callbacks.HardestBatches"
 
 
 def test_a_trial_leaves_no_trace(compose, tone_corpus: Path, tmp_path: Path, caplog) -> None:

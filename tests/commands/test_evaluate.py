@@ -216,7 +216,7 @@ def two_tests(corpus: Path) -> list[str]:
     """A choice of data with two tests, and a recording in both that cannot be read."""
     waveform = np.full(9_600, np.nan, dtype=np.float32)
     soundfile.write(corpus.with_name("3.wav"), waveform, 16_000, subtype="FLOAT")
-    again = "{_target_: kaskad.data.corpus.Corpus, role: test, split: all, language: ru, "
+    again = "{_target_: kaskad.data.Corpus, role: test, split: all, language: ru, "
     again += 'manifest: "${data.source}"}'
     return ["data=table", f"data.root={corpus}", f"+data.corpora.again={again}"]
 

@@ -15,12 +15,12 @@ def corpora(output: Path, **roots: Path) -> DictConfig:
     """All rows of each table, as a corpus by the name given."""
     made = {
         name: {
-            "_target_": "kaskad.data.corpus.Corpus",
+            "_target_": "kaskad.data.Corpus",
             "role": "test",
             "split": "all",
             "language": "ru",
             "manifest": {
-                "_target_": "kaskad.corpora.table.table",
+                "_target_": "kaskad.corpora.read_table",
                 "_partial_": True,
                 "root": str(root),
             },

@@ -16,7 +16,7 @@ from kaskad.audio.levels import levels
 from kaskad.audio.reading import Packed, read_bytes, read_header
 from kaskad.commands.shard import pack, shard
 from kaskad.commands.train import train
-from kaskad.corpora.table import table
+from kaskad.corpora.table import read_table
 from kaskad.data.checks import DataError
 
 # Two that have one name, one that is long and odd, and all formats.
@@ -69,8 +69,8 @@ def test_every_file_is_packed_as_it_is_and_everything_finds_it(
 ) -> None:
     output = tmp_path / "packed"
     figures = shard(config(compose, corpus, output, "shards.megabytes=0.1"))
-    before = table(corpus, "all", language="ru").sort("id")
-    packed = table(output, "all")
+    before = read_table(corpus, "all", language="ru").sort("id")
+    packed = read_table(output, "all")
     after = packed.sort("id")
     assert before.drop("path").equals(after.select(before.drop("path").columns))
     assert packed["id"].to_list() != after["id"].to_list()  # in the order of the shards, shuffled
@@ -97,8 +97,8 @@ def test_shards_are_packed_anew_in_another_size(compose, corpus: Path, tmp_path:
     figures = shard(config(compose, tmp_path / "small", tmp_path / "large"))
     assert (figures["utterances"], figures["shards"]) == (14, 3)
     for path, twin in zip(
-        table(tmp_path / "small", "all").sort("id")["path"],
-        table(tmp_path / "large", "all").sort("id")["path"],
+        read_table(tmp_path / "small", "all").sort("id")["path"],
+        read_table(tmp_path / "large", "all").sort("id")["path"],
         strict=True,
     ):
         assert read_bytes(path) == read_bytes(twin)
@@ -114,7 +114,7 @@ def test_what_cannot_be_used_is_left_out_and_listed_unless_it_is_too_much(
     assert skipped["id"].to_list() == ["000", "007"]
     assert "there is no such file" in skipped["reason"][0]
     assert "not an audio file" in skipped["reason"][1]
-    assert table(tmp_path / "packed", "all").height == 12
+    assert read_table(tmp_path / "packed", "all").height == 12
 
     few = config(compose, corpus, tmp_path / "none", "shards.max_skipped=0.1")
     with pytest.raises(DataError, match=r"corpus 'train': 2 of 10 .* shards\.max_skipped \(now"):
@@ -123,7 +123,7 @@ def test_what_cannot_be_used_is_left_out_and_listed_unless_it_is_too_much(
 
 
 def test_a_file_that_is_gone_when_its_turn_comes_is_told(corpus: Path, tmp_path: Path) -> None:
-    manifest = table(corpus, "train")
+    manifest = read_table(corpus, "train")
     Path(manifest["path"][3]).unlink()
     places = pack(manifest, tmp_path, most=1_000_000, seed=0)
     lost = places.drop_nulls("reason")
@@ -157,7 +157,7 @@ def test_work_that_broke_off_leaves_nothing_and_begins_anew(
 
 def test_a_shard_that_was_cut_or_lost_is_told(compose, corpus: Path, tmp_path: Path) -> None:
     shard(config(compose, corpus, tmp_path / "packed"))
-    paths = table(tmp_path / "packed", "train")["path"]
+    paths = read_table(tmp_path / "packed", "train")["path"]
     file = Packed.at(paths[0]).file
     cut = Path(file).read_bytes()[: Packed.at(paths[-1]).offset + 100]
     Path(file).write_bytes(cut)

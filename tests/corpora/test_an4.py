@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from kaskad.audio.reading import read_audio
-from kaskad.corpora.an4 import an4
+from kaskad.corpora.an4 import read_an4
 from kaskad.corpora.manifest import ManifestError
 from kaskad.data.checks import check_audio
 
@@ -34,7 +34,7 @@ def root(tmp_path: Path, write_tone) -> Path:
 
 
 def test_the_layout_of_cmu_is_read(root: Path) -> None:
-    row = an4(root, "test").row(0, named=True)
+    row = read_an4(root, "test").row(0, named=True)
     expected = {
         "id": "an251-mjwl-b",
         "text": "rubout g m eight",
@@ -49,7 +49,7 @@ def test_the_layout_of_cmu_is_read(root: Path) -> None:
 
 
 def test_validation_is_every_fifteenth_training_speaker(root: Path) -> None:
-    speakers = {part: an4(root, part)["speaker"].to_list() for part in PARTS}
+    speakers = {part: read_an4(root, part)["speaker"].to_list() for part in PARTS}
     assert speakers["test"] == ["mjwl"] * 2
     assert sorted(speakers["validation"]) == ["f00", "f00", "m07", "m07"]
     assert sorted({*speakers["train"]} | {"f00", "m07"}) == SPEAKERS["train"]
@@ -59,20 +59,20 @@ def test_validation_is_every_fifteenth_training_speaker(root: Path) -> None:
 def test_an_utterance_without_a_transcript_is_set_aside_by_name(root: Path) -> None:
     path = root / "etc/an4_test.transcription"
     path.write_text(path.read_text().splitlines()[0])
-    usable, rest = check_audio(an4(root, "test"), min_seconds=0.05, max_seconds=30)
+    usable, rest = check_audio(read_an4(root, "test"), min_seconds=0.05, max_seconds=30)
     assert usable["id"].to_list() == ["an251-mjwl-b"]
     assert rest["reason"].str.contains("an406-mjwl-b.sph: the transcript is empty").all()
 
 
 def test_what_is_not_there_is_refused(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.raises(ManifestError, match="unknown split 'val'; known: train, validation, test"):
-        an4(root, "val")
+        read_an4(root, "val")
     with pytest.raises(FileNotFoundError, match=r"published at http.*data\.root=.*etc/an4_train"):
-        an4(tmp_path_factory.mktemp("nothing"), "test")
+        read_an4(tmp_path_factory.mktemp("nothing"), "test")
 
 
 def test_the_real_corpus_is_whole_and_its_speakers_kept_apart(real_data: Path) -> None:
-    tables = {part: an4(real_data / "an4", part) for part in PARTS}
+    tables = {part: read_an4(real_data / "an4", part) for part in PARTS}
     assert tables["train"].height + tables["validation"].height == 948
     assert tables["test"].height == 130
     speakers = {part: set(table["speaker"]) for part, table in tables.items()}

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import soundfile
 
-from kaskad.corpora.digits import digits
+from kaskad.corpora.digits import make_digits
 
 SMALL = {"train": 48, "validation": 12, "test": 12}
 WORDS = ["ноль", "один", "два", "три", "четыре", "пять", "шесть", "семь", "восемь", "девять"]
@@ -17,7 +17,7 @@ WORDS = ["ноль", "один", "два", "три", "четыре", "пять",
 def root(tmp_path_factory) -> Path:
     """Where two worker processes have made the small corpus."""
     root = tmp_path_factory.mktemp("digits")
-    digits(root, "train", utterances=SMALL, workers=2)
+    make_digits(root, "train", utterances=SMALL, workers=2)
     return root
 
 
@@ -29,7 +29,7 @@ def silent_seconds(path: str) -> float:
 
 
 def test_any_number_of_workers_makes_the_same_bytes(root, tmp_path):
-    digits(tmp_path, "train", utterances=SMALL, workers=1)
+    make_digits(tmp_path, "train", utterances=SMALL, workers=1)
     one, two = (
         {file.relative_to(made): file.read_bytes() for file in made.rglob("*") if file.is_file()}
         for made in (tmp_path, root)
@@ -39,7 +39,7 @@ def test_any_number_of_workers_makes_the_same_bytes(root, tmp_path):
 
 
 def test_a_text_is_one_word_a_digit_within_the_bounds(root):
-    table = digits(root, "train", utterances=SMALL)
+    table = make_digits(root, "train", utterances=SMALL)
     texts = [text.split() for text in table["text"]]
     assert {word for text in texts for word in text} == set(WORDS)
     assert {len(text) for text in texts} == {1, 2, 3, 4, 5}
@@ -48,7 +48,9 @@ def test_a_text_is_one_word_a_digit_within_the_bounds(root):
 
 
 def test_some_strings_are_said_in_one_breath_and_some_with_pauses(tmp_path):
-    table = digits(tmp_path, "train", utterances={"train": 24}, shortest=4, longest=4, workers=1)
+    table = make_digits(
+        tmp_path, "train", utterances={"train": 24}, shortest=4, longest=4, workers=1
+    )
     assert table["text"].str.split(" ").list.len().eq(4).all()
     silences = [silent_seconds(path) for path in table["path"]]
     assert 6 <= sum(silence > 0.1 for silence in silences) <= 18
@@ -56,7 +58,7 @@ def test_some_strings_are_said_in_one_breath_and_some_with_pauses(tmp_path):
 
 
 def test_the_voices_of_each_split_are_its_own(root):
-    spoken = [digits(root, split, utterances=SMALL).select("speaker") for split in SMALL]
+    spoken = [make_digits(root, split, utterances=SMALL).select("speaker") for split in SMALL]
     voices = pl.concat(table.unique() for table in spoken)
     assert len(voices) == 48 + 12 + 12
     assert voices["speaker"].is_unique().all()
@@ -72,5 +74,5 @@ def test_the_voices_of_each_split_are_its_own(root):
 )
 def test_what_cannot_be_is_refused_before_anything_is_made(tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
-        digits(tmp_path, "train", **arguments)
+        make_digits(tmp_path, "train", **arguments)
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ import pytest
 
 from kaskad.commands.train import train
 from kaskad.commands.transcribe import transcribe_files
-from kaskad.corpora.feature_table import feature_table
+from kaskad.corpora.feature_table import read_feature_table
 from kaskad.corpora.manifest import ManifestError
 from kaskad.data.checks import DataError
 from kaskad.runs.checkpoint_io import load_recogniser
@@ -47,7 +47,7 @@ def overrides(root: Path, *more: str) -> list[str]:
 
 
 def test_paths_name_the_rows_of_each_utterance(root: Path) -> None:
-    table = feature_table(root, "test", frames_per_second=50)
+    table = read_feature_table(root, "test", frames_per_second=50)
     assert table["path"][0] == f"{root / 'all.npy'}#{sum(range(20, 24))}:{sum(range(20, 25))}@50"
     assert table["id"][0] == "all.npy#4"
 
@@ -57,11 +57,11 @@ def test_rows_without_their_frames_are_named_and_a_table_without_them_refused(
 ) -> None:
     table = pl.read_csv(root / "manifest.csv")
     table.with_columns(n_frames=pl.lit(None, pl.Int64)).write_csv(tmp_path / "manifest.csv")
-    problems = feature_table(tmp_path, "all")["problem"].unique().to_list()
+    problems = read_feature_table(tmp_path, "all")["problem"].unique().to_list()
     assert problems == ["frame_start and n_frames do not name frames"]
     table.drop("n_frames").write_csv(tmp_path / "manifest.csv")
     with pytest.raises(ManifestError, match=r"no column 'n_frames'.*data=table"):
-        feature_table(tmp_path, "all")
+        read_feature_table(tmp_path, "all")
 
 
 @pytest.mark.parametrize("model", ["lstm", "seq2seq_gru"])
@@ -109,7 +109,7 @@ def test_the_real_corpus_has_the_hours_that_its_source_says(real_data: Path) -> 
     root = real_data / "voxforge_ru_mfcc"
     hours = {}
     for split in ("train", "validation", "test"):
-        table = feature_table(root, split)
+        table = read_feature_table(root, split)
         rows = table.select(pl.col("path").str.extract_groups(r"#(\d+):(\d+)@").alias("rows"))
         first, end = (rows["rows"].struct.field(name).cast(pl.Int64) for name in ("1", "2"))
         hours[split] = round(int((end - first).sum()) / 100 / 3600, 3)

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from kaskad.corpora.fsdd import fsdd
+from kaskad.corpora.fsdd import read_fsdd
 from kaskad.corpora.manifest import ManifestError
 
 PARTS = ("train", "validation", "test")
@@ -22,7 +22,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path, write_tone) -> Path:
 
 
 def test_the_official_test_is_the_first_five_recordings(root: Path) -> None:
-    tables = {part: fsdd(root, part) for part in PARTS}
+    tables = {part: read_fsdd(root, part) for part in PARTS}
     recordings = {
         part: {int(id.split("_")[2]) for id in table["id"]} for part, table in tables.items()
     }
@@ -33,7 +33,7 @@ def test_the_official_test_is_the_first_five_recordings(root: Path) -> None:
 
 
 def test_a_speaker_left_out_is_heard_in_the_test_alone(root: Path) -> None:
-    tables = {part: fsdd(root, part, leave_out="theo") for part in PARTS}
+    tables = {part: read_fsdd(root, part, leave_out="theo") for part in PARTS}
     heard = {part: (set(table["speaker"]), table.height) for part, table in tables.items()}
     assert heard == {
         "train": ({"jackson"}, 4),
@@ -46,16 +46,16 @@ def test_what_is_not_there_is_refused(root: Path, tmp_path_factory: pytest.TempP
     with pytest.raises(
         ManifestError, match="no speaker 'leo' to leave out; speakers: jackson, theo"
     ):
-        fsdd(root, "test", leave_out="leo")
+        read_fsdd(root, "test", leave_out="leo")
     with pytest.raises(ManifestError, match="unknown split 'val'; known: train, validation, test"):
-        fsdd(root, "val")
+        read_fsdd(root, "val")
     with pytest.raises(FileNotFoundError, match=r"published at https://.*data\.root=.*recordings/"):
-        fsdd(tmp_path_factory.mktemp("nothing"), "test")
+        read_fsdd(tmp_path_factory.mktemp("nothing"), "test")
 
 
 def test_the_real_corpus_agrees_with_its_manifest(real_data: Path) -> None:
     root = real_data / "fsdd"
-    tables = {part: fsdd(root, part) for part in PARTS}
+    tables = {part: read_fsdd(root, part) for part in PARTS}
     assert {part: table.height for part, table in tables.items()} == {
         "train": 2400,
         "validation": 300,

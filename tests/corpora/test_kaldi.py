@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kaskad.corpora.kaldi import kaldi
+from kaskad.corpora.kaldi import read_kaldi
 from kaskad.corpora.manifest import ManifestError
 
 
@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_every_utterance_of_either_file_has_its_row(folder: Path, tmp_path: Path) -> None:
     columns = ("id", "path", "text", "speaker", "gender")
-    assert kaldi(tmp_path, "validation").select(columns).rows() == [
+    assert read_kaldi(tmp_path, "validation").select(columns).rows() == [
         ("anna-1", f"{tmp_path}/wav/1.wav", "раз  два", "anna", "female"),
         ("anna-2", f"{tmp_path}/wav/2.wav", "три", "anna", "female"),
         ("boris-1", f"{tmp_path}/3", None, "boris", "male"),
@@ -52,24 +52,24 @@ def test_what_cannot_serve_is_refused_and_never_run(
 ) -> None:
     (folder / name).write_text(content.format(mark=tmp_path / "was_run"))
     with pytest.raises(ManifestError, match=message):
-        kaldi(tmp_path, "validation")
+        read_kaldi(tmp_path, "validation")
     assert not (tmp_path / "was_run").exists()
 
 
 def test_lines_are_those_of_the_file_and_its_mark_is_no_key(folder: Path, tmp_path: Path) -> None:
     (folder / "text").write_text("anna-1 раз\u2028два\r\nanna-2\n", encoding="utf-8-sig")
-    texts = kaldi(tmp_path, "validation").select("id", "text").rows()
+    texts = read_kaldi(tmp_path, "validation").select("id", "text").rows()
     assert texts == [("anna-1", "раз\u2028два"), ("anna-2", None), ("boris-1", None)]
 
 
 def test_another_encoding_is_named(folder: Path, tmp_path: Path) -> None:
     (folder / "text").write_bytes("anna-1 one\nanna-2 да\n".encode("cp1251"))
     with pytest.raises(ManifestError, match=r"dev/text: line 2 is not UTF-8 .* iconv -f cp1251"):
-        kaldi(tmp_path, "validation")
+        read_kaldi(tmp_path, "validation")
 
 
 def test_a_folder_that_is_not_there_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no .*train/wav\.scp; .*data\.root=.*folders"):
-        kaldi(tmp_path, "train")
+        read_kaldi(tmp_path, "train")
     with pytest.raises(ManifestError, match="unknown split 'dev'; known: train, validation, test"):
-        kaldi(tmp_path, "dev")
+        read_kaldi(tmp_path, "dev")

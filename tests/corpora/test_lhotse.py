@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kaskad.corpora.lhotse import lhotse
+from kaskad.corpora.lhotse import read_lhotse
 from kaskad.corpora.manifest import ManifestError
 
 SOURCE = {"type": "file", "channels": [0], "source": "audio/1.wav"}
@@ -45,12 +45,12 @@ def write(folder: Path, *cuts: dict) -> None:
 
 def test_whole_cuts_are_read(tmp_path: Path) -> None:
     write(tmp_path, cut("1"), cut("2", supervisions=[]))
-    assert lhotse(tmp_path, "train").rows() == [
+    assert read_lhotse(tmp_path, "train").rows() == [
         ("1", f"{tmp_path}/audio/1.wav", "раз два", "anna", "female", "ru"),
         ("2", f"{tmp_path}/audio/2.wav", None, None, None, "ru"),
     ]
     (tmp_path / "cuts.jsonl").write_text(json.dumps(cut()))
-    assert lhotse(tmp_path, "test", files={"test": "cuts.jsonl"})["id"].to_list() == ["1"]
+    assert read_lhotse(tmp_path, "test", files={"test": "cuts.jsonl"})["id"].to_list() == ["1"]
 
 
 @pytest.mark.parametrize(
@@ -82,14 +82,14 @@ def test_what_cannot_be_read_as_it_is_is_refused_by_file_and_line(
 ) -> None:
     write(tmp_path, cut("0"), cut("1", **changes))
     with pytest.raises(ManifestError, match=rf"cuts_train\.jsonl\.gz: .*{message}"):
-        lhotse(tmp_path, "train")
+        read_lhotse(tmp_path, "train")
 
 
 def test_a_file_that_is_damaged_or_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         FileNotFoundError, match=r"no table .*cuts_train\.jsonl\.gz; .*files\.train"
     ):
-        lhotse(tmp_path, "train")
+        read_lhotse(tmp_path, "train")
     (tmp_path / "cuts_train.jsonl.gz").write_text("no gzip")
     with pytest.raises(ManifestError, match=r"line 1: not a Lhotse cut: BadGzipFile"):
-        lhotse(tmp_path, "train")
+        read_lhotse(tmp_path, "train")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kaskad.corpora.librispeech import librispeech
+from kaskad.corpora.librispeech import read_librispeech
 from kaskad.corpora.manifest import ManifestError
 
 
@@ -15,7 +15,7 @@ def test_transcripts_meet_their_audio(tmp_path: Path, write_tone, around: str) -
         write_tone(f"{around}dev-clean/84/121/{utterance}.flac", seconds=0.1)
     (chapter / "84-121.trans.txt").write_text("84-121-0000 GO ON\n84-121-0001 NO AUDIO\n")
     (tmp_path / around / "SPEAKERS.TXT").write_text(";ID |SEX| SUBSET\n84   | F | dev-clean | 8\n")
-    table = librispeech(tmp_path, "validation")
+    table = read_librispeech(tmp_path, "validation")
     assert table.select("id", "text", "speaker", "gender", "language").rows() == [
         ("84-121-0000", "GO ON", "84", "female", "en"),
         ("84-121-0001", "NO AUDIO", "84", "female", "en"),
@@ -52,14 +52,14 @@ def test_what_is_there_twice_or_not_text_is_refused(
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
     folders = {"train": ["a", "b"]}
-    assert librispeech(tmp_path, "train", folders={"train": ["b"]}).height
+    assert read_librispeech(tmp_path, "train", folders={"train": ["b"]}).height
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ManifestError, match=message):
-        librispeech(tmp_path, "train", folders=folders)
+        read_librispeech(tmp_path, "train", folders=folders)
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no folder train-clean-100 .*folders\.train=\["):
-        librispeech(tmp_path, "train")
+        read_librispeech(tmp_path, "train")
     with pytest.raises(ManifestError, match="unknown split 'dev'; known: train, validation, test"):
-        librispeech(tmp_path, "dev")
+        read_librispeech(tmp_path, "dev")

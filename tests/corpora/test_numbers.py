@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import soundfile
 
-from kaskad.corpora.numbers import numbers, voices
+from kaskad.corpora.numbers import make_numbers, voices
 
 SMALL = {"train": 12, "validation": 6, "test": 6, "test_known": 6}
 WORDS = (
@@ -33,12 +33,12 @@ VALUES = dict(
 def root(tmp_path_factory) -> Path:
     """Where two worker processes have made the small corpus."""
     root = tmp_path_factory.mktemp("numbers")
-    numbers(root, "train", utterances=SMALL, workers=2)
+    make_numbers(root, "train", utterances=SMALL, workers=2)
     return root
 
 
 def all_splits(root: Path) -> pl.DataFrame:
-    splits = {split: numbers(root, split, utterances=SMALL) for split in SMALL}
+    splits = {split: make_numbers(root, split, utterances=SMALL) for split in SMALL}
     return pl.concat(table.with_columns(split=pl.lit(split)) for split, table in splits.items())
 
 
@@ -47,7 +47,7 @@ def files(root: Path) -> list[Path]:
 
 
 def test_any_number_of_workers_makes_the_same_bytes(root, tmp_path):
-    numbers(tmp_path, "train", utterances=SMALL, workers=1)
+    make_numbers(tmp_path, "train", utterances=SMALL, workers=1)
     assert [path.relative_to(tmp_path) for path in files(tmp_path)] == [
         path.relative_to(root) for path in files(root)
     ]
@@ -65,13 +65,15 @@ def test_the_recipe_has_not_changed_unnoticed(root):
 
 def test_a_second_call_reads_what_the_first_made(root):
     before = {path: path.stat().st_mtime_ns for path in files(root)}
-    numbers(root, "test", utterances=SMALL)
+    make_numbers(root, "test", utterances=SMALL)
     assert {path: path.stat().st_mtime_ns for path in files(root)} == before
 
 
 def test_other_parameters_make_another_corpus(root, tmp_path):
     few = {"train": 4}
-    seeds = [numbers(tmp_path, "train", utterances=few, seed=seed, workers=1) for seed in (0, 1)]
+    seeds = [
+        make_numbers(tmp_path, "train", utterances=few, seed=seed, workers=1) for seed in (0, 1)
+    ]
     assert len(list(tmp_path.iterdir())) == 2
     assert seeds[0]["number"].to_list() != seeds[1]["number"].to_list()
 
@@ -100,7 +102,7 @@ def test_the_text_says_the_number(root):
 
 
 def test_english_is_spelled_without_hyphens_and_commas(tmp_path):
-    table = numbers(
+    table = make_numbers(
         tmp_path, "test", language="en", utterances={"test": 1}, smallest=2345, largest=2345
     )
     assert table["text"].item() == "two thousand three hundred and forty five"
@@ -125,14 +127,14 @@ def test_men_and_women_speak_as_often(root):
 
 
 def test_short_numbers_are_not_rare(tmp_path):
-    table = numbers(tmp_path, "train", utterances={"train": 60})
+    table = make_numbers(tmp_path, "train", utterances={"train": 60})
     assert table["number"].is_between(1, 999_999).all()
     assert (table["number"] < 1000).sum() > 5  # uniform alone would give 0.06
 
 
 def test_an_interrupted_build_leaves_nothing(tmp_path):
     program = (
-        "from kaskad.corpora.numbers import numbers\n"
+        "from kaskad.corpora.numbers import make_numbers\n"
         f"numbers({str(tmp_path)!r}, 'train', utterances={{'train': 100_000}}, workers=1)"
     )
     process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
@@ -157,5 +159,5 @@ def test_an_interrupted_build_leaves_nothing(tmp_path):
 )
 def test_what_cannot_be_is_refused_before_anything_is_made(tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
-        numbers(tmp_path, **arguments)
+        make_numbers(tmp_path, **arguments)
     assert list(tmp_path.iterdir()) == []

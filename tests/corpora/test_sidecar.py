@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kaskad.corpora.manifest import ManifestError
-from kaskad.corpora.sidecar import sidecar
+from kaskad.corpora.sidecar import read_sidecar
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_parts_are_the_folders_and_every_file_has_its_row(
     record("lost/1", "нигде")
     (tmp_path / "dev/boris/2.txt").write_text("без записи")
     train, validation = (
-        sidecar(tmp_path, part, speaker_folders=True) for part in ("train", "validation")
+        read_sidecar(tmp_path, part, speaker_folders=True) for part in ("train", "validation")
     )
     assert train.select("id", "text", "speaker").rows() == [("train/anna/1.wav", "раз два", "anna")]
     assert validation.select("id", "text").rows() == [
@@ -44,7 +44,7 @@ def test_without_such_folders_it_is_divided_by_speaker(tmp_path: Path, record) -
         for index in range(3):
             record(f"{speaker}/{index}", "да")
     parts = {
-        part: set(sidecar(tmp_path, part, speaker_folders=True)["speaker"])
+        part: set(read_sidecar(tmp_path, part, speaker_folders=True)["speaker"])
         for part in ("train", "validation", "test")
     }
     assert sorted(map(len, parts.values())) == [1, 1, 2]
@@ -53,11 +53,11 @@ def test_without_such_folders_it_is_divided_by_speaker(tmp_path: Path, record) -
 
 def test_what_cannot_serve_is_refused(tmp_path: Path, record) -> None:
     with pytest.raises(FileNotFoundError, match=r"no audio in .*data\.root=…: it has a \.txt file"):
-        sidecar(tmp_path, "train")
+        read_sidecar(tmp_path, "train")
     record("1", None)
     (tmp_path / "1.txt").write_bytes("да".encode("cp1251"))
     with pytest.raises(ManifestError, match=r"1\.txt: line 1 is not UTF-8 .*; convert it"):
-        sidecar(tmp_path, "train")
+        read_sidecar(tmp_path, "train")
     record("1", "да", ".flac")
     with pytest.raises(ManifestError, match=r"1\.wav: 1\.flac has the same text; keep one"):
-        sidecar(tmp_path, "train")
+        read_sidecar(tmp_path, "train")

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from kaskad.corpora.manifest import ManifestError
-from kaskad.corpora.table import table
+from kaskad.corpora.table import read_table
 
 PARTS = ("train", "validation", "test")
 # Three utterances by each of twenty speakers.
@@ -20,7 +20,7 @@ SPLIT = SPOKEN.with_columns(split=pl.Series(["train", "dev", "test"] * 20))
 
 def parts(root: Path, **options) -> dict[str, set[str]]:
     """The ids of each part."""
-    return {part: set(table(root, part, **options)["id"]) for part in PARTS}
+    return {part: set(read_table(root, part, **options)["id"]) for part in PARTS}
 
 
 @pytest.mark.parametrize("validation", ["validation", "val", "dev", "valid"])
@@ -31,7 +31,7 @@ def test_parts_are_those_that_the_table_names(tmp_path: Path, validation: str) -
         part: {f"{speaker:02}-{n}.wav" for speaker in range(20)} for n, part in enumerate(PARTS)
     }
     assert parts(tmp_path) == expected
-    assert table(tmp_path / "manifest.tsv", "all").height == 60
+    assert read_table(tmp_path / "manifest.tsv", "all").height == 60
 
 
 @pytest.mark.parametrize(("by", "sizes"), [("speaker", [48, 6, 6]), ("utterance", [48, 6, 6])])
@@ -77,10 +77,10 @@ def test_rows_of_no_part_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert [len(ids) for ids in parts(tmp_path).values()] == [2, 1, 1]
     told = r"manifest.csv: 2 of 6 rows are in no part, for their split is 'validated', '' (first: "
     assert f"{told}00-2.wav)" in caplog.text
-    assert table(tmp_path, "all").height == 6
+    assert read_table(tmp_path, "all").height == 6
     named.filter(pl.col("split").is_in(["validated", ""])).write_csv(tmp_path / "manifest.csv")
     with pytest.raises(ManifestError, match=r"2 of 2 rows .*; without that column the table would"):
-        table(tmp_path, "train")
+        read_table(tmp_path, "train")
 
 
 @pytest.mark.parametrize("spoken", [SPLIT, SPOKEN], ids=["with parts", "without parts"])
@@ -106,9 +106,9 @@ def test_a_speaker_left_out_is_the_whole_test(tmp_path: Path, spoken: pl.DataFra
 def test_a_part_that_is_not_there_is_refused(tmp_path: Path, options, message: str) -> None:
     SPOKEN.write_csv(tmp_path / "manifest.csv")
     with pytest.raises(ManifestError, match=message):
-        table(tmp_path, **options)
+        read_table(tmp_path, **options)
 
 
 def test_a_folder_without_a_manifest_says_what_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no manifest at .*manifest\.csv.*data\.root="):
-        table(tmp_path, "train")
+        read_table(tmp_path, "train")

@@ -10,7 +10,7 @@ import pytorch_lightning as lightning
 import torch
 
 from kaskad.audio.augment.waveform import Augmentation, Speed
-from kaskad.corpora.table import table
+from kaskad.corpora.table import read_table
 from kaskad.data.batch import Batch
 from kaskad.data.checks import DataError
 from kaskad.data.corpus import Corpus
@@ -22,7 +22,9 @@ WORDS = ["один", "два", "три", "четыре"]
 
 def data_from(manifest: Path, *roles: str, **options) -> SpeechDataModule:
     """The same table in each of these roles, loaded."""
-    corpora = {role: Corpus(role, "ru", partial(table, manifest), split="all") for role in roles}
+    corpora = {
+        role: Corpus(role, "ru", partial(read_table, manifest), split="all") for role in roles
+    }
     data = SpeechDataModule(corpora, 16_000, **{"workers": 0, "max_skipped": 0.5, **options})
     data.load(*roles)
     return data
@@ -126,7 +128,7 @@ def test_a_run_stops_when_nothing_is_usable_whatever_may_be_skipped(make_corpus)
 
 
 def test_a_corpus_without_rows_is_refused(make_corpus) -> None:
-    corpus = Corpus("test", "ru", partial(table, make_corpus(WORDS, split=["train"] * 4)))
+    corpus = Corpus("test", "ru", partial(read_table, make_corpus(WORDS, split=["train"] * 4)))
     data = SpeechDataModule({"exam": corpus}, 16_000)
     with pytest.raises(
         DataError, match="corpus 'exam' is empty: its manifest has no rows for this"

@@ -14,8 +14,8 @@ import soxr
 
 from kaskad import espeak
 from kaskad.commands.train import train
-from kaskad.corpora.fsdd import fsdd
-from kaskad.corpora.table import table
+from kaskad.corpora.fsdd import read_fsdd
+from kaskad.corpora.table import read_table
 from kaskad.data.checks import DataError
 from kaskad.data.corpus import Corpus
 from kaskad.data.datamodule import SpeechDataModule
@@ -83,7 +83,7 @@ def load(clean: pl.DataFrame, tmp_path: Path) -> Callable[..., SpeechDataModule]
             role: Corpus(
                 role,  # type: ignore[arg-type]
                 "uk" if role == "train_ext" else "ru",
-                partial(table, tmp_path / role, audio_root="/"),
+                partial(read_table, tmp_path / role, audio_root="/"),
                 split="test",
             )
             for role in SENTENCES
@@ -230,7 +230,7 @@ def test_a_recording_that_cannot_be_read_is_counted(load, plant, caplog, tmp_pat
 
 def test_the_official_split_of_fsdd_shares_its_speakers(real_data: Path, tmp_path: Path) -> None:
     corpora = {
-        role: Corpus(role, "en", partial(fsdd, real_data / "fsdd"))  # type: ignore[arg-type]
+        role: Corpus(role, "en", partial(read_fsdd, real_data / "fsdd"))  # type: ignore[arg-type]
         for role in ("train", "validation", "test")
     }
     data = SpeechDataModule(corpora, 8_000)

@@ -14,16 +14,16 @@ from kaskad.text.characters import CharacterTokenizer
 
 LETTERS = CharacterTokenizer(list(" адтувы"))
 MODEL: dict[str, Any] = {
-    "_target_": "kaskad.models.language_model.LanguageModel",
+    "_target_": "kaskad.models.LanguageModel",
     "net": {
-        "_target_": "kaskad.models.layers.lstm_lm.LSTMLanguageModel",
+        "_target_": "kaskad.models.LSTMLanguageModel",
         "_partial_": True,
         "hidden_size": 32,
         "layers": 1,
         "dropout": 0.0,
     },
     "tokenizer": {
-        "_target_": "kaskad.text.characters.CharacterTokenizer",
+        "_target_": "kaskad.text.CharacterTokenizer",
         "alphabet": list(" адтувы"),
     },
 }
@@ -82,7 +82,7 @@ def test_what_the_language_model_knows_comes_first(
 
 
 def test_words_that_the_language_model_cannot_spell_cost(heard, tmp_path: Path) -> None:
-    words = {"_target_": "kaskad.text.words.WordTokenizer", "alphabet": ["два", "вы", "тут"]}
+    words = {"_target_": "kaskad.text.WordTokenizer", "alphabet": ["два", "вы", "тут"]}
     write(tmp_path, tokenizer=words)  # to which all are alike; "дву" would be one the less
     found = BeamDecoder(LETTERS, 0.04, n_best=4, rescore=tmp_path)(*heard)[0]
     assert found.text == "два тут"

@@ -159,8 +159,6 @@ def test_what_cannot_be_learnt_is_refused(
 
 def test_a_net_without_a_sentence_gives_no_probability() -> None:
     """As where a run has more processes than a batch has sentences."""
-    net = instantiate(
-        {"_target_": "kaskad.models.layers.lstm_lm.LSTMLanguageModel", "size": 5, "hidden_size": 4}
-    )
+    net = instantiate({"_target_": "kaskad.models.LSTMLanguageModel", "size": 5, "hidden_size": 4})
     none = torch.zeros(0, dtype=torch.long)
     assert net(torch.zeros(0, 1, dtype=torch.long), none).shape == (0, 2, 5)

@@ -70,7 +70,7 @@ def test_a_checkpoint_is_evaluated_and_transcribes_without_a_word_about_it(
 
 
 def test_a_decoder_of_ctc_is_refused(run: Path) -> None:
-    decoder = OmegaConf.create({"_target_": "kaskad.decoding.greedy.GreedyDecoder"})
+    decoder = OmegaConf.create({"_target_": "kaskad.decoding.GreedyDecoder"})
     with pytest.raises(CheckpointError, match="its model has no decoder= to replace"):
         load_recogniser(run, decoder=decoder)
 

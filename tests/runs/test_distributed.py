@@ -115,7 +115,7 @@ def test_two_processes_learn_what_one_does(run: Run, tone_corpus: Path, tmp_path
 
 
 def test_two_processes_go_on_with_two_corpora(run: Run, tone_corpus: Path, tmp_path: Path) -> None:
-    other = "{_target_: kaskad.data.corpus.Corpus, role: train_ext, language: en, "
+    other = "{_target_: kaskad.data.Corpus, role: train_ext, language: en, "
     other += "split: validation, manifest: '${data.source}'}"
     settings = [*SETTINGS, f"data.root={tone_corpus}", "model=cascade_lstm"]
     settings += [f"+data.corpora.other={other}", "loader.interleave=proportional"]

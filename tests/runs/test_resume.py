@@ -158,7 +158,7 @@ VARIANTS = {
     "a number of steps": ["trainer.max_steps=30", "optimizer=sgd", "loader.workers=0"],
     "two corpora": [
         "model=cascade_lstm",
-        "+data.corpora.other={_target_: kaskad.data.corpus.Corpus, role: train_ext, "
+        "+data.corpora.other={_target_: kaskad.data.Corpus, role: train_ext, "
         "language: en, split: validation, manifest: '${data.source}'}",
     ],
 }

@@ -16,7 +16,7 @@ hydra:
   sweeper: {params: {seed: "0,1,2"}}
   callbacks:
     recipe_table:
-      _target_: kaskad.sweeps.recipe_table.RecipeTable
+      _target_: kaskad.sweeps.RecipeTable
       name: short
       harmonic_mean: {both: [known/cer, test/cer]}
       figures: {test/cer: CER, both: CER of both, training/minutes: minutes}

@@ -154,7 +154,7 @@ def _store_hydra_defaults(header: str, full_error: str) -> None:
         help=HelpConf(header=header, template=HELP, footer="Anything else, as key=value."),
         # Inside a job, and in the processes it starts, the user's own wish is in force again.
         job=JobConf(env_set={FULL_ERROR: full_error}),
-        callbacks={"sweep_table": {"_target_": "kaskad.sweeps.results.SweepTable"}},
+        callbacks={"sweep_table": {"_target_": "kaskad.sweeps.SweepTable"}},
     )
     ConfigStore.instance().store("config", defaults, group="hydra", provider="kaskad")
 

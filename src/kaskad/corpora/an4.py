@@ -18,7 +18,7 @@ VALIDATION_EVERY = 15
 GENDERS = {"m": "male", "f": "female"}
 
 
-def an4(root: str | Path, split: str) -> pl.DataFrame:
+def read_an4(root: str | Path, split: str) -> pl.DataFrame:
     """Return one split (train, validation, test) of the corpus.
 
     The test is the official one; validation holds five of the 74 training speakers.

@@ -40,7 +40,7 @@ class _Digits(Source):
         return Line(phrases, digits[0] if len(digits) == 1 else None)
 
 
-def digits(
+def make_digits(
     root: str | Path,
     split: str,
     *,

@@ -11,7 +11,7 @@ from kaskad.corpora.table import find_manifest, select_split
 ROWS = ("frame_start", "n_frames")
 
 
-def feature_table(
+def read_feature_table(
     root: str | Path,
     split: str,
     *,

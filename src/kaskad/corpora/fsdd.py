@@ -16,7 +16,7 @@ TEST_RECORDINGS = range(0, 5)
 VALIDATION_RECORDINGS = range(5, 10)
 
 
-def fsdd(root: str | Path, split: str, *, leave_out: str | None = None) -> pl.DataFrame:
+def read_fsdd(root: str | Path, split: str, *, leave_out: str | None = None) -> pl.DataFrame:
     """Return one split (train, validation, test) of the corpus, read from its file names.
 
     The official split has the same speakers on both sides; validation is taken from its training

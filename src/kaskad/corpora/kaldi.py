@@ -16,7 +16,7 @@ FOLDERS = MappingProxyType({"train": "train", "validation": "dev", "test": "test
 GENDERS = {"f": "female", "m": "male"}
 
 
-def kaldi(
+def read_kaldi(
     root: str | Path,
     split: str,
     *,

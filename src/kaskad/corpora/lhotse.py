@@ -24,7 +24,7 @@ SCHEMA = dict.fromkeys(["id", "path", "text", "speaker", "gender", "language"], 
 TOLERANCE = 0.01  # seconds by which a cut may be shorter than its recording
 
 
-def lhotse(
+def read_lhotse(
     root: str | Path,
     split: str,
     *,

@@ -19,7 +19,7 @@ GENDERS = {"F": "female", "M": "male"}
 SCHEMA = dict.fromkeys(["id", "path", "text", "speaker", "gender", "language"], pl.String)
 
 
-def librispeech(
+def read_librispeech(
     root: str | Path,
     split: str,
     *,

@@ -10,7 +10,7 @@ from num2words import CONVERTER_CLASSES, num2words
 
 from kaskad.corpora.synthesis import UTTERANCES, Line, Recipe, Source, synthesise, voices
 
-__all__ = ["numbers", "voices"]
+__all__ = ["make_numbers", "voices"]
 
 _RECIPE = 1  # raise when the same parameters begin to give other utterances
 
@@ -44,7 +44,7 @@ class _Numbers(Source):
         return draw.randint(max(self.smallest, least), min(self.largest, 10**digits - 1))
 
 
-def numbers(
+def make_numbers(
     root: str | Path,
     split: str,
     *,

@@ -11,7 +11,7 @@ from kaskad.corpora.text_files import read_text
 SCHEMA = dict.fromkeys(["id", "path", "text", "speaker", "language", "split"], pl.String)
 
 
-def sidecar(
+def read_sidecar(
     root: str | Path,
     split: str,
     *,

@@ -17,7 +17,7 @@ PARTS = ("train", "validation", "test")
 SHOWN_SPLITS = 5
 
 
-def table(
+def read_table(
     root: str | Path,
     split: str,
     *,

@@ -8,7 +8,7 @@ import polars as pl
 from kaskad.corpora.manifest import ManifestError, read_manifest
 
 
-def tables(
+def read_tables(
     root: str | Path,
     split: str,
     *,

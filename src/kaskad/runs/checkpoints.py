@@ -7,11 +7,12 @@ parts of a recogniser, of this package or of one that the caller trusts by name.
 import logging
 import pickle
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.utils import get_class, instantiate
+from hydra.utils import get_class, get_object, instantiate
 
 log = logging.getLogger(__name__)
 
@@ -101,12 +102,19 @@ def _targets(node: Any) -> Iterator[str]:
 
 def _refuse_untrusted(target: str, trusted: Sequence[str], path: str | Path) -> None:
     package, _, rest = target.partition(".")
-    ours = package == "kaskad" and rest.split(".")[0] in ROOMS
-    if ours or package in trusted:
-        found = get_class(target)  # a class, or an error: a function is never called
-        # "kaskad.audio.reading.os.…" would start here and end elsewhere.
-        if found.__module__.split(".")[0] == package:
-            return
+    room, _, name = rest.partition(".")
+    if package == "kaskad" and room in ROOMS:
+        if name in import_module(f"kaskad.{room}").__all__:
+            if isinstance(get_object(target), type):  # a function is never called
+                return
+        elif "." in name:
+            raise CheckpointError(
+                f"{path}: made by an earlier Kaskad, whose checkpoints named files ({target}); "
+                "train the model again, or load it with the version that made it"
+            )
+    # "trusted.module.os.…" would start here and end elsewhere.
+    elif package in trusted and get_class(target).__module__.split(".")[0] == package:
+        return
     raise CheckpointError(
         f"{path}: its configuration names {target}, which is not a part of a recogniser; "
         f"nothing was executed. If you trust it, name its package: trusted=[{package}]"

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from kaskad.audio.augment.band_pass import BandPass
 from kaskad.audio.augment.waveform import SHORTEST, Augmentation, Speed
-from kaskad.corpora.table import table
+from kaskad.corpora.table import read_table
 from kaskad.data.corpus import Corpus
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.text.characters import CharacterTokenizer
@@ -207,7 +207,7 @@ def test_what_would_do_nothing_is_not_chosen_in_vain(idle: str) -> None:
 
 
 def test_what_is_judged_is_heard_as_it_is(augmentation: Augmentation, make_corpus) -> None:
-    manifest = partial(table, make_corpus(["один", "два", "три"] * 3))
+    manifest = partial(read_table, make_corpus(["один", "два", "три"] * 3))
     roles = ("train", "validation", "test")
     corpora = {role: Corpus(role, "ru", manifest, split="all") for role in roles}
     data = SpeechDataModule(corpora, 16_000, augment=augmentation, workers=0)

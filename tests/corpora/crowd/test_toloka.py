@@ -10,7 +10,7 @@ import pytest
 
 from kaskad.corpora.crowd import toloka as module
 from kaskad.corpora.crowd.answers import COLUMNS
-from kaskad.corpora.crowd.toloka import toloka
+from kaskad.corpora.crowd.toloka import read_toloka
 from kaskad.corpora.manifest import ManifestError, read_table
 from kaskad.data.corpus import Corpus
 from kaskad.data.datamodule import DataError, SpeechDataModule
@@ -62,7 +62,8 @@ def dropped(root: Path) -> list[str]:
 
 def test_answers_become_transcripts_and_a_tenth_of_train_validates(corpus, tmp_path: Path) -> None:
     parts = {
-        part: toloka(corpus(), part, cache=tmp_path) for part in ("train", "validation", "test")
+        part: read_toloka(corpus(), part, cache=tmp_path)
+        for part in ("train", "validation", "test")
     }
     assert {part: table.height for part, table in parts.items()} == {
         "train": 9,
@@ -89,7 +90,9 @@ def test_a_tenth_of_the_speakers_validates_and_of_recordings_of_unknown_ones(
         for worker in ("anna", "boris")
     ]
     write_export(root / "train/answers.tsv", rows, [*HEADER, "INPUT:speaker"])
-    train, validation = (toloka(root, part, cache=tmp_path) for part in ("train", "validation"))
+    train, validation = (
+        read_toloka(root, part, cache=tmp_path) for part in ("train", "validation")
+    )
     assert validation["speaker"].to_list() == ["speaker 0", "speaker 0", None]
     assert train.height == 26
     assert "speaker 0" not in train["speaker"].to_list()
@@ -101,15 +104,15 @@ def test_a_ready_table_and_a_validation_folder_are_taken_as_they_are(
     root = corpus()
     write_tone("toloka/validation/1.wav")
     (root / "validation/transcripts.csv").write_text("path,text\n1.wav,да\n", encoding="utf-8")
-    row = toloka(root, "validation", cache=tmp_path).row(0, named=True)
+    row = read_toloka(root, "validation", cache=tmp_path).row(0, named=True)
     assert (row["id"], row["text"], row["language"]) == ("validation/1.wav", "да", "ru")
-    assert toloka(root, "train", cache=tmp_path).height == 10
+    assert read_toloka(root, "train", cache=tmp_path).height == 10
 
 
 def test_a_table_beside_the_answers_is_not_passed_over(corpus, tmp_path: Path, caplog) -> None:
     root = corpus()
     (root / "test/manifest.csv").write_text("path,text\naudio/1.wav,да\n", encoding="utf-8")
-    toloka(root, "test", cache=tmp_path)
+    read_toloka(root, "test", cache=tmp_path)
     assert "/test: manifest.csv is not read, for answers.tsv there holds the answers" in caplog.text
 
 
@@ -118,20 +121,20 @@ def test_a_recording_is_found_by_url_path_or_name(
     corpus, tmp_path: Path, write_tone, name: str
 ) -> None:
     found = str(write_tone("toloka/test/deep/folder/0 a.wav", seconds=0.1))
-    table = toloka(corpus((name, "да", "anna")), "test", cache=tmp_path)
+    table = read_toloka(corpus((name, "да", "anna")), "test", cache=tmp_path)
     assert table.filter(pl.col("text") == "да")["path"].to_list() == [found]
 
 
 def test_a_file_is_not_taken_for_another_recording_of_its_name(corpus, tmp_path: Path) -> None:
     rows = [(name, "да", "galina") for name in ("more/1.wav", "https://a/x/2.wav")]
-    table = toloka(corpus(*rows), "test", cache=tmp_path)
+    table = read_toloka(corpus(*rows), "test", cache=tmp_path)
     gone = table.filter(pl.col("text") == "да")["id"].to_list()
     assert sorted(gone) == ["test/more/1.wav", "test/x/2.wav"]
 
 
 def test_a_name_cannot_lead_out_of_the_folder(corpus, tmp_path: Path, write_tone) -> None:
     write_tone("secret.wav")
-    table = toloka(corpus(("../../secret.wav", "да", "anna")), "test", cache=tmp_path)
+    table = read_toloka(corpus(("../../secret.wav", "да", "anna")), "test", cache=tmp_path)
     assert table.filter(pl.col("text") == "да")["path"].item().endswith("/toloka/test/secret.wav")
 
 
@@ -154,7 +157,7 @@ def test_what_cannot_serve_is_set_aside_counted_and_named(
         ("audio/3.wav", "слишком", "много", "столбцов"),
     )
     data = SpeechDataModule(
-        {"test": Corpus("test", "ru", lambda split: toloka(root, split, cache=tmp_path))},
+        {"test": Corpus("test", "ru", lambda split: read_toloka(root, split, cache=tmp_path))},
         16_000,
         max_skipped=0.3,
     )
@@ -187,7 +190,8 @@ def test_a_few_missing_files_cost_their_own_rows_alone(corpus, tmp_path: Path, w
         rows.append((f"many/{index}.wav", "да", "anna"))
     root = corpus(*rows)
     data = SpeechDataModule(
-        {"test": Corpus("test", "ru", lambda split: toloka(root, split, cache=tmp_path))}, 16_000
+        {"test": Corpus("test", "ru", lambda split: read_toloka(root, split, cache=tmp_path))},
+        16_000,
     )
     data.load("test")
     assert data.manifests["test"].height == 107
@@ -197,13 +201,13 @@ def test_a_few_missing_files_cost_their_own_rows_alone(corpus, tmp_path: Path, w
 def test_the_corpus_is_only_read_and_aggregated_once(corpus, tmp_path: Path, monkeypatch) -> None:
     root = corpus()
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-    first = toloka(root, "test", cache=tmp_path / "cache")
+    first = read_toloka(root, "test", cache=tmp_path / "cache")
     monkeypatch.setattr(module, "aggregate", None)
-    assert toloka(root, "test", cache=tmp_path / "cache").equals(first)
+    assert read_toloka(root, "test", cache=tmp_path / "cache").equals(first)
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
     monkeypatch.undo()
     write_export(root / "test/answers.tsv", [("audio/1.wav", "новое", "anna")])
-    changed = toloka(root, "test", cache=tmp_path / "cache")
+    changed = read_toloka(root, "test", cache=tmp_path / "cache")
     assert "новое" in changed["text"].to_list()
 
 
@@ -217,7 +221,7 @@ def test_a_broken_line_names_its_recording_and_nothing_else(tmp_path: Path, writ
         "a.wav\tодин два\t\tгость\tw1\na.wav\tодин два\t\tгость\tw2\n"
         "b.wav\tда\nнет\t\tгость\tw1\n"  # a raw line break
     )
-    table = toloka(tmp_path, "test", cache=tmp_path)
+    table = read_toloka(tmp_path, "test", cache=tmp_path)
     assert table.select("id", "text", "speaker").rows() == [
         ("test/a.wav", "один два", "гость"),
         ("test/b.wav", None, None),
@@ -236,7 +240,7 @@ def test_a_broken_line_names_its_recording_and_nothing_else(tmp_path: Path, writ
 def test_several_exports_are_one_crowd(corpus, tmp_path: Path) -> None:
     root = corpus()
     write_export(root / "test/second_pool.tsv", [("audio/0.wav", TEXTS[0], "galina")])
-    table = toloka(root, "test", cache=tmp_path)
+    table = read_toloka(root, "test", cache=tmp_path)
     assert table.filter(pl.col("id") == "test/audio/0.wav")["answers"].item() == 4
 
 
@@ -244,9 +248,11 @@ def test_columns_may_have_other_names(corpus, tmp_path: Path) -> None:
     header = ["INPUT:audio", "OUTPUT:text", "performer"]
     names = {"text": "OUTPUT:text", "worker": "performer"}
     root = corpus(header=header)
-    assert toloka(root, "test", columns={**COLUMNS, **names}, cache=tmp_path)["answers"][0] == 3
+    assert (
+        read_toloka(root, "test", columns={**COLUMNS, **names}, cache=tmp_path)["answers"][0] == 3
+    )
     nameless = {**COLUMNS, "text": "OUTPUT:text", "worker": None}
-    assert toloka(root, "test", columns=nameless, cache=tmp_path)["answers"][0] == 3
+    assert read_toloka(root, "test", columns=nameless, cache=tmp_path)["answers"][0] == 3
 
 
 def test_a_stand_in_is_made_said_loudly_and_the_same_again(
@@ -254,7 +260,7 @@ def test_a_stand_in_is_made_said_loudly_and_the_same_again(
 ) -> None:
     size = {"train": 24, "test": 12}
     parts = {
-        part: toloka(tmp_path / "none", part, cache=tmp_path / "one", utterances=size)
+        part: read_toloka(tmp_path / "none", part, cache=tmp_path / "one", utterances=size)
         for part in ("train", "validation", "test")
     }
     assert {part: table.height for part, table in parts.items()} == {
@@ -269,7 +275,7 @@ def test_a_stand_in_is_made_said_loudly_and_the_same_again(
     workers = read_table(next((tmp_path / "one").glob("train-*/workers.csv")))
     assert workers["worker"][0] == "worker-13"
 
-    toloka(tmp_path / "none", "test", cache=tmp_path / "two", utterances=size)
+    read_toloka(tmp_path / "none", "test", cache=tmp_path / "two", utterances=size)
     one, two = (
         {file.relative_to(made): file.read_bytes() for file in made.rglob("*") if file.is_file()}
         for made in (tmp_path / "one/stand_in", tmp_path / "two/stand_in")
@@ -280,11 +286,11 @@ def test_a_stand_in_is_made_said_loudly_and_the_same_again(
 
 def test_without_a_stand_in_it_says_how_to_bring_a_corpus(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no Toloka corpus .*data\.root=.*INPUT:audio"):
-        toloka(tmp_path, "train", stand_in=False, cache=tmp_path)
+        read_toloka(tmp_path, "train", stand_in=False, cache=tmp_path)
     (tmp_path / "train").mkdir()
     with pytest.raises(FileNotFoundError, match=r"has no folder test; a corpus has the folders"):
-        toloka(tmp_path, "test", cache=tmp_path)
+        read_toloka(tmp_path, "test", cache=tmp_path)
     with pytest.raises(FileNotFoundError, match=r"no manifest at .*train"):
-        toloka(tmp_path, "train", cache=tmp_path)
+        read_toloka(tmp_path, "train", cache=tmp_path)
     with pytest.raises(ManifestError, match="unknown split 'dev'; known: train, validation, test"):
-        toloka(tmp_path, "dev", cache=tmp_path)
+        read_toloka(tmp_path, "dev", cache=tmp_path)

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import torch
 
-from kaskad.corpora.table import table
+from kaskad.corpora.table import read_table
 from kaskad.data.batch import batches_of
 from kaskad.data.corpus import Corpus
 from kaskad.data.datamodule import SpeechDataModule
@@ -190,8 +190,10 @@ def test_a_corpus_that_trains_beside_another_comes_in_the_same_steps(
     write_tone("eight.wav", sample_rate=8_000)
     (tmp_path / "beside.csv").write_text("path,text\neight.wav,п'ять\n")
     corpora = {
-        "main": Corpus("train", "ru", partial(table, main), split="all"),
-        "beside": Corpus("train_ext", "uk", partial(table, tmp_path / "beside.csv"), split="all"),
+        "main": Corpus("train", "ru", partial(read_table, main), split="all"),
+        "beside": Corpus(
+            "train_ext", "uk", partial(read_table, tmp_path / "beside.csv"), split="all"
+        ),
     }
     data = SpeechDataModule(corpora, 16_000, max_utterances=2, workers=workers)
     data.load("train", "train_ext")

@@ -25,8 +25,8 @@ from kaskad.runs.checkpoint_io import CheckpointError, load_recogniser
 HEADS = ["shared", "per_language"]
 SIZES = ["model.encoder.hidden_size=8", "model.encoder.time_reduction=2", "augment=none"]
 BESIDE = (
-    "{_target_: kaskad.data.corpus.Corpus, role: train_ext, split: train, language: en, "
-    "manifest: {_target_: kaskad.corpora.table.table, _partial_: true, root: ROOT}}"
+    "{_target_: kaskad.data.Corpus, role: train_ext, split: train, language: en, "
+    "manifest: {_target_: kaskad.corpora.read_table, _partial_: true, root: ROOT}}"
 )
 
 

@@ -17,7 +17,7 @@ from types import MappingProxyType
 import polars as pl
 
 from kaskad.corpora.crowd.answers import COLUMNS
-from kaskad.corpora.numbers import numbers
+from kaskad.corpora.numbers import make_numbers
 
 UTTERANCES = MappingProxyType({"train": 1200, "test": 200})
 """How many recordings each folder has unless told otherwise."""
@@ -46,7 +46,7 @@ def make_stand_in(root: Path, language: str, utterances: Mapping[str, int] | Non
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=root, prefix=f".{corpus.name}-") as beside:
             for part in GOLDEN:
-                spoken = numbers(
+                spoken = make_numbers(
                     Path(beside, "speech"),
                     part,
                     language=language,

@@ -46,7 +46,7 @@ STAND_IN = (
 _RECIPE = 2
 
 
-def toloka(
+def read_toloka(
     root: str | Path,
     split: str,
     *,

@@ -1,0 +1,10 @@
+from .augment.band_pass import BandPass as BandPass
+from .augment.noise_and_rooms import Room as Room
+from .augment.noise_and_rooms import background_noise as background_noise
+from .augment.noise_and_rooms import impulse_response as impulse_response
+from .augment.spec_augment import SpecAugment as SpecAugment
+from .augment.waveform import Augmentation as Augmentation
+from .augment.waveform import Speed as Speed
+from .features import MFCC as MFCC
+from .features import LogMel as LogMel
+from .features import Precomputed as Precomputed

@@ -1,0 +1,16 @@
+from .attention_maps import AttentionMaps as AttentionMaps
+from .epoch_line import EpochLine as EpochLine
+from .freezing import Freezing as Freezing
+from .hardest_batches import HardestBatches as HardestBatches
+from .hyper_parameters import HyperParameters as HyperParameters
+from .last_checkpoint import LastCheckpoint as LastCheckpoint
+from .learning_rate import LearningRate as LearningRate
+from .limit_messages import LimitMessages as LimitMessages
+from .non_finite import NonFinite as NonFinite
+from .notifications.notices import Notices as Notices
+from .notifications.telegram_remote import Remote as Remote
+from .pruning import Pruning as Pruning
+from .replay import Replay as Replay
+from .samples import Samples as Samples
+from .step_times import StepTimes as StepTimes
+from .wer_histogram import WERHistogram as WERHistogram

@@ -1,0 +1,12 @@
+from .an4 import read_an4 as read_an4
+from .crowd.toloka import read_toloka as read_toloka
+from .digits import make_digits as make_digits
+from .feature_table import read_feature_table as read_feature_table
+from .fsdd import read_fsdd as read_fsdd
+from .kaldi import read_kaldi as read_kaldi
+from .lhotse import read_lhotse as read_lhotse
+from .librispeech import read_librispeech as read_librispeech
+from .numbers import make_numbers as make_numbers
+from .sidecar import read_sidecar as read_sidecar
+from .table import read_table as read_table
+from .tables import read_tables as read_tables

@@ -1,0 +1,16 @@
+from .cascade import CascadeRecogniser as CascadeRecogniser
+from .ctc import CTCRecogniser as CTCRecogniser
+from .encoders.cascade_lstm import CascadeLSTM as CascadeLSTM
+from .encoders.cnn1d import CNN1d as CNN1d
+from .encoders.cnn2d_lstm import CNN2dLSTM as CNN2dLSTM
+from .encoders.quartznet import Jasper as Jasper
+from .encoders.quartznet import QuartzNet as QuartzNet
+from .encoders.recurrent import RecurrentEncoder as RecurrentEncoder
+from .gender import GenderRecogniser as GenderRecogniser
+from .language_model import LanguageModel as LanguageModel
+from .layers.attention_decoder import AttentionDecoder as AttentionDecoder
+from .layers.lstm_lm import LSTMLanguageModel as LSTMLanguageModel
+from .scheduled_sampling import ScheduledSampling as ScheduledSampling
+from .schedules import one_cycle as one_cycle
+from .schedules import plateau as plateau
+from .seq2seq import Seq2SeqRecogniser as Seq2SeqRecogniser

@@ -1,0 +1,1 @@
+from .language_model import make_language_model as make_language_model

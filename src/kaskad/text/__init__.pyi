@@ -1,0 +1,4 @@
+from .characters import CharacterTokenizer as CharacterTokenizer
+from .phonemes import PhonemeTokenizer as PhonemeTokenizer
+from .subwords import SubwordTokenizer as SubwordTokenizer
+from .words import WordTokenizer as WordTokenizer
