@@ -27,13 +27,8 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from kaskad.data.samplers.embedding_graph import (
-    EmbeddingGraph,
-    met_rows,
-    open_embeddings,
-    walk_file,
-    walk_through,
-)
+from kaskad.data.embedding_index import open_embeddings, seen_rows, walk_through
+from kaskad.data.samplers.embedding_graph import EmbeddingGraph, walk_file
 from kaskad.data.samplers.length import LengthBuckets
 from kaskad.runs.environment import environment
 
@@ -98,7 +93,7 @@ def order_by_graph(folder: Path, threads: int) -> Cost:
     manifest = pl.read_parquet(folder / "manifest.parquet")
     embeddings = np.load(folder / "embeddings.npy", mmap_mode="r")
     with cost.step("rows met"):
-        rows = met_rows(embeddings)
+        rows = seen_rows(embeddings)
     with cost.step("graphs and walk"):
         walk = walk_through(embeddings, rows, seed=0, threads=threads)
     np.save(walk_file(folder, 1), walk)

@@ -31,7 +31,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from kaskad.audio.cache import file_for, identities
+from kaskad.audio.cache import file_for, file_stats
 from kaskad.audio.headers import HEADER
 from kaskad.corpora.manifest import read_manifest, write_manifest
 from kaskad.data.corpus import Corpus
@@ -114,7 +114,7 @@ def write(folder: Path, rows: int) -> None:
     headers = table.select("duration", **{name: pl.lit(value) for name, value in said.items()})
     kept = file_for(paths, folder / "measured")
     kept.parent.mkdir()
-    identities(paths).hstack(headers.cast(pl.Schema(HEADER))).write_parquet(kept)
+    file_stats(paths).hstack(headers.cast(pl.Schema(HEADER))).write_parquet(kept)
 
 
 def steps_of_kaskad(path: Path) -> Steps:

@@ -28,7 +28,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from kaskad.audio.cache import identities
+from kaskad.audio.cache import file_stats
 from kaskad.audio.fingerprints import (
     FINGERPRINT,
     KEPT_IN,
@@ -89,7 +89,7 @@ def write(folder: Path, sizes: dict[str, int]) -> None:
         table.drop(FINGERPRINT).write_parquet(folder / f"{role}.parquet")
         kept = cache_file(table["path"], folder / "measured")
         kept.parent.mkdir(parents=True, exist_ok=True)
-        identities(table["path"]).hstack(table.select(*FINGERPRINT)).write_parquet(kept)
+        file_stats(table["path"]).hstack(table.select(*FINGERPRINT)).write_parquet(kept)
     # Waveforms are not simulated: those of copies are alike, no others.
     copies = pl.DataFrame(
         {

@@ -9,7 +9,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from kaskad.runs.resume import claimed
+from kaskad.runs.folder import run_lock
 from kaskad.sweeps.results import RESULT_FILE, JobResult, read_result
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class OptunaSweeper(BasicSweeper):
         options = self.config.sweep
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
-        with claimed(folder):
+        with run_lock(folder):
             if self.params:
                 log.info("the grid of the recipe is not gone through: %s", dict(self.params))
             loader = self.hydra_context.config_loader

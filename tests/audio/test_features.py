@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from kaskad.audio.features import MFCC, Features, LogMel, Precomputed, padding_mask
+from kaskad.audio.features import MFCC, Features, LogMel, Precomputed
+from kaskad.audio.masks import padding_mask
 
 ALL = [
     LogMel(),

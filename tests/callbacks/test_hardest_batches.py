@@ -37,7 +37,7 @@ def test_a_trial_leaves_no_trace(compose, tone_corpus: Path, tmp_path: Path, cap
         assert ("the longest batch of corpus 'train' (4 utterances" in caplog.text) == (
             name == "tried"
         )
-        assert ("the wordiest batch" in caplog.text) == (name == "tried")
+        assert ("the batch with the most characters" in caplog.text) == (name == "tried")
         caplog.clear()
     torch.testing.assert_close(*weights, rtol=0, atol=0)
 

@@ -16,7 +16,8 @@ from kaskad.callbacks.limit_messages import LimitMessages
 from kaskad.callbacks.non_finite import DIVERGED, DivergedError, NonFinite
 from kaskad.callbacks.replay import Replay
 from kaskad.commands.train import fit_tokenizer, load_data
-from kaskad.runs.checkpoint_io import SaveConfig, load_recogniser
+from kaskad.models.recogniser import load_recogniser
+from kaskad.runs.checkpoints import ConfigInCheckpoint
 
 SMALL = [
     "data=table",
@@ -47,7 +48,7 @@ class Run:
         trainer = lightning.Trainer(
             max_epochs=1,
             accelerator="cpu",
-            callbacks=[SaveConfig(self.config), watching, LimitMessages(), *callbacks],
+            callbacks=[ConfigInCheckpoint(self.config), watching, LimitMessages(), *callbacks],
             default_root_dir=self.folder,
             enable_checkpointing=False,
             enable_progress_bar=False,

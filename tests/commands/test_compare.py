@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from kaskad.commands.compare import ComparisonError, compare
+from kaskad.commands.compare import compare
+from kaskad.evaluation.comparison import ComparisonError
 from kaskad.metrics.classification import confuse
 from kaskad.metrics.error_rates import score
 from kaskad.metrics.scores import Scores

@@ -11,8 +11,9 @@ import pytest
 import soundfile
 
 from kaskad import espeak
-from kaskad.commands.describe import describe, histogram
+from kaskad.commands.describe import describe
 from kaskad.data.checks import DataError
+from kaskad.data.statistics import histogram
 from kaskad.text.numerals import number_to_words
 
 ROOT = Path(__file__).parents[2]

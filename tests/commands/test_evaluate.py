@@ -18,7 +18,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from kaskad.commands.evaluate import BoundsError, evaluate_all
-from kaskad.config.check import ConfigurationError
+from kaskad.config.messages import ConfigurationError
 from kaskad.data.checks import DataError
 from kaskad.models.recogniser import Recogniser
 

@@ -14,8 +14,9 @@ from kaskad.audio.fingerprints import fingerprints
 from kaskad.audio.headers import inspect
 from kaskad.audio.levels import levels
 from kaskad.audio.reading import Packed, read_bytes, read_header
-from kaskad.commands.shard import pack, shard
+from kaskad.commands.shard import shard
 from kaskad.commands.train import train
+from kaskad.corpora.shards import pack
 from kaskad.corpora.table import read_table
 from kaskad.data.checks import DataError
 

@@ -12,12 +12,13 @@ import soundfile
 import torch
 from omegaconf import OmegaConf
 
+from kaskad.commands.evaluate import evaluate
 from kaskad.commands.train import train
 from kaskad.commands.transcribe import UntranscribedError, transcribe
 from kaskad.corpora.table import PARTS
 from kaskad.data.checks import DataError
-from kaskad.evaluation.recogniser import evaluate
-from kaskad.runs.checkpoint_io import CheckpointError, load_recogniser
+from kaskad.models.recogniser import load_recogniser
+from kaskad.runs.checkpoints import CheckpointError
 
 SMALL = [
     "data=table",

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from kaskad.commands.transcribe import UntranscribedError, transcribe
 from kaskad.corpora.manifest import ManifestError
-from kaskad.runs.checkpoint_io import CheckpointError
+from kaskad.runs.checkpoints import CheckpointError
 
 NAME = "a [bold]name[/bold] " + "that is long " * 9 + ".wav"
 

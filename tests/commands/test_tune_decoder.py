@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from kaskad.commands.tune_decoder import combinations, tune
 from kaskad.data.corpus import Corpus
-from kaskad.runs.checkpoint_io import load_recogniser
+from kaskad.models.recogniser import load_recogniser
 
 ONLY_PENALTY = ["~space.alpha", "~space.beta", "~space.beam_width"]
 

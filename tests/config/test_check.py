@@ -1,7 +1,8 @@
 import pytest
 from omegaconf import OmegaConf
 
-from kaskad.config.check import ConfigurationError, check
+from kaskad.config.check import check
+from kaskad.config.messages import ConfigurationError
 
 NETS = """
 from __future__ import annotations

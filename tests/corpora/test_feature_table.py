@@ -11,7 +11,7 @@ from kaskad.commands.transcribe import transcribe_files
 from kaskad.corpora.feature_table import read_feature_table
 from kaskad.corpora.manifest import ManifestError
 from kaskad.data.checks import DataError
-from kaskad.runs.checkpoint_io import load_recogniser
+from kaskad.models.recogniser import load_recogniser
 
 BINS = 5
 STEPS = [

@@ -14,8 +14,8 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from kaskad.commands.evaluate import evaluate
 from kaskad.commands.train import train
-from kaskad.evaluation.recogniser import evaluate
 from kaskad.models.ctc import CTCRecogniser
 
 SMALL = "model.encoder={channels: [4, 4], hidden_size: 8, layers: 1}"

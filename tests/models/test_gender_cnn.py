@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 import torch
 
+from kaskad.commands.evaluate import evaluate
 from kaskad.commands.train import train
 from kaskad.data.checks import DataError
-from kaskad.evaluation.recogniser import evaluate
 
 SMALL = [
     "model=gender_cnn",

@@ -10,11 +10,11 @@ import torch
 from hydra.utils import instantiate
 
 from kaskad.commands.train import train
-from kaskad.config.check import ConfigurationError
+from kaskad.config.messages import ConfigurationError
 from kaskad.data.checks import DataError
 from kaskad.models.language_model import LanguageModel
-from kaskad.runs.checkpoint_io import CheckpointError, load_recogniser
-from kaskad.runs.checkpoints import load_model
+from kaskad.models.recogniser import load_recogniser
+from kaskad.runs.checkpoints import CheckpointError, load_model
 
 SMALL = [
     "model=lstm_lm",

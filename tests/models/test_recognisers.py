@@ -16,8 +16,7 @@ from kaskad.data.batch import Batch, Collate, Utterance
 from kaskad.models.ctc import CTCRecogniser, ctc_losses
 from kaskad.models.encoders.cnn2d_lstm import TIME_STRIDES, CNN2dLSTM
 from kaskad.models.layers.rnn import GRU, LSTM, reverse_by_length
-from kaskad.models.recogniser import Recogniser
-from kaskad.runs.checkpoint_io import load_recogniser
+from kaskad.models.recogniser import Recogniser, load_recogniser
 
 CHOICES = (Path(__file__).parents[2] / "conf" / "model").glob("*.yaml")
 MODELS = sorted(path.stem for path in CHOICES if not path.stem.endswith("_lm"))

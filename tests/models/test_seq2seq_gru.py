@@ -9,14 +9,15 @@ import torch
 from omegaconf import OmegaConf
 
 from kaskad import espeak
+from kaskad.commands.evaluate import evaluate
 from kaskad.commands.train import train
 from kaskad.commands.transcribe import transcribe
 from kaskad.data.batch import Batch
-from kaskad.evaluation.recogniser import evaluate
 from kaskad.models.layers.attention_decoder import AttentionDecoder
+from kaskad.models.recogniser import load_recogniser
 from kaskad.models.scheduled_sampling import ScheduledSampling
 from kaskad.models.seq2seq import spelling_losses
-from kaskad.runs.checkpoint_io import CheckpointError, load_recogniser
+from kaskad.runs.checkpoints import CheckpointError
 
 TEXTS = ["двадцать один", "сто", "сорок два", "две тысячи три"]
 SMALL = [

@@ -11,8 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from kaskad.commands.train import train
 from kaskad.models.recogniser import Recogniser
-from kaskad.models.transfer import take_over
-from kaskad.runs.checkpoint_io import CheckpointError
+from kaskad.models.transfer import transfer_weights
+from kaskad.runs.checkpoints import CheckpointError
 
 SMALL = ["model.encoder.hidden_size=16", "model.encoder.layers=1", "model.encoder.channels=[4,4]"]
 
@@ -50,7 +50,7 @@ def test_rows_of_the_head_are_taken_over_label_by_label(make, trained) -> None:
     path, theirs = trained("abcd")
     recogniser, config = make("bdexy")
     fresh = recogniser.head.weight.clone()
-    transfer = take_over(recogniser, path, config.model.features)
+    transfer = transfer_weights(recogniser, path, config.model.features)
     ours = recogniser.state_dict()
     there = {"": 0, "b": 2, "d": 4}
     for row, label in enumerate(["", "b", "d", "e", "x", "y"]):
@@ -65,7 +65,7 @@ def test_rows_of_the_head_are_taken_over_label_by_label(make, trained) -> None:
 def test_labels_count_by_what_they_are_not_by_their_number(make, trained) -> None:
     path, theirs = trained("abc")
     recogniser, config = make("bcd")
-    transfer = take_over(recogniser, path, config.model.features)
+    transfer = transfer_weights(recogniser, path, config.model.features)
     assert transfer.resized["head.weight"] == "3 of 4 labels"
     assert torch.equal(recogniser.head.weight[1], theirs["head.weight"][2])
 
@@ -73,7 +73,7 @@ def test_labels_count_by_what_they_are_not_by_their_number(make, trained) -> Non
 def test_weights_of_another_shape_are_left_and_named(make, trained) -> None:
     path, _ = trained("abc", "features.bins=40", *SMALL)
     recogniser, config = make("abc")
-    transfer = take_over(recogniser, path, config.model.features)
+    transfer = transfer_weights(recogniser, path, config.model.features)
     differing = [f"encoder.lstm.{way}.0.weight_ih_l0" for way in ("backwards", "forwards")]
     assert transfer.left == sorted(transfer.fresh) == differing
 
@@ -81,7 +81,7 @@ def test_weights_of_another_shape_are_left_and_named(make, trained) -> None:
 def test_other_features_are_warned_of_with_both_values(make, trained, caplog) -> None:
     path, _ = trained("abc", "features.sample_rate=8000", "features.bins=40", *SMALL)
     recogniser, config = make("abc")
-    take_over(recogniser, path, config.model.features)
+    transfer_weights(recogniser, path, config.model.features)
     assert "sample_rate 16000 here, 8000 there" in caplog.text
     assert "bins 80 here, 40 there" in caplog.text
 
@@ -95,7 +95,7 @@ def test_a_checkpoint_of_which_nothing_fits_is_an_error(make, trained, overrides
     path, _ = trained("abc", "model=lstm", "model.encoder.hidden_size=8")
     recogniser, config = make("abc", *overrides)
     with pytest.raises(CheckpointError, match=r"none of its weights fits.*here.*there|there.*here"):
-        take_over(recogniser, path, config.model.features)
+        transfer_weights(recogniser, path, config.model.features)
 
 
 def test_a_run_begins_with_the_weights_of_another(

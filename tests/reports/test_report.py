@@ -14,7 +14,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from kaskad.evaluation.recogniser import evaluate
+from kaskad.commands.evaluate import evaluate
 
 CASES = {
     "right": (["сто", "два"], ["сто", "два"]),

@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from kaskad.commands.train import train
-from kaskad.config.check import ConfigurationError
+from kaskad.config.messages import ConfigurationError
 from kaskad.data.checks import DataError
-from kaskad.runs.checkpoint_io import CheckpointError
-from kaskad.runs.resume import run_folder
+from kaskad.runs.checkpoints import CheckpointError
+from kaskad.runs.folder import run_folder
 
 CHANNELS = "model.encoder.channels=[4,4]"
 # Dropout and every kind of augmentation on: random numbers are drawn wherever they can be.

@@ -13,10 +13,11 @@ from omegaconf import OmegaConf
 from torch.nn.functional import one_hot
 from torch.utils.data import DataLoader
 
+from kaskad.commands.evaluate import evaluate
 from kaskad.commands.train import train
 from kaskad.decoding.greedy import GreedyDecoder
-from kaskad.evaluation.recogniser import evaluate
-from kaskad.runs.checkpoint_io import find_checkpoint, load_recogniser
+from kaskad.models.recogniser import load_recogniser
+from kaskad.runs.checkpoints import find_checkpoint
 from kaskad.text.phonemes import phones_of, pronounce
 from kaskad.text.tokenizer import BLANK, Tokenizer
 

@@ -18,7 +18,7 @@ IDENTITY = {"path": pl.String, "size": pl.Int64, "modified": pl.Int64}
 CHUNK = 256  # files a thread is handed at once
 
 
-def identities(paths: Sequence[str] | pl.Series) -> pl.DataFrame:
+def file_stats(paths: Sequence[str] | pl.Series) -> pl.DataFrame:
     """Return the ``IDENTITY`` of each path; a file that is not there has the size -1."""
     table = pl.DataFrame({"path": paths}, schema={"path": pl.String})
     numbers = np.full((table.height, 2), -1)

@@ -4,24 +4,16 @@ All of them: ``(batch, samples), (batch,) -> (batch, frames, bins), (batch,)``, 
 the precision of the run, and the same for an utterance alone or in a batch.
 """
 
-from typing import TypeVar
-
-import numpy as np
 import torch
 import torchaudio
 from torch import Tensor, nn
 
-Count = TypeVar("Count", int, Tensor, np.ndarray)
+from kaskad.audio.masks import Count, padding_mask
 
 
 def frame_count(samples: Count, hop: int) -> Count:
     """Frames of an utterance: one centred on every ``hop``-th sample, the first included."""
     return samples // hop + 1
-
-
-def padding_mask(lengths: Tensor, frames: int) -> Tensor:
-    """Return (batch, frames), True where a frame lies beyond its utterance."""
-    return torch.arange(frames, device=lengths.device) >= lengths[:, None]
 
 
 class Features(nn.Module):

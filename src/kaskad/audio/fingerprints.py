@@ -25,7 +25,7 @@ import soxr
 from rich.progress import track
 from scipy import fft
 
-from kaskad.audio.cache import identities, remembered
+from kaskad.audio.cache import file_stats, remembered
 from kaskad.audio.precomputed import Frames
 from kaskad.audio.reading import AudioError, read_audio, read_samples
 
@@ -70,7 +70,7 @@ def fingerprints(
         return pl.DataFrame(list(rows), schema=FINGERPRINT, orient="row")
 
     kept = cache_file(paths, cache) if cache is not None else None
-    return remembered(identities(paths), FINGERPRINT, measure, kept, PORTION)
+    return remembered(file_stats(paths), FINGERPRINT, measure, kept, PORTION)
 
 
 def cache_file(paths: pl.Series, cache: Path) -> Path:

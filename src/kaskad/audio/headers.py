@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from kaskad.audio.cache import CHUNK, file_for, identities, remembered
+from kaskad.audio.cache import CHUNK, file_for, file_stats, remembered
 from kaskad.audio.precomputed import read_signal_header
 from kaskad.audio.reading import AudioError
 
@@ -30,7 +30,7 @@ def inspect(paths: Sequence[str], cache: Path | None = None) -> pl.DataFrame:
     and read anew only where a file's size or time has changed.
     """
     kept = None if cache is None else file_for(paths, cache)
-    return remembered(identities(paths), HEADER, _headers, kept, PORTION)
+    return remembered(file_stats(paths), HEADER, _headers, kept, PORTION)
 
 
 def _headers(unread: pl.DataFrame) -> pl.DataFrame:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from rich.progress import track
 
-from kaskad.audio.cache import file_for, identities, remembered
+from kaskad.audio.cache import file_for, file_stats, remembered
 from kaskad.audio.precomputed import Frames
 from kaskad.audio.reading import AudioError, read_samples
 
@@ -22,7 +22,7 @@ PORTION = 20_000  # files after which what was measured is kept
 def levels(paths: pl.Series, cache: Path | None = None) -> pl.DataFrame:
     """Return the ``LEVELS`` of each path; with ``cache``, a folder, they are kept there."""
     kept = None if cache is None else file_for(paths, cache / "levels-1")
-    return remembered(identities(paths), LEVELS, _measure, kept, PORTION)
+    return remembered(file_stats(paths), LEVELS, _measure, kept, PORTION)
 
 
 def _measure(unread: pl.DataFrame) -> pl.DataFrame:

@@ -1,19 +1,22 @@
 """Pictures of where a decoder with attention looks."""
 
+from collections.abc import Sequence
+
 import pytorch_lightning as lightning
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from kaskad.callbacks.media import MediaCallback
 from kaskad.data.batch import Batch
-from kaskad.loggers.media_logger import Exhibition, Tracker
+from kaskad.loggers.media_logger import MediaLogger
 from kaskad.models.recogniser import Recogniser
 from kaskad.models.seq2seq import Seq2SeqRecogniser
 
 CELL = 4  # pixels, the height and width of one weight
 
 
-class AttentionMaps(Exhibition):
+class AttentionMaps(MediaCallback):
     """Shows a picture every ``every_n_epochs``: of ``utterances`` of validation, those of its last
     batch, which are the longest.
 
@@ -39,13 +42,13 @@ class AttentionMaps(Exhibition):
             self._last = batch
 
     def show(
-        self, trainer: lightning.Trainer, recogniser: Recogniser, trackers: list[Tracker]
+        self, trainer: lightning.Trainer, recogniser: Recogniser, loggers: Sequence[MediaLogger]
     ) -> None:
         batch, self._last = self._last, None
         if batch is not None and isinstance(recogniser, Seq2SeqRecogniser):
             picture = draw(recogniser.attention_maps(batch)[-self.utterances :])
-            for tracker in trackers:
-                tracker.show_picture("validation/attention", picture, trainer.global_step)
+            for logger in loggers:
+                logger.show_picture("validation/attention", picture, trainer.global_step)
 
 
 def draw(maps: list[Tensor]) -> Tensor:

@@ -12,14 +12,9 @@ from kaskad.data.batch import Batch
 from kaskad.data.checks import DataError
 from kaskad.data.datamodule import training_loaders
 from kaskad.data.dataset import SpeechDataset
-from kaskad.data.samplers.embedding_graph import (
-    EmbeddingGraph,
-    met_rows,
-    open_embeddings,
-    walk_file,
-    walk_through,
-)
-from kaskad.data.samplers.steps import Steps
+from kaskad.data.embedding_index import open_embeddings, seen_rows, walk_through
+from kaskad.data.samplers.embedding_graph import EmbeddingGraph, walk_file
+from kaskad.data.samplers.steps import StepBatchSampler
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.embeddings import EmbeddingHook
 from kaskad.runs import distributed
@@ -45,7 +40,7 @@ class EmbeddingOrder(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         loaders = training_loaders(trainer)
-        orders = [cast(Steps, each.batch_sampler).order for each in loaders]
+        orders = [cast(StepBatchSampler, each.batch_sampler).order for each in loaders]
         if not any(isinstance(order, EmbeddingGraph) and order.walks for order in orders):
             return
         if len(orders) > 1 or distributed.count() > 1 or not isinstance(module, CTCRecogniser):
@@ -93,7 +88,7 @@ class EmbeddingOrder(lightning.Callback):
         if self._order is None:
             return
         epoch, folder = trainer.current_epoch, self._order.folder
-        met = met_rows(self._embeddings)
+        met = seen_rows(self._embeddings)
         threads = torch.get_num_threads()
         walk = walk_through(self._embeddings, met, self._order.seed, threads=threads)
         np.save(walk_file(folder, epoch + 1), walk)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as lightning
 
-from kaskad.callbacks.progress import Pace
+from kaskad.callbacks.progress import TimeLeft
 from kaskad.data.batch import Batch, batches_of
 from kaskad.runs import distributed
 
@@ -41,7 +41,7 @@ class EpochLine(lightning.Callback):
         self._met: Counter[str] = Counter()  # utterances, by their corpus
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        self._pace = Pace(trainer)
+        self._pace = TimeLeft(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         return {"met": dict(self._met_everywhere())}

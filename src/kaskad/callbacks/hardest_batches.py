@@ -1,4 +1,5 @@
-"""The longest and the wordiest batch, tried first: what ends for want of memory ends at once."""
+"""The longest batch and the one with the most characters, tried first, so that a run that would
+end for want of memory ends at once."""
 
 import logging
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from kaskad.data.batch import Batch
 from kaskad.data.checks import DataError
 from kaskad.data.datamodule import SpeechDataModule, training_loaders
 from kaskad.data.dataset import SpeechDataset
-from kaskad.data.samplers.steps import Steps
+from kaskad.data.samplers.steps import StepBatchSampler
 from kaskad.models.recogniser import Recogniser
 from kaskad.runs import distributed
 from kaskad.runs.random_states import random_states, set_random_states
@@ -48,7 +49,10 @@ class HardestBatches(lightning.Callback):
 
 def hardest(loader: DataLoader) -> Iterator[tuple[str, Batch]]:
     """The share that this process has in the hardest batches, and what they are called."""
-    steps, dataset = cast(Steps, loader.batch_sampler), cast(SpeechDataset, loader.dataset)
+    steps, dataset = (
+        cast(StepBatchSampler, loader.batch_sampler),
+        cast(SpeechDataset, loader.dataset),
+    )
     batches = steps.order.plan(0)
     measures = {
         "longest": steps.order.durations,

@@ -9,8 +9,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from kaskad.callbacks.final_metrics import FinalFigures
-from kaskad.config.check import typed_overrides
-from kaskad.loggers.media_logger import Tracker
+from kaskad.config.overrides import typed_overrides
+from kaskad.loggers.media_logger import MediaLogger
 
 Setting = str | float | bool | None
 
@@ -40,7 +40,7 @@ class HyperParameters(FinalFigures):
     def on_report(self, trainer: lightning.Trainer, figures: Mapping[str, float]) -> None:
         final = {re.sub("^validation/", "best/", name): value for name, value in figures.items()}
         for logger in trainer.loggers if trainer.is_global_zero else []:
-            if isinstance(logger, Tracker):
+            if isinstance(logger, MediaLogger):
                 logger.conclude(self.settings, final, trainer.global_step)
             else:
                 logger.log_metrics(final, trainer.global_step)

@@ -10,7 +10,7 @@ import torch
 
 from kaskad.data.checks import DataError
 from kaskad.runs import distributed
-from kaskad.runs.checkpoint_io import LAST, PREVIOUS
+from kaskad.runs.folder import LAST, PREVIOUS
 from kaskad.runs.random_states import random_states, set_random_states
 from kaskad.runs.stop_signals import StopSignals
 

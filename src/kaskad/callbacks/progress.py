@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from kaskad.callbacks.notifications.learning_curve import VALIDATION
 
 
-class Pace:
+class TimeLeft:
     """How fast a run trains, from its step at this moment on."""
 
     def __init__(self, trainer: lightning.Trainer) -> None:

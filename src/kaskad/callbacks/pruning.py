@@ -7,7 +7,7 @@ import pytorch_lightning as lightning
 from optuna import Trial
 from optuna.pruners import BasePruner
 
-from kaskad.config.check import ConfigurationError, nearest_first
+from kaskad.config.messages import ConfigurationError, nearest_first
 from kaskad.sweeps.studies import PRUNED, open_trial
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from rich.table import Table
 from kaskad.callbacks.non_finite import DIVERGED, KEY, describe
 from kaskad.data.batch import Batch
 from kaskad.models.recogniser import Recogniser
-from kaskad.runs.checkpoint_io import read_checkpoint
+from kaskad.runs.checkpoints import read_checkpoint
 
 
 class Replay(lightning.Callback):

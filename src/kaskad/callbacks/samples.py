@@ -1,20 +1,22 @@
 """Some utterances of validation, always the same: how they sound, look, and what is heard."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytorch_lightning as lightning
 
+from kaskad.callbacks.media import MediaCallback
 from kaskad.data.batch import Batch, Collate
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.dataset import SpeechDataset
-from kaskad.loggers.media_logger import Exhibition, Tracker
+from kaskad.loggers.media_logger import MediaLogger
 from kaskad.models.recogniser import Recogniser
 from kaskad.reports.features_picture import draw_features
 
 
-class Samples(Exhibition):
+class Samples(MediaCallback):
     """Shows what is heard in ``utterances`` of validation, from short to long, beside what is said;
     the first time with their audio and a picture of their features: time from left to right,
     frequency from bottom to top, the darker the louder."""
@@ -33,7 +35,7 @@ class Samples(Exhibition):
         self._introduced = state["introduced"]
 
     def show(
-        self, trainer: lightning.Trainer, recogniser: Recogniser, trackers: list[Tracker]
+        self, trainer: lightning.Trainer, recogniser: Recogniser, loggers: Sequence[MediaLogger]
     ) -> None:
         if self._batch is None:
             data: SpeechDataModule = trainer.datamodule  # type: ignore[attr-defined]
@@ -43,7 +45,7 @@ class Samples(Exhibition):
             return
         if not self._introduced:
             self._introduced = True
-            self._introduce(recogniser, batch, trackers, step)
+            self._introduce(recogniser, batch, loggers, step)
         table = pl.DataFrame(
             {
                 "sample": range(1, len(batch) + 1),
@@ -52,11 +54,11 @@ class Samples(Exhibition):
                 "hypothesis": [hypothesis.text for hypothesis in recogniser.listen(batch)],
             }
         )
-        for tracker in trackers:
-            tracker.show_table("samples/heard", table, step)
+        for logger in loggers:
+            logger.show_table("samples/heard", table, step)
 
     def _introduce(
-        self, recogniser: Recogniser, batch: Batch, trackers: list[Tracker], step: int
+        self, recogniser: Recogniser, batch: Batch, loggers: Sequence[MediaLogger], step: int
     ) -> None:
         features, frames = recogniser.features(batch.waveforms, batch.waveform_lengths)
         lengths = zip(batch.waveform_lengths.tolist(), frames.tolist(), strict=True)
@@ -66,10 +68,10 @@ class Samples(Exhibition):
                 batch.waveforms[index, :samples].cpu(),
                 draw_features(features[index, :count]),
             )
-            for tracker in trackers:
+            for logger in loggers:
                 if waveform.ndim == 1:  # and not features that the corpus came with
-                    tracker.show_audio(f"{name}/audio", waveform, rate, step)
-                tracker.show_picture(f"{name}/features", picture, step)
+                    logger.show_audio(f"{name}/audio", waveform, rate, step)
+                logger.show_picture(f"{name}/features", picture, step)
 
 
 def choose(data: SpeechDataModule, count: int) -> Batch:

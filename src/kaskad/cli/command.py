@@ -24,31 +24,24 @@ from pathlib import Path
 from typing import cast
 
 import hydra
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.conf import HelpConf, HydraConf, JobConf
-from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import kaskad.cli.resolvers  # noqa: F401 - registers them
-from kaskad.config.check import (
-    ConfigurationError,
-    check,
-    did_you_mean,
-    explain,
-    typed_overrides,
-)
+from kaskad.cli.search_path import EXPERIMENTS, ProjectSearchPath, ProjectSource
+from kaskad.config.check import check
+from kaskad.config.messages import ConfigurationError, did_you_mean, explain
+from kaskad.config.overrides import typed_overrides
 from kaskad.sweeps.results import JobResult
 
 Figures = Mapping[str, float] | float | None
 Task = Callable[[DictConfig], Figures]
 Main = Callable[[], None]
 
-EXPERIMENTS = "experiments"
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
 HELP = """\
@@ -210,32 +203,6 @@ def _report_error(error: Exception, groups: list[str]) -> None:
     if HydraConfig.initialized() and not isinstance(error, ConfigurationError):  # within a job
         kept = f", so does {logs[0]}" if logs else ""
         print(f"HYDRA_FULL_ERROR=1 shows the traceback{kept}", file=sys.stderr)
-
-
-class ProjectSource(FileConfigSource):
-    """The project's folder, of which Hydra is to see the experiments only, not src or runs."""
-
-    @staticmethod
-    def scheme() -> str:
-        return "project"
-
-    def is_group(self, config_path: str) -> bool:
-        return self._is_shown(config_path or EXPERIMENTS) and super().is_group(config_path)
-
-    def is_config(self, config_path: str) -> bool:
-        return self._is_shown(config_path) and super().is_config(config_path)
-
-    def _is_shown(self, config_path: str) -> bool:
-        return Path(config_path).parts[:1] == (EXPERIMENTS,)
-
-
-class ProjectSearchPath(SearchPathPlugin):
-    """Puts the folder around `conf` on Hydra's search path, wherever the command is typed."""
-
-    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        for element in list(search_path.get_path()):
-            if element.provider == "main":
-                search_path.append("project", f"project://{Path(element.path).resolve().parent}")
 
 
 Plugins.instance().register(ProjectSource)

@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig, OmegaConf
 
-from kaskad.runs.resume import run_folder
+from kaskad.runs.folder import run_folder
 
 
 def cpu_precision() -> str:

@@ -5,15 +5,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from kaskad.data.corpus import Corpus
-from kaskad.runs.checkpoint_io import load_recogniser
+from kaskad.data.corpus import read_transcripts
+from kaskad.models.recogniser import load_recogniser
 
 log = logging.getLogger(__name__)
 
@@ -42,17 +41,6 @@ def prepare_language_model(config: DictConfig) -> dict[str, float]:
     return figures(report)
 
 
-def read_transcripts(corpora: dict[str, Corpus]) -> pl.DataFrame:
-    """All transcripts of some corpora, with the language and the role of each."""
-    transcripts = pl.DataFrame(schema=dict.fromkeys(("text", "language", "role"), pl.String))
-    for corpus in corpora.values():
-        language, role = pl.lit(corpus.language), pl.lit(corpus.role)
-        transcripts.vstack(
-            corpus.load().select("text", language=language, role=role), in_place=True
-        )
-    return transcripts
-
-
 def show(report: dict[str, Any], console: Console) -> None:
     """Print the n-grams and discounts of each order, and the perplexity."""
     table = Table(
@@ -71,6 +59,6 @@ def show(report: dict[str, Any], console: Console) -> None:
 
 
 def figures(report: dict[str, Any]) -> dict[str, float]:
-    """What a sweep compares: n-grams in all, and how well the held-out text is foreseen."""
+    """What a sweep compares: n-grams in all, and how well the held-out text is predicted."""
     measured = report["held_out"] or {}
     return {"n_grams": sum(report["n_grams"]), **{k: float(v) for k, v in measured.items()}}

@@ -8,16 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 
-from kaskad.config.check import explain
+from kaskad.callbacks.skipped_utterances import SkippedUtterances
+from kaskad.config.messages import explain
+from kaskad.evaluation.nearest import nearest_count
 from kaskad.evaluation.plan import Plan, make_plan
-from kaskad.evaluation.recogniser import evaluate, has_report, report_on
+from kaskad.evaluation.recogniser import PARTS, _report, show_figures
+from kaskad.evaluation.results import TestResults
 from kaskad.evaluation.summary import BEYOND, FAILED, Row, rows_of, show_summary, write_summary
+from kaskad.models.recogniser import load_recogniser
 from kaskad.reports.html import TITLES
+from kaskad.runs.checkpoints import find_checkpoint
 from kaskad.runs.environment import environment
-from kaskad.runs.resume import claimed
+from kaskad.runs.folder import run_lock
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +41,7 @@ def evaluate_all(config: DictConfig) -> dict[str, float]:
     if a critical one is not good enough.
     """
     folder = Path(HydraConfig.get().runtime.output_dir)
-    with claimed(folder):
+    with run_lock(folder):
         plan = make_plan(config, folder)
         if plan.is_plain:
             ((name, one),) = plan.corpora.items()
@@ -118,3 +124,58 @@ def _judge(rows: Sequence[Row], folder: Path) -> None:
 def _said(row: dict[str, Any]) -> str:
     corpus = f" ({row['corpus']})" if row["corpus"] else ""
     return f"{row['data']}{corpus}, model {row['model']}: {row['reason']}"
+
+
+def evaluate(
+    config: DictConfig, name: str | None = None, *, go_on: bool = False
+) -> dict[str, float]:
+    """Test ``config.checkpoint`` on the test corpora of ``config.data``, write the report into the
+    run folder, show it, and return its figures.
+
+    ``name`` is what the title calls the data: its choice unless given. With ``go_on``, a test that
+    was interrupted in this folder is completed.
+    """
+    run = HydraConfig.get()
+    name = name or run.runtime.choices["data"]
+    report = report_on(config, name, Path(run.runtime.output_dir), go_on=go_on)
+    return show_figures(report)
+
+
+def report_on(
+    config: DictConfig, name: str, folder: Path, *, go_on: bool = False
+) -> dict[str, Any]:
+    """As ``evaluate``, into any ``folder``, with nothing shown; returns the report."""
+    checkpoint = find_checkpoint(Path(config.checkpoint))
+    recogniser, trained = load_recogniser(
+        checkpoint, decoder=config.get("decoder"), trusted=config.trusted
+    )
+    data = instantiate(config.loader)(
+        corpora=instantiate(config.data.corpora, _convert_="all"),
+        sample_rate=recogniser.features.sample_rate,
+        target=recogniser.target,
+    )
+    recogniser.phone_errors = config.phone_errors
+    nearest = nearest_count(recogniser, config.nearest)
+    data.load(*(["train"] if nearest else []), "test")
+    data.connect(recogniser.tokenizer)
+    trainer = instantiate(
+        config.trainer,
+        callbacks=[SkippedUtterances()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+    )
+    origin = {
+        "checkpoint": str(checkpoint.resolve()),
+        "environment": environment(trained["seed"]),
+    }
+    results = TestResults(folder / PARTS, config.save_every)
+    if not go_on:
+        results.forget()
+    title = f"{trained['task']} on {name}"
+    return _report(trainer, recogniser, data, results, folder, title, origin, nearest)
+
+
+def has_report(folder: Path) -> bool:
+    """Whether ``report_on`` came to its end in this folder."""
+    return (folder / "report.json").exists() and not (folder / PARTS).exists()

@@ -24,32 +24,26 @@ from kaskad.callbacks.embedding_order import EmbeddingOrder
 from kaskad.callbacks.final_metrics import tell_figures
 from kaskad.callbacks.pruning import was_pruned
 from kaskad.callbacks.skipped_utterances import SkippedUtterances
-from kaskad.commands.estimate_lm import read_transcripts
-from kaskad.config.check import ConfigurationError
-from kaskad.data.corpus import require_branches
+from kaskad.config.messages import ConfigurationError
+from kaskad.data.corpus import read_transcripts, require_branches
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.text_datamodule import TextDataModule
 from kaskad.evaluation.language_model import measure_and_report
-from kaskad.evaluation.nearest import sought
+from kaskad.evaluation.nearest import nearest_count
 from kaskad.evaluation.recogniser import test_and_report
 from kaskad.models.language_model import LanguageModel
 from kaskad.models.recogniser import Recogniser
-from kaskad.models.transfer import take_over
+from kaskad.models.transfer import transfer_weights
 from kaskad.runs import distributed
-from kaskad.runs.checkpoint_io import (
-    SaveConfig,
-    WholeCheckpoints,
+from kaskad.runs.checkpoints import (
+    AtomicCheckpointIO,
+    ConfigInCheckpoint,
     newest_whole_checkpoint,
     read_checkpoint,
 )
 from kaskad.runs.environment import environment
-from kaskad.runs.resume import (
-    AUTO,
-    add_environment,
-    claimed,
-    is_interrupted,
-    settings_to_go_on_with,
-)
+from kaskad.runs.folder import AUTO, add_environment, is_interrupted, run_lock
+from kaskad.runs.resume import settings_to_go_on_with
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -64,7 +58,7 @@ def train(config: DictConfig) -> dict[str, float]:
     first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if not first:
         logging.getLogger().setLevel(logging.ERROR)  # the first process speaks for all
-    with claimed(folder) if first else nullcontext():  # for all processes of the run
+    with run_lock(folder) if first else nullcontext():  # for all processes of the run
         return _train(config, folder)
 
 
@@ -129,13 +123,13 @@ def plan_recogniser(
     recogniser: Recogniser = instantiate(config.model)
     recogniser.phone_errors = config.phone_errors
     if config.init_from and begins:
-        transfer = take_over(recogniser, Path(config.init_from), config.model.features)
+        transfer = transfer_weights(recogniser, Path(config.init_from), config.model.features)
         made["init_from"] = asdict(transfer)
         _write_json(folder / "environment.json", made)
     data.connect(recogniser.tokenizer, recogniser.alignment_frames)
     said = {"overlap": overlap}
     # Runs of old that are resumed do not have this setting.
-    nearest = sought(recogniser, config.get("nearest", 0))
+    nearest = nearest_count(recogniser, config.get("nearest", 0))
     test = partial(test_and_report, nearest=nearest)
     return Plan(recogniser, data, test, lambda: [SkippedUtterances(), EmbeddingOrder()], said)
 
@@ -198,8 +192,8 @@ def make_trainer(
     callbacks = [instantiate(node) for node in config.callbacks.values() if node is not None]
     trainer: lightning.Trainer = instantiate(
         config.trainer,
-        callbacks=[SaveConfig(resolved), *watchers, Timer(), *callbacks],
-        plugins=[WholeCheckpoints()],
+        callbacks=[ConfigInCheckpoint(resolved), *watchers, Timer(), *callbacks],
+        plugins=[AtomicCheckpointIO()],
         logger=[instantiate(node) for node in config.logger.values() if node is not None],
         default_root_dir=str(folder),
     )

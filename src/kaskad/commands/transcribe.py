@@ -24,10 +24,10 @@ from kaskad.corpora.manifest import (
 )
 from kaskad.data.batch import Skipped, Utterance
 from kaskad.data.dataset import SpeechDataset
-from kaskad.data.samplers.length import ByLength
-from kaskad.data.samplers.steps import Steps
-from kaskad.models.recogniser import Recogniser
-from kaskad.runs.checkpoint_io import CheckpointError, load_recogniser
+from kaskad.data.samplers.length import SortedByLength
+from kaskad.data.samplers.steps import StepBatchSampler
+from kaskad.models.recogniser import Recogniser, load_recogniser
+from kaskad.runs.checkpoints import CheckpointError
 from kaskad.text.numerals import NUMERALS, words_to_number
 
 log = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ def transcribe_files(
     rows = rows.with_columns(pl.col("id").cast(pl.String), text=pl.lit(""))
     loader = DataLoader(
         SpeechDataset("input", rows, recogniser.features.sample_rate),
-        batch_sampler=Steps(ByLength(rows, batch_seconds, max_utterances=64)),
+        batch_sampler=StepBatchSampler(SortedByLength(rows, batch_seconds, max_utterances=64)),
         collate_fn=list,
         num_workers=workers,
     )

@@ -9,4 +9,4 @@ from .librispeech import read_librispeech as read_librispeech
 from .numbers import make_numbers as make_numbers
 from .sidecar import read_sidecar as read_sidecar
 from .table import read_table as read_table
-from .tables import read_tables as read_tables
+from .table import read_tables as read_tables

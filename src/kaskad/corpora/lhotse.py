@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from kaskad.corpora.manifest import ManifestError, refuse_repeated_ids, resolve_paths
-from kaskad.corpora.tables import table_of
+from kaskad.corpora.table import table_of
 
 FILES = MappingProxyType(
     {

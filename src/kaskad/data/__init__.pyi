@@ -1,8 +1,8 @@
 from .corpus import Corpus as Corpus
 from .datamodule import SpeechDataModule as SpeechDataModule
 from .overlap import OverlapCheck as OverlapCheck
+from .samplers.balanced import Balanced as Balanced
 from .samplers.embedding_graph import EmbeddingGraph as EmbeddingGraph
-from .samplers.length import Balanced as Balanced
 from .samplers.length import LengthBuckets as LengthBuckets
 from .samplers.length import SortedFirst as SortedFirst
 from .samplers.shard_windows import ShardWindows as ShardWindows

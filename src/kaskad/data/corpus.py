@@ -1,12 +1,17 @@
 """A corpus in a run: where its manifest comes from, and what part it plays."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import polars as pl
+from hydra.utils import instantiate
+from omegaconf import DictConfig
 
-from kaskad.data.checks import DataError
+from kaskad.data.checks import DataError, check_audio
+
+log = logging.getLogger(__name__)
 
 Role = Literal["train", "train_ext", "validation", "test"]
 
@@ -54,3 +59,46 @@ def require_branches(corpora: Mapping[str, Corpus]) -> None:
                 f"corpus '{name}': no corpus trains the branch '{corpus.branch}', only "
                 f"{', '.join(branches)}; set its language or its branch to one of these"
             )
+
+
+def check_corpora(config: DictConfig) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
+    """Make every corpus of ``config.data``: its usable rows by its name, and the others."""
+    corpora: dict[str, Corpus] = instantiate(config.data.corpora, _convert_="all")
+    usable, rest = {}, {}
+    for name, corpus in corpora.items():
+        usable[name], rest[name] = check_audio(
+            corpus.load(), min_seconds=config.min_seconds, max_seconds=config.max_seconds
+        )
+    return usable, rest
+
+
+def together(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """One table of all corpora, whose ``split`` is their name."""
+    return pl.concat(
+        [table.with_columns(split=pl.lit(name)) for name, table in tables.items()],
+        how="diagonal_relaxed",
+    )
+
+
+def without_repeats(table: pl.DataFrame) -> pl.DataFrame:
+    """Leave out, with a word, the utterances that an earlier part already has."""
+    is_first = table.select(pl.struct("id", "path").is_first_distinct()).to_series()
+    repeats = table.filter(~is_first)
+    if repeats.height:
+        log.warning(
+            "left out %d utterances of %s that are in an earlier part already",
+            repeats.height,
+            ", ".join(repeats["split"].unique(maintain_order=True)),
+        )
+    return table.filter(is_first)
+
+
+def read_transcripts(corpora: dict[str, Corpus]) -> pl.DataFrame:
+    """All transcripts of some corpora, with the language and the role of each."""
+    transcripts = pl.DataFrame(schema=dict.fromkeys(("text", "language", "role"), pl.String))
+    for corpus in corpora.values():
+        language, role = pl.lit(corpus.language), pl.lit(corpus.role)
+        transcripts.vstack(
+            corpus.load().select("text", language=language, role=role), in_place=True
+        )
+    return transcripts

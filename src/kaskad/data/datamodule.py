@@ -27,8 +27,9 @@ from kaskad.data.checks import (
 )
 from kaskad.data.corpus import Corpus
 from kaskad.data.dataset import Augment, SpeechDataset
-from kaskad.data.samplers.length import ByLength, LengthBuckets, Order, require_budget
-from kaskad.data.samplers.steps import Interleave, Steps, interleave
+from kaskad.data.samplers.length import LengthBuckets, SortedByLength
+from kaskad.data.samplers.order import BatchOrder, require_budget
+from kaskad.data.samplers.steps import Interleave, StepBatchSampler, interleave
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         workers: int = 1,
         seed: int = 0,
         augment: Augment | None = None,
-        sampler: Callable[..., Order] = LengthBuckets,
+        sampler: Callable[..., BatchOrder] = LengthBuckets,
         interleave: Interleave = "longest",
         listing: Path | None = None,
     ) -> None:
@@ -190,7 +191,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         steps = interleave(
             {name: self.manifests[name] for name in names},
             self.interleave,
-            partial(ByLength if by_heart else self.sampler, seed=self.seed),
+            partial(SortedByLength if by_heart else self.sampler, seed=self.seed),
             self.batch_seconds,
             self.max_utterances,
         )
@@ -215,10 +216,12 @@ class SpeechDataModule(lightning.LightningDataModule):
         return names[0]
 
     def _in_order(self, name: str) -> DataLoader:
-        order = ByLength(self.manifests[name], self.batch_seconds, self.max_utterances)
-        return self._loader(name, Steps(order))
+        order = SortedByLength(self.manifests[name], self.batch_seconds, self.max_utterances)
+        return self._loader(name, StepBatchSampler(order))
 
-    def _loader(self, name: str, steps: Steps, augment: Augment | None = None) -> DataLoader:
+    def _loader(
+        self, name: str, steps: StepBatchSampler, augment: Augment | None = None
+    ) -> DataLoader:
         if self.tokenizer is None:
             raise DataError("no tokenizer yet: call connect(tokenizer) before asking for batches")
         corpus = self.corpora[name]

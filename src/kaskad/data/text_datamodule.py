@@ -13,8 +13,9 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from kaskad.data.checks import DataError
-from kaskad.data.samplers.length import ByLength, LengthBuckets, Order
-from kaskad.data.samplers.steps import Steps
+from kaskad.data.samplers.length import LengthBuckets, SortedByLength
+from kaskad.data.samplers.order import BatchOrder
+from kaskad.data.samplers.steps import StepBatchSampler
 from kaskad.ngrams.sentences import gather, in_units, tidy, training_text
 from kaskad.text.normalisation import normalise
 from kaskad.text.tokenizer import Tokenizer
@@ -118,7 +119,7 @@ class TextDataModule(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         # Who learns a few batches by heart (debug=overfit) is to get the same ones in every epoch.
         by_heart = getattr(self.trainer, "overfit_batches", 0) > 0
-        order = ByLength if by_heart else partial(LengthBuckets, seed=self.seed)
+        order = SortedByLength if by_heart else partial(LengthBuckets, seed=self.seed)
         loader = self._loader(TRAIN, order)
         loader.batch_sampler.begin_at(*self.beginning)  # type: ignore[union-attr]
         return loader
@@ -129,7 +130,7 @@ class TextDataModule(lightning.LightningDataModule):
     def test_dataloader(self) -> list[DataLoader]:
         return [self._loader(name) for name in self.tests]
 
-    def _loader(self, name: str, order: Callable[..., Order] = ByLength) -> DataLoader:
+    def _loader(self, name: str, order: Callable[..., BatchOrder] = SortedByLength) -> DataLoader:
         if self.tokenizer is None:
             raise DataError("no tokenizer yet: call connect(tokenizer) before asking for batches")
         texts = self._spelt[name]
@@ -138,7 +139,7 @@ class TextDataModule(lightning.LightningDataModule):
         manifest = pl.DataFrame({"duration": lengths}, {"duration": pl.Float64})
         return DataLoader(
             _Rows(texts),
-            batch_sampler=Steps(order(manifest, self.batch_labels, self.max_sentences)),
+            batch_sampler=StepBatchSampler(order(manifest, self.batch_labels, self.max_sentences)),
             collate_fn=partial(collate, tokenizer=self.tokenizer),
             # Its own: beginning an epoch draws nothing from the generator that the net draws from.
             generator=torch.Generator(),

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kaskad.audio.features import padding_mask
+from kaskad.audio.masks import padding_mask
 from kaskad.decoding.hypothesis import Hypothesis, Word
 from kaskad.decoding.priors import Adjustment
 from kaskad.decoding.rescoring import Rescorer

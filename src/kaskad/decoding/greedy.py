@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from kaskad.audio.features import padding_mask
+from kaskad.audio.masks import padding_mask
 from kaskad.decoding.ctc_decoder import Decoder
 from kaskad.decoding.hypothesis import Hypothesis
 

@@ -13,20 +13,20 @@ from rich.progress import track
 from torch.utils.data import DataLoader
 from usearch.index import Index
 
-from kaskad.audio.cache import identities
+from kaskad.audio.cache import file_stats
 from kaskad.data.batch import Collate, Skipped
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.dataset import SpeechDataset
-from kaskad.data.samplers.embedding_graph import (
+from kaskad.data.embedding_index import (
     look_up,
     make_graph,
-    met_rows,
     open_embeddings,
     open_graph,
     save_graph,
+    seen_rows,
 )
-from kaskad.data.samplers.length import ByLength
-from kaskad.data.samplers.steps import Steps
+from kaskad.data.samplers.length import SortedByLength
+from kaskad.data.samplers.steps import StepBatchSampler
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.embeddings import EmbeddingHook
 from kaskad.models.recogniser import Recogniser
@@ -64,7 +64,7 @@ def nearest_in_training(
         return {}
 
 
-def sought(recogniser: Recogniser, count: int) -> int:
+def nearest_count(recogniser: Recogniser, count: int) -> int:
     """How many nearest utterances to look for where ``count`` are wanted: none, with a warning, for
     a model without embeddings. Raises ``ValueError`` for a negative ``count``.
     """
@@ -132,7 +132,9 @@ class _Listener:
         named = rows.with_columns(id=pl.col("row").cast(pl.String), text=pl.lit(""))
         return DataLoader(
             SpeechDataset(name, named, data.sample_rate),
-            batch_sampler=Steps(ByLength(named, data.batch_seconds, data.max_utterances)),
+            batch_sampler=StepBatchSampler(
+                SortedByLength(named, data.batch_seconds, data.max_utterances)
+            ),
             collate_fn=Collate(self.recogniser.tokenizer, corpus.language, name, corpus.branch),
             num_workers=data.workers,
             multiprocessing_context="fork" if data.workers > 0 else None,
@@ -149,10 +151,10 @@ def _graph(listener: _Listener, train: pl.DataFrame, kept: Path) -> Index | None
     embeddings_file = kept / "embeddings.npy"
     embeddings = open_embeddings(embeddings_file, (train.height, listener.dim))
     train = train.with_row_index("row")
-    lost = listener.listen(train.filter(~pl.col("row").is_in(met_rows(embeddings))), embeddings)
+    lost = listener.listen(train.filter(~pl.col("row").is_in(seen_rows(embeddings))), embeddings)
     for each in lost[:SHOWN]:
         log.warning("a training utterance has no embedding: %s", each.reason)
-    rows = met_rows(embeddings)
+    rows = seen_rows(embeddings)
     if not len(rows):
         return None
     save_graph(make_graph(embeddings, rows), file)
@@ -166,7 +168,7 @@ def _nearest(
     """The nearest rows of ``train``, which are those of the graph, to each of ``tested``."""
     embeddings = np.zeros((tested.height, listener.dim), dtype=np.float16)
     listener.listen(tested.with_row_index("row"), embeddings)
-    sound = met_rows(embeddings)
+    sound = seen_rows(embeddings)
     rows, similarities = look_up(graph, embeddings[sound], count)
     is_found = rows >= 0
     pairs = tested[sound[np.nonzero(is_found)[0]]].select(
@@ -188,5 +190,5 @@ def _fingerprint(recogniser: CTCRecogniser, paths: pl.Series) -> str:
     digest = sha256()
     for name, weights in recogniser.state_dict().items():
         digest.update(name.encode() + weights.float().cpu().numpy().tobytes())
-    digest.update(identities(paths).write_csv().encode())
+    digest.update(file_stats(paths).write_csv().encode())
     return digest.hexdigest()[:16]

@@ -11,16 +11,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from kaskad.config.check import (
-    ConfigurationError,
-    as_typed,
-    check,
-    did_you_mean,
-    nearest_first,
-    typed_overrides,
-)
+from kaskad.config.check import check
+from kaskad.config.messages import ConfigurationError, did_you_mean, nearest_first
+from kaskad.config.overrides import as_typed, typed_overrides
 from kaskad.reports.html import TITLES
-from kaskad.runs.checkpoint_io import CheckpointError, find_checkpoint
+from kaskad.runs.checkpoints import CheckpointError, find_checkpoint
 
 PLAN = "plan.json"  # in the run folder: what to go on with after an interruption
 # What an evaluation may go on with otherwise than it began: nothing that is heard depends on it.

@@ -6,79 +6,18 @@ from typing import Any, cast
 
 import polars as pl
 import pytorch_lightning as lightning
-from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
-from omegaconf import DictConfig
 from rich.console import Console
 
-from kaskad.callbacks.skipped_utterances import SkippedUtterances
 from kaskad.data.checks import DataError
 from kaskad.data.datamodule import SpeechDataModule
-from kaskad.evaluation.nearest import nearest_in_training, sought
+from kaskad.evaluation.nearest import nearest_in_training
 from kaskad.evaluation.results import TestResults
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import Recogniser
 from kaskad.reports.footprint import footprint
 from kaskad.reports.report import describe, judge, show_report, worst, write_report
-from kaskad.runs.checkpoint_io import find_checkpoint, load_recogniser
-from kaskad.runs.environment import environment
 
 PARTS = "heard"  # in the folder of a report, until that is written
-
-
-def evaluate(
-    config: DictConfig, name: str | None = None, *, go_on: bool = False
-) -> dict[str, float]:
-    """Test ``config.checkpoint`` on the test corpora of ``config.data``, write the report into the
-    run folder, show it, and return its figures.
-
-    ``name`` is what the title calls the data: its choice unless given. With ``go_on``, a test that
-    was interrupted in this folder is completed.
-    """
-    run = HydraConfig.get()
-    name = name or run.runtime.choices["data"]
-    report = report_on(config, name, Path(run.runtime.output_dir), go_on=go_on)
-    return show_figures(report)
-
-
-def report_on(
-    config: DictConfig, name: str, folder: Path, *, go_on: bool = False
-) -> dict[str, Any]:
-    """As ``evaluate``, into any ``folder``, with nothing shown; returns the report."""
-    checkpoint = find_checkpoint(Path(config.checkpoint))
-    recogniser, trained = load_recogniser(
-        checkpoint, decoder=config.get("decoder"), trusted=config.trusted
-    )
-    data = instantiate(config.loader)(
-        corpora=instantiate(config.data.corpora, _convert_="all"),
-        sample_rate=recogniser.features.sample_rate,
-        target=recogniser.target,
-    )
-    recogniser.phone_errors = config.phone_errors
-    nearest = sought(recogniser, config.nearest)
-    data.load(*(["train"] if nearest else []), "test")
-    data.connect(recogniser.tokenizer)
-    trainer = instantiate(
-        config.trainer,
-        callbacks=[SkippedUtterances()],
-        logger=False,
-        enable_checkpointing=False,
-        enable_model_summary=False,
-    )
-    origin = {
-        "checkpoint": str(checkpoint.resolve()),
-        "environment": environment(trained["seed"]),
-    }
-    results = TestResults(folder / PARTS, config.save_every)
-    if not go_on:
-        results.forget()
-    title = f"{trained['task']} on {name}"
-    return _report(trainer, recogniser, data, results, folder, title, origin, nearest)
-
-
-def has_report(folder: Path) -> bool:
-    """Whether ``report_on`` came to its end in this folder."""
-    return (folder / "report.json").exists() and not (folder / PARTS).exists()
 
 
 def test_and_report(

@@ -1,4 +1,5 @@
-"""What a test hears goes to the disk as it is heard: memory does not grow, and a test can go on."""
+"""Hypotheses of a test, written to the disk as they are made: memory does not grow, and an
+interrupted test can go on."""
 
 import shutil
 import time
@@ -14,7 +15,7 @@ from kaskad.data.checks import DataError
 
 # A row an utterance, heard or ``unread``, which says why; each has its share of the ``seconds``
 # that its batch took, reading included.
-HEARD = {
+HYPOTHESES = {
     "id": pl.String,
     "reference": pl.String,
     "hypothesis": pl.String,
@@ -67,39 +68,44 @@ class TestResults(lightning.Callback):
     def on_test_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self._write_part()
 
-    def heard(self, corpus: str) -> pl.DataFrame:
-        """All parts of a corpus, in their order; the columns are those of ``HEARD``."""
+    def hypotheses(self, corpus: str) -> pl.DataFrame:
+        """All parts of a corpus, in their order; the columns are those of ``HYPOTHESES``."""
         parts = [pl.read_parquet(path) for path in self._parts(corpus)]
-        return pl.concat([pl.DataFrame(schema=HEARD), *parts])
+        return pl.concat([pl.DataFrame(schema=HYPOTHESES), *parts])
 
     def left(self, corpus: str, manifest: pl.DataFrame) -> pl.DataFrame:
         """The utterances that are still to be heard; raises ``DataError`` if others are now
         in the corpus than when the test began."""
-        heard = self.heard(corpus)
-        known = heard.join(manifest, on="id", how="semi")
+        hypotheses = self.hypotheses(corpus)
+        known = hypotheses.join(manifest, on="id", how="semi")
         spoken = known.join(manifest, left_on=["id", "reference"], right_on=["id", "text"])
-        if spoken.height + heard["unread"].count() < heard.height or known.height < heard.height:
+        if (
+            spoken.height + hypotheses["unread"].count() < hypotheses.height
+            or known.height < hypotheses.height
+        ):
             raise DataError(
                 f"corpus '{corpus}' has changed since its test was interrupted; remove "
                 f"{self.folder} to test all of it again"
             )
-        return manifest.join(heard, on="id", how="anti", maintain_order="left")
+        return manifest.join(hypotheses, on="id", how="anti", maintain_order="left")
 
     def table(self, corpus: str, manifest: pl.DataFrame) -> pl.DataFrame:
-        """What was heard in one corpus, in the order of its manifest and with its columns."""
-        heard = self.heard(corpus).filter(pl.col("unread").is_null()).drop("unread", "seconds")
-        ours = [name for name in heard.columns if name != "id"]  # not an earlier test's
+        """The hypotheses of one corpus, in the order of its manifest and with its columns."""
+        hypotheses = (
+            self.hypotheses(corpus).filter(pl.col("unread").is_null()).drop("unread", "seconds")
+        )
+        ours = [name for name in hypotheses.columns if name != "id"]  # not an earlier test's
         others = manifest.drop("text", "corpus", "wer", *ours, strict=False)
-        return others.join(heard, on="id", how="inner", maintain_order="left")
+        return others.join(hypotheses, on="id", how="inner", maintain_order="left")
 
     def unread(self, corpus: str) -> list[Skipped]:
         """What could not be read."""
-        lost = self.heard(corpus).filter(pl.col("unread").is_not_null())
+        lost = self.hypotheses(corpus).filter(pl.col("unread").is_not_null())
         return [Skipped(corpus, *row) for row in lost.select("id", "unread").rows()]
 
     def seconds(self, corpus: str) -> float:
         """The time that a corpus took."""
-        return float(self.heard(corpus)["seconds"].sum())
+        return float(self.hypotheses(corpus)["seconds"].sum())
 
     def forget(self) -> None:
         """Take the parts away."""
@@ -107,7 +113,7 @@ class TestResults(lightning.Callback):
 
     def _write_part(self) -> None:
         if self._rows:
-            part = pl.DataFrame(self._rows, schema=HEARD, orient="row")
+            part = pl.DataFrame(self._rows, schema=HYPOTHESES, orient="row")
             parts = self._parts(self._corpus)
             number = int(parts[-1].stem) + 1 if parts else 0
             write_table(part, self.folder / self._corpus / f"{number:08}.parquet")

@@ -24,7 +24,7 @@ from pytorch_lightning.loggers import MLFlowLogger
 from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 
-from kaskad.loggers.media_logger import Tracker, to_markdown
+from kaskad.loggers.media_logger import MediaLogger, to_markdown
 from kaskad.loggers.tracking_uri import ADDRESS, shown, try_to_open, without_password
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ AT_ONCE = 1000  # figures that MLflow takes in one call
 BINS = 20  # of a histogram
 
 
-class MLflow(MLFlowLogger, Tracker):
+class MLflow(MLFlowLogger, MediaLogger):
     """Logs to the server or database of ``MLFLOW_TRACKING_URI``, else to the SQLite file
     ``database``; ``artifacts`` is the folder of pictures and sounds where no server keeps them.
 

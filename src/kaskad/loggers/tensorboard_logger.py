@@ -9,7 +9,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
 from torch import Tensor
 
-from kaskad.loggers.media_logger import Tracker, to_markdown
+from kaskad.loggers.media_logger import MediaLogger, to_markdown
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -35,8 +35,8 @@ LAYOUT = {
 }
 
 
-class TensorBoard(TensorBoardLogger, Tracker):
-    """Lightning's logger, with a layout of curves and with what a ``Tracker`` shows."""
+class TensorBoard(TensorBoardLogger, MediaLogger):
+    """Lightning's logger, with a layout of curves and with what a ``MediaLogger`` shows."""
 
     def __init__(self, save_dir: str, name: str = "tensorboard", version: str = "") -> None:
         super().__init__(save_dir, name, version, default_hp_metric=False)

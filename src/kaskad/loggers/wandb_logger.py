@@ -15,12 +15,12 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 
-from kaskad.loggers.media_logger import Tracker
+from kaskad.loggers.media_logger import MediaLogger
 
 STEP = "trainer/global_step"  # under which Lightning logs steps
 
 
-class WeightsAndBiases(WandbLogger, Tracker):
+class WeightsAndBiases(WandbLogger, MediaLogger):
     """Writes a run into ``save_dir``/wandb, from where ``wandb sync`` sends it; or, ``online``, to
     the server at once, with the key from ``WANDB_API_KEY`` or ``wandb login``.
 

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kaskad.audio.features import Count, Features, padding_mask
+from kaskad.audio.features import Features
+from kaskad.audio.masks import Count, padding_mask
 from kaskad.data.batch import Batch
 from kaskad.decoding.hypothesis import Hypothesis
 from kaskad.models.encoders.encoder import Encoder

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor
 
-from kaskad.audio.features import padding_mask
+from kaskad.audio.masks import padding_mask
 from kaskad.models.encoders.encoder import Encoder
 
 

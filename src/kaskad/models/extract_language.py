@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kaskad.runs.checkpoint_io import CheckpointError
+from kaskad.runs.checkpoints import CheckpointError
 
 
 def strip(checkpoint: dict[str, Any], branch: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kaskad.audio.features import Features, padding_mask
+from kaskad.audio.features import Features
+from kaskad.audio.masks import padding_mask
 from kaskad.data.batch import Batch
 from kaskad.data.checks import DataError
 from kaskad.data.datamodule import SpeechDataModule

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kaskad.audio.features import padding_mask
+from kaskad.audio.masks import padding_mask
 from kaskad.data.text_datamodule import Sentences, collate
 from kaskad.decoding.attention_beam import BOUNDARY
 from kaskad.models.module import Learner
@@ -88,7 +88,7 @@ class LanguageModel(Learner):
         self._judge(batch, dataloader_idx)
 
     def figures(self, loader: int = 0) -> dict[str, float]:
-        """How well the sentences of a loader were foreseen.
+        """How well the sentences of a loader were predicted.
 
         ``perplexity`` is that of a word, sentence ends counted as words; a word that has no labels
         of its own is unknown, and does not count. ``perplexity_per_label`` depends on the labels.

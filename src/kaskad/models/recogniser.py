@@ -5,15 +5,18 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from kaskad.audio.augment.spec_augment import SpecAugment
-from kaskad.audio.features import Count, Features
+from kaskad.audio.features import Features
+from kaskad.audio.masks import Count
 from kaskad.data.batch import Batch, batches_of
 from kaskad.data.corpus import Role
 from kaskad.decoding.hypothesis import Hypothesis
@@ -22,6 +25,7 @@ from kaskad.metrics.scores import Scores
 from kaskad.models.module import Learner
 from kaskad.models.schedules import Schedule
 from kaskad.runs import distributed
+from kaskad.runs.checkpoints import CheckpointError, find_checkpoint, load_model
 from kaskad.text.phonemes import phones_of
 from kaskad.text.tokenizer import Tokenizer
 
@@ -209,3 +213,25 @@ class Recogniser(Learner):
 def finite_audio(batch: Batch) -> Tensor:
     """Whether all samples of an utterance are finite (batch,): so then is their sum."""
     return batch.waveforms.flatten(1).sum(dim=1).isfinite()
+
+
+def load_recogniser(
+    path: str | Path, *, decoder: DictConfig | None = None, trusted: Sequence[str] = ()
+) -> tuple[Recogniser, dict[str, Any]]:
+    """Return the recogniser of a checkpoint, ready to transcribe, and the run's configuration.
+
+    ``path`` is a checkpoint or a folder of runs (see ``find_checkpoint``); ``decoder`` replaces
+    the decoder it was trained with; ``trusted`` names packages, besides kaskad, whose classes the
+    checkpoint may use. Raises ``CheckpointError``.
+    """
+    path = find_checkpoint(Path(path))
+    parts = {}
+    if decoder is not None:
+        parts["decoder"] = OmegaConf.to_container(decoder, resolve=True)
+    recogniser, config = load_model(path, trusted=trusted, **parts)
+    if not isinstance(recogniser, Recogniser):
+        raise CheckpointError(
+            f"{path}: a {type(recogniser).__name__}, which recognises nothing; a language model "
+            "serves as decoder.rescore=… beside the checkpoint of a recogniser"
+        )
+    return recogniser, config

@@ -7,7 +7,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kaskad.audio.features import Features, padding_mask
+from kaskad.audio.features import Features
+from kaskad.audio.masks import padding_mask
 from kaskad.data.batch import Batch
 from kaskad.decoding.attention_beam import AttentionBeamSearch
 from kaskad.decoding.hypothesis import Hypothesis

@@ -40,7 +40,7 @@ class Transfer:
     fresh: list[str] = field(default_factory=list)
 
 
-def take_over(recogniser: Recogniser, path: Path, features: Mapping[str, Any]) -> Transfer:
+def transfer_weights(recogniser: Recogniser, path: Path, features: Mapping[str, Any]) -> Transfer:
     """Take over every weight that fits by name and shape from a checkpoint or a folder of runs.
 
     Labels may differ: weights with a row a label are taken over label by label. The features of

@@ -65,3 +65,24 @@ def _cell(value: str | float | None) -> str:
     if isinstance(value, str):
         return escape(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
+def show_contents(
+    usable: dict[str, pl.DataFrame], rest: dict[str, pl.DataFrame], console: Console
+) -> None:
+    """Print utterances, hours, speakers and what had to be left out, a row a corpus."""
+    shown = Table()
+    for title in ("corpus", "utterances", "hours", "speakers", "longest, s", "left out"):
+        shown.add_column(title, justify="left" if title == "corpus" else "right")
+    for name, table in usable.items():
+        seconds = table["duration"]
+        speakers = str(table["speaker"].n_unique()) if "speaker" in table.columns else "?"
+        shown.add_row(
+            name,
+            str(table.height),
+            f"{seconds.sum() / 3600:.2f}",
+            speakers,
+            f"{seconds.to_numpy().max(initial=0.0):.1f}",
+            str(rest[name].height),
+        )
+    console.print(shown)

@@ -85,7 +85,7 @@ def _render(template: str, **content: Any) -> str:
 
 
 def _nearest(part: Mapping[str, Any], utterance: str) -> list[dict[str, Any]]:
-    """The training utterances nearest to one that was tested; none where they were not sought."""
+    """The training utterances nearest to one that was tested; none where none were sought."""
     table = part["tables"].get("nearest")
     return [] if table is None else table.filter(pl.col("id") == utterance).to_dicts()
 

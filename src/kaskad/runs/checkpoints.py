@@ -5,14 +5,19 @@ parts of a recogniser, of this package or of one that the caller trusts by name.
 """
 
 import logging
+import os
 import pickle
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as lightning
 import torch
 from hydra.utils import get_class, get_object, instantiate
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from kaskad.runs.folder import LAST, PREVIOUS
 
 log = logging.getLogger(__name__)
 
@@ -119,3 +124,51 @@ def _refuse_untrusted(target: str, trusted: Sequence[str], path: str | Path) -> 
         f"{path}: its configuration names {target}, which is not a part of a recogniser; "
         f"nothing was executed. If you trust it, name its package: trusted=[{package}]"
     )
+
+
+class ConfigInCheckpoint(lightning.Callback):
+    """Puts the configuration of the run, as plain dictionaries, into every checkpoint."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+
+    def on_save_checkpoint(
+        self,
+        trainer: lightning.Trainer,
+        module: lightning.LightningModule,
+        checkpoint: dict[str, Any],
+    ) -> None:
+        checkpoint["config"] = self.config
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place, and puts it there when it is whole and on the disk."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{path.name}.unfinished")
+        try:
+            with unfinished.open("wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def newest_whole_checkpoint(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """The checkpoint from which a run with this folder of checkpoints can go on, and its path.
+
+    A torn one is told of, and the one before it taken. Raises ``CheckpointError`` without any.
+    """
+    for path in (folder / LAST, folder / PREVIOUS):
+        try:
+            return path, read_checkpoint(path)
+        except CheckpointError as error:
+            if path.exists():
+                log.warning("%s; looking for the one before it", error)
+    raise CheckpointError(f"{folder}: there is no {LAST} to go on from; begin the run anew")

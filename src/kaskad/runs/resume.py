@@ -3,24 +3,19 @@
 Nothing heavy is imported here, for the folder of a run is asked for before anything else.
 """
 
-import errno
-import fcntl
-import json
 import logging
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from kaskad.config.check import ConfigurationError, typed_overrides
+from kaskad.config.messages import ConfigurationError
+from kaskad.config.overrides import typed_overrides
 
 log = logging.getLogger(__name__)
 
-AUTO = "auto"
 # What a run may go on with otherwise than it began: nothing that its losses depend on.
 MAY_CHANGE = (
     "callbacks.attention_maps.",
@@ -44,63 +39,6 @@ MAY_CHANGE = (
     "trainer.num_nodes",
     "trainer.strategy",
 )
-
-
-def run_folder(resume: str | None, runs: str, now: str) -> str:
-    """The folder of a run: the new one ``runs/now``, or that of the run to go on with.
-
-    ``resume`` is such a folder; or ``auto``: the newest run in ``runs`` if it was interrupted. Of
-    processes that torchrun has started, the first chooses for all: another began at another time.
-    """
-    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
-        return _choose_folder(resume, runs, now)
-    from torch.distributed import TCPStore  # heavy
-
-    store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
-    key = f"kaskad/run_folder/{os.environ['TORCHELASTIC_RESTART_COUNT']}"
-    if os.environ["RANK"] == "0":
-        store.set(key, _choose_folder(resume, runs, now))
-    return str(store.get(key).decode())
-
-
-def _choose_folder(resume: str | None, runs: str, now: str) -> str:
-    if resume is None:
-        return f"{runs}/{now}"
-    if resume != AUTO:
-        if not Path(resume).is_dir():
-            raise ConfigurationError(f"resume={resume}: there is no such run folder")
-        return resume
-    # <date>/<time> of a run: the order of the names is that of time.
-    newest = max(Path(runs).glob("*-*-*/*-*-*"), default=None, key=lambda run: run.parts[-2:])
-    if newest is None or not is_interrupted(newest):
-        return f"{runs}/{now}"
-    return str(newest)
-
-
-def is_interrupted(run: Path) -> bool:
-    """Whether a run has a checkpoint to go on from, and has not come to its report."""
-    from kaskad.runs.checkpoint_io import LAST, PREVIOUS  # heavy
-
-    kept = any((run / "checkpoints" / name).exists() for name in (LAST, PREVIOUS))
-    return kept and not (run / "report.json").exists()
-
-
-@contextmanager
-def claimed(folder: Path) -> Iterator[None]:
-    """Hold a run folder; raises ``ConfigurationError`` where another process does.
-
-    It is free again when this process ends, however that happens.
-    """
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EACCES, errno.EAGAIN):  # others: no locks on this disk
-                raise ConfigurationError(
-                    f"{folder}: another process is at work in this run folder; wait for its end, "
-                    "or begin a run of its own a second later"
-                ) from error
-        yield
 
 
 def settings_to_go_on_with(config: DictConfig, saved: DictConfig, folder: Path) -> DictConfig:
@@ -138,13 +76,6 @@ def settings_to_go_on_with(config: DictConfig, saved: DictConfig, folder: Path) 
     for key, value in changes.items():
         OmegaConf.update(saved, key, value, force_add=True)
     return saved
-
-
-def add_environment(folder: Path, made: dict[str, Any]) -> dict[str, Any]:
-    """The environment in which the run in ``folder`` began, and after it those it went on in."""
-    began = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    began.setdefault("resumed", []).append(made)
-    return began
 
 
 def _stated(config: DictConfig) -> Iterator[tuple[str, Any]]:

@@ -13,7 +13,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from kaskad.config.check import explain
+from kaskad.config.messages import explain
 from kaskad.runs.environment import environment
 from kaskad.sweeps.results import JobResult, SweepTable, read_results
 

@@ -12,7 +12,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from kaskad.config.check import ConfigurationError, did_you_mean, nearest_first
+from kaskad.config.messages import ConfigurationError, did_you_mean, nearest_first
 
 RESULT_FILE = "result.json"  # in the folder of each job
 WIDEST = 40  # characters of a column for which the others make room; more is wrapped

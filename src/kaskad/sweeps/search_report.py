@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 
-from kaskad.config.check import explain
+from kaskad.config.messages import explain
 from kaskad.sweeps.results import JobResult, SweepTable, print_table
 from kaskad.sweeps.studies import PRUNED, ended, storage_of
 

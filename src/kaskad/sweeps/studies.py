@@ -19,7 +19,7 @@ from optuna.distributions import (
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from kaskad.config.check import ConfigurationError
+from kaskad.config.messages import ConfigurationError
 from kaskad.sweeps.results import JobResult
 
 STORAGE = "KASKAD_SWEEP_STORAGE"

@@ -25,7 +25,7 @@ from kaskad.callbacks.last_checkpoint import LastCheckpoint
 from kaskad.callbacks.notifications.telegram import TOKEN, TelegramBot
 from kaskad.callbacks.notifications.telegram_remote import VoiceMessages
 from kaskad.commands.train import train
-from kaskad.runs.checkpoint_io import CheckpointError
+from kaskad.runs.checkpoints import CheckpointError
 
 TRAIN = Path(__file__).parents[3] / "train.py"
 SECRET = "s3cr3tT0ken"

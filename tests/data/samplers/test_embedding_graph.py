@@ -7,18 +7,17 @@ import polars as pl
 import pytest
 
 from kaskad.data.checks import DataError
-from kaskad.data.samplers import embedding_graph
-from kaskad.data.samplers.embedding_graph import (
-    EmbeddingGraph,
+from kaskad.data.embedding_index import (
     look_up,
     make_graph,
-    met_rows,
     open_embeddings,
     open_graph,
     save_graph,
-    walk_file,
+    seen_rows,
     walk_through,
 )
+from kaskad.data.samplers import embedding_graph
+from kaskad.data.samplers.embedding_graph import EmbeddingGraph, walk_file
 
 DRAW = np.random.default_rng(0)
 DURATIONS = DRAW.lognormal(1.0, 0.6, size=600)
@@ -77,7 +76,7 @@ def test_a_graph_may_be_of_one() -> None:
 def test_what_was_not_met_has_no_row() -> None:
     embeddings = EMBEDDINGS[:5].copy()
     embeddings[1], embeddings[3, 2] = 0.0, np.nan
-    assert met_rows(embeddings).tolist() == [0, 2, 4]
+    assert seen_rows(embeddings).tolist() == [0, 2, 4]
 
 
 @pytest.mark.parametrize("along", ["near", "far", "length", "random"])

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from kaskad.data.checks import DataError
-from kaskad.data.samplers.length import Balanced, ByLength, LengthBuckets, SortedFirst
+from kaskad.data.samplers.balanced import Balanced
+from kaskad.data.samplers.length import LengthBuckets, SortedByLength, SortedFirst
 
 DRAW = np.random.default_rng(0)
 DURATIONS = DRAW.lognormal(1.0, 0.6, size=1_000)
@@ -15,7 +16,7 @@ DURATIONS = DRAW.lognormal(1.0, 0.6, size=1_000)
 SPEAKERS = np.repeat(["anna", "boris", "clara", "dora"], [500, 200, 295, 5])
 MANIFEST = pl.DataFrame({"duration": DURATIONS, "speaker": DRAW.permutation(SPEAKERS)})
 BUDGETS = [(60.0, 32), (20.0, 8), (4.0, 1_000), (1e9, 7), (0.1, 5)]
-ALL_ONCE = [ByLength, LengthBuckets, SortedFirst]
+ALL_ONCE = [SortedByLength, LengthBuckets, SortedFirst]
 SHUFFLED = [LengthBuckets, SortedFirst, Balanced]
 
 
@@ -73,13 +74,13 @@ def test_the_same_seed_and_epoch_give_the_same_plan(sampler) -> None:
     assert lists(used.plan(5)) == lists(again.plan(5)) != lists(other.plan(5))
 
 
-@pytest.mark.parametrize("sampler", [ByLength, SortedFirst])
+@pytest.mark.parametrize("sampler", [SortedByLength, SortedFirst])
 def test_the_first_epoch_goes_from_short_to_long(sampler) -> None:
     order = sampler(MANIFEST, 60.0, 32)
     rows = np.concatenate(order.plan(0))
     assert rows.tolist() == np.argsort(DURATIONS, kind="stable").tolist()
     is_sorted = lists(order.plan(1)) == lists(order.plan(0))
-    assert is_sorted == (sampler is ByLength)
+    assert is_sorted == (sampler is SortedByLength)
 
 
 def test_balanced_gives_every_speaker_as_much_and_within_a_speaker_every_utterance() -> None:
@@ -131,7 +132,7 @@ def test_the_longest_draw_of_balanced_is_one_that_comes() -> None:
 @pytest.mark.parametrize(
     ("sampler", "budget", "fault"),
     [
-        (ByLength, (0.0, 32), "batch_seconds=0.0: a batch holds more than 0 seconds"),
+        (SortedByLength, (0.0, 32), "batch_seconds=0.0: a batch holds more than 0 seconds"),
         (LengthBuckets, (float("nan"), 32), "batch_seconds=nan: "),
         (Balanced, (60.0, 0), "max_utterances=0: a batch holds 1 utterance or more"),
         (

@@ -15,8 +15,9 @@ from kaskad.data.batch import batches_of
 from kaskad.data.corpus import Corpus
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.dataset import SpeechDataset
-from kaskad.data.samplers.length import Balanced, ByLength, LengthBuckets
-from kaskad.data.samplers.steps import Interleave, Steps, interleave
+from kaskad.data.samplers.balanced import Balanced
+from kaskad.data.samplers.length import LengthBuckets, SortedByLength
+from kaskad.data.samplers.steps import Interleave, StepBatchSampler, interleave
 from kaskad.text.characters import CharacterTokenizer
 
 DRAW = np.random.default_rng(0)
@@ -25,21 +26,23 @@ DURATIONS = {name: DRAW.uniform(0.5, 2.0, size) for name, size in (("ru", 60), (
 
 def plan(
     durations: dict[str, np.ndarray], mode: Interleave, *budget: float, order=LengthBuckets
-) -> dict[str, Steps]:
+) -> dict[str, StepBatchSampler]:
     manifests = {name: pl.DataFrame({"duration": each}) for name, each in durations.items()}
     return interleave(manifests, mode, order, *budget)
 
 
-def samplers(mode: Interleave, *, order=LengthBuckets, seed: int = 0) -> dict[str, Steps]:
+def samplers(
+    mode: Interleave, *, order=LengthBuckets, seed: int = 0
+) -> dict[str, StepBatchSampler]:
     return plan(DURATIONS, mode, 10.0, 6, order=partial(order, seed=seed))
 
 
-def epoch(sampler: Steps, number: int) -> list[list[tuple[int, int]]]:
+def epoch(sampler: StepBatchSampler, number: int) -> list[list[tuple[int, int]]]:
     sampler.set_epoch(number)
     return list(sampler)
 
 
-def heard(sampler: Steps, epochs: int) -> list[int]:
+def heard(sampler: StepBatchSampler, epochs: int) -> list[int]:
     """The rows of so many epochs, one after the other."""
     return [row for number in range(epochs) for step in epoch(sampler, number) for _, row in step]
 
@@ -97,7 +100,7 @@ def test_the_same_seed_and_epoch_give_the_same_order(mode: Interleave) -> None:
 
 
 def test_unshuffled_every_epoch_is_the_same() -> None:
-    sampler = samplers("longest", order=ByLength)["uk"]
+    sampler = samplers("longest", order=SortedByLength)["uk"]
     assert epoch(sampler, 0) == epoch(sampler, 3)
 
 
@@ -126,7 +129,7 @@ def test_an_interrupted_epoch_goes_on_where_it_was() -> None:
         assert epoch(sampler, 3) == following
 
 
-def balanced(seed: int = 0) -> Steps:
+def balanced(seed: int = 0) -> StepBatchSampler:
     """Of 40 utterances of one speaker and 2 of another, who come ten times each in a passage."""
     manifest = pl.DataFrame({"duration": [1.0] * 42, "speaker": ["a"] * 40 + ["b"] * 2})
     return interleave({"ru": manifest}, "longest", partial(Balanced, seed=seed), 6.0, 6)["ru"]

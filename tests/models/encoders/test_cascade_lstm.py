@@ -13,14 +13,15 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from kaskad.commands.evaluate import evaluate
 from kaskad.commands.prepare import prepare
 from kaskad.commands.train import train
 from kaskad.commands.transcribe import transcribe
 from kaskad.data.batch import Batch, Collate, Utterance
 from kaskad.data.checks import DataError
-from kaskad.evaluation.recogniser import evaluate
 from kaskad.models.cascade import CascadeRecogniser
-from kaskad.runs.checkpoint_io import CheckpointError, load_recogniser
+from kaskad.models.recogniser import load_recogniser
+from kaskad.runs.checkpoints import CheckpointError
 
 HEADS = ["shared", "per_language"]
 SIZES = ["model.encoder.hidden_size=8", "model.encoder.time_reduction=2", "augment=none"]

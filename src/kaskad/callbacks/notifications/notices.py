@@ -12,7 +12,7 @@ from kaskad.callbacks.final_metrics import FinalFigures
 from kaskad.callbacks.non_finite import DivergedError
 from kaskad.callbacks.notifications.learning_curve import LearningCurve
 from kaskad.callbacks.notifications.outbox import Notice, outboxes
-from kaskad.callbacks.progress import Pace, best_so_far, epoch_in_words, monitored
+from kaskad.callbacks.progress import TimeLeft, best_so_far, epoch_in_words, monitored
 
 ORDINARY, CRITICAL = "KASKAD_NOTIFY", "KASKAD_NOTIFY_CRITICAL"
 LAST_LINES = 12  # of a traceback
@@ -54,7 +54,7 @@ class Notices(FinalFigures):
         self._told = -math.inf
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        self._pace = Pace(trainer)
+        self._pace = TimeLeft(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         return {"curve": self.curve.state()} if self.curve else {}

@@ -22,13 +22,13 @@ from kaskad.callbacks.last_checkpoint import LastCheckpoint
 from kaskad.callbacks.notifications.learning_curve import LearningCurve
 from kaskad.callbacks.notifications.telegram import TelegramBot
 from kaskad.callbacks.progress import (
-    Pace,
+    TimeLeft,
     best_so_far,
     chosen_checkpoint,
     epoch_in_words,
     monitored,
 )
-from kaskad.runs.checkpoint_io import load_recogniser
+from kaskad.models.recogniser import load_recogniser
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ class Remote(lightning.Callback):
         self.curve.load_state(state["curve"])
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        self._trainer, self._pace = trainer, Pace(trainer)
+        self._trainer, self._pace = trainer, TimeLeft(trainer)
         self._note(trainer)  # a run that goes on has figures
         if trainer.is_global_zero:
             self.bot.start()

@@ -5,10 +5,11 @@ import polars as pl
 
 from kaskad.audio.reading import PACKED
 from kaskad.data.checks import DataError
-from kaskad.data.samplers.length import LengthBuckets, Order
+from kaskad.data.samplers.length import LengthBuckets
+from kaskad.data.samplers.order import BatchOrder
 
 
-class ShardWindows(Order):
+class ShardWindows(BatchOrder):
     """As ``LengthBuckets`` within each of several windows, of ``window`` shards at most, that are
     gone through one after the other, in a new order in every passage.
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from torch.utils.data import Sampler
 
-from kaskad.data.samplers.length import Order
+from kaskad.data.samplers.order import BatchOrder
 from kaskad.runs import distributed
 
 # Of an utterance, the passage and the row; where that came in this passage before, also how often.
@@ -16,7 +16,7 @@ Interleave = Literal["longest", "shortest", "proportional"]
 BISECTIONS = 10  # until the size of a batch is known to a thousandth
 
 
-class Steps(Sampler[list[Key]]):
+class StepBatchSampler(Sampler[list[Key]]):
     """What a corpus gives to each of the ``steps`` of an epoch: ``per_epoch`` of its batches, as
     the ``Key`` of each utterance. Unless told otherwise, an epoch is one passage.
 
@@ -30,7 +30,7 @@ class Steps(Sampler[list[Key]]):
     """
 
     def __init__(
-        self, order: Order, steps: int | None = None, per_epoch: int | None = None
+        self, order: BatchOrder, steps: int | None = None, per_epoch: int | None = None
     ) -> None:
         self.order = order
         self.steps = len(order) if steps is None else steps
@@ -90,10 +90,10 @@ def repeats(batches: Sequence[np.ndarray]) -> list[np.ndarray]:
 def interleave(
     manifests: Mapping[str, pl.DataFrame],
     mode: Interleave,
-    sampler: Callable[..., Order],
+    sampler: Callable[..., BatchOrder],
     batch_seconds: float,
     max_utterances: int,
-) -> dict[str, Steps]:
+) -> dict[str, StepBatchSampler]:
     """Plan for corpora, by their ``manifests``, epochs of equally many steps.
 
     ``longest``: as many as the longest corpus has batches, while the others repeat; ``shortest``:
@@ -103,11 +103,11 @@ def interleave(
     if mode not in get_args(Interleave):
         raise ValueError(f"unknown interleave '{mode}'; known: {', '.join(get_args(Interleave))}")
 
-    def cut(name: str, share: float) -> Order:
+    def cut(name: str, share: float) -> BatchOrder:
         most = max(1, round(share * max_utterances))
         return sampler(manifests[name], share * batch_seconds, most)
 
-    def smallest(name: str, count: int) -> Order:
+    def smallest(name: str, count: int) -> BatchOrder:
         """Cut into no more than ``count`` batches, the smallest that there can be."""
         too_small, enough = 0.0, 1.0
         for _ in range(BISECTIONS):
@@ -127,6 +127,6 @@ def interleave(
     if mode == "proportional":
         orders = {name: smallest(name, steps) for name in manifests}
     return {
-        name: Steps(order, steps, len(order) if mode == "proportional" else steps)
+        name: StepBatchSampler(order, steps, len(order) if mode == "proportional" else steps)
         for name, order in orders.items()
     }

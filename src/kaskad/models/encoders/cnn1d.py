@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from kaskad.audio.features import padding_mask
+from kaskad.audio.masks import padding_mask
 from kaskad.models.encoders.encoder import Encoder
-from kaskad.models.encoders.quartznet import Block, Stage
+from kaskad.models.layers.conv_blocks import Block, Stage
 
 
 class CNN1d(Encoder):

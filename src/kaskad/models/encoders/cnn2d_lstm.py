@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from kaskad.audio.features import padding_mask
+from kaskad.audio.masks import padding_mask
 from kaskad.models.encoders.encoder import Encoder
 from kaskad.models.layers.rnn import LSTM
 

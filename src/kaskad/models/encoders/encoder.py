@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from kaskad.audio.features import Count
+from kaskad.audio.masks import Count
 
 
 class Encoder(nn.Module):

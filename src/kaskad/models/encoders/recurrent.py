@@ -5,7 +5,7 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kaskad.audio.features import padding_mask
+from kaskad.audio.masks import padding_mask
 from kaskad.models.encoders.encoder import Encoder
 from kaskad.models.layers.rnn import GRU, LSTM
 

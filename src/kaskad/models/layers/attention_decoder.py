@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from kaskad.audio.features import padding_mask
+from kaskad.audio.masks import padding_mask
 from kaskad.decoding.attention_beam import BOUNDARY
 
 

@@ -35,6 +35,6 @@ class LSTMLanguageModel(nn.Module):
 
     def forward(self, labels: Tensor, lengths: Tensor) -> Tensor:
         before = self.dropout(self.embedding(F.pad(labels, (1, 0), value=BOUNDARY)))
-        foreseen = self.head(self.dropout(self.lstm(before, lengths + 1)))
+        predicted = self.head(self.dropout(self.lstm(before, lengths + 1)))
         # Probabilities of many labels multiply: float32 whatever the precision of the run.
-        return foreseen.float().log_softmax(dim=2)
+        return predicted.float().log_softmax(dim=2)

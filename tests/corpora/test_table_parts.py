@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from kaskad.corpora.manifest import ManifestError
-from kaskad.corpora.table import read_table
-from kaskad.corpora.tables import read_tables
+from kaskad.corpora.table import read_table, read_tables
 
 NEMO = {"train": "train_manifest.json"}
 

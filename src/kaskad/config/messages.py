@@ -1,0 +1,93 @@
+"""Any error that ended a run, Hydra's own included, explained in at most three lines."""
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from textwrap import shorten
+
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+from yaml import MarkedYAMLError
+
+LINES, WIDTH = 3, 1000  # lines and characters a line that an explanation may have
+HYDRA_KEYWORDS = {"_target_", "_args_", "_partial_", "_recursive_", "_convert_"}
+
+
+class ConfigurationError(ValueError):
+    """A configuration that no run can begin with; its message has one line for each fault."""
+
+
+def explain(error: BaseException, groups: Iterable[str] = ()) -> str:
+    """At most three lines on an error: the key or file, what could stand there, the first cause.
+
+    `groups` are names of config groups, offered beside the keys where a name is misspelt.
+    """
+    match error:
+        case MissingConfigException(missing_cfg_file=str(path), options=[_, *_] as options):
+            group, _, choice = path.rpartition("/")
+            parent = re.match("In '(.+?)'", str(error))
+            lines = [
+                f"{group}={choice}: no such choice{did_you_mean(choice, options)}",
+                f"{group} is one of {nearest_first(choice, options)}",
+                f"asked for in {parent[1]}.yaml or on the command line" if parent else "",
+            ]
+        case ConfigCompositionException(
+            __cause__=(ConfigAttributeError() | ConfigKeyError()) as cause
+        ) if cause.full_key and cause.parent_node is not None:
+            parent_key, dot, key = cause.full_key.rpartition(".")
+            beside = {str(name) for name in cause.parent_node} - HYDRA_KEYWORDS - {"hydra"}
+            if not dot:
+                beside.update(groups)
+            kind, where = ("option", f"{parent_key} has") if dot else ("option or group", "it has")
+            lines = [
+                f"{cause.full_key}: no such {kind}{did_you_mean(key, beside, parent_key + dot)}",
+                f"{where} {nearest_first(key, beside)}" if beside else "",
+                str(error).splitlines()[-1],  # how to add it as a new key
+            ]
+        case OverrideParseException(override=override, message=str(message)):
+            reason = [line for line in message.splitlines()[:-1] if override not in line]
+            lines = [f"{override}: cannot be read as key=value", *reason]
+        case MarkedYAMLError(problem=problem, context=context, problem_mark=mark) if mark:
+            lines = [f"{mark.name}, line {mark.line + 1}: {problem}", context or ""]
+        case InstantiationException(__cause__=Exception()):
+            full_key = re.search(r"full_key: (\S+)", str(error))
+            what = str(error).splitlines()[0].rstrip(":")
+            lines = [f"{full_key[1]}: {what}" if full_key else what, _innermost_cause(error)]
+        case _:
+            lines = _named(error).splitlines()
+            if error.__cause__:
+                lines = [*lines[: LINES - 1], f"because of {_innermost_cause(error)}"]
+    lines = [line.strip() for text in lines for line in text.splitlines() if line.strip(" ^")]
+    lines[LINES - 1 :] = ["; ".join(lines[LINES - 1 :])]
+    return "\n".join(shorten(line, WIDTH, placeholder=" ...") for line in lines if line)
+
+
+def did_you_mean(word: str, choices: Iterable[str], prefix: str = "") -> str:
+    """The end of a sentence: the choice that is spelt most like `word`, or nothing."""
+    near = get_close_matches(word, choices, n=1)
+    return f"; did you mean {prefix}{near[0]}?" if near else ""
+
+
+def nearest_first(word: str, choices: Iterable[str]) -> str:
+    """All choices in a row, those spelt like `word` before the others."""
+    near = get_close_matches(word, choices)
+    return ", ".join([*near, *sorted(set(choices).difference(near))])
+
+
+def _named(error: BaseException) -> str:
+    """The error's message, after its type unless the message was written to stand alone."""
+    if type(error) is ValueError or isinstance(error, ConfigurationError | HydraException):
+        return str(error)
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def _innermost_cause(error: BaseException) -> str:
+    while error.__cause__:
+        error = error.__cause__
+    return _named(error)
