@@ -1,6 +1,7 @@
 """Beam search over the labels, with or without a language model: words may be any."""
 
 import logging
+import re
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +14,10 @@ from pyctcdecode.alphabet import BPE_TOKEN, Alphabet
 from pyctcdecode.decoder import BeamSearchDecoderCTC, OutputBeam
 from pyctcdecode.language_model import LanguageModel
 
+from kaskad.decoding.alignment import align, frames_needed
 from kaskad.decoding.ctc_decoder import SearchDecoder, word_border
 from kaskad.decoding.hypothesis import Hypothesis, Word, best_of
-from kaskad.decoding.priors import align
+from kaskad.decoding.word_lists import spell_words
 from kaskad.ngrams.kenlm import open_language_model
 from kaskad.text.tokenizer import Tokenizer
 
@@ -33,7 +35,7 @@ class BeamDecoder(SearchDecoder):
     ARPA file of words as the transcripts spell them, plus ``beta``. A beginning of no known word
     costs ``unk_score_offset``; a frame goes on only with labels above ``token_min_logp``, a
     beam only within ``beam_prune_logp`` of the best. A beam earns ``hotword_weight`` for each
-    of ``hotwords``.
+    of ``hotwords``, which are a list or a text of words.
 
     For ``n_best``, ``rescore`` and ``workers`` see ``SearchDecoder``, for what is done to the
     posteriors ``Decoder``.
@@ -51,17 +53,14 @@ class BeamDecoder(SearchDecoder):
         beam_width: int = 100,
         token_min_logp: float = -5.0,
         beam_prune_logp: float = -10.0,
-        hotwords: Sequence[str] = (),
+        hotwords: str | Sequence[str] = (),
         hotword_weight: float = 10.0,
         **shared: Any,
     ) -> None:
         super().__init__(tokenizer, seconds_per_frame, **shared)
-        for word in hotwords:
-            if unknown := tokenizer.unknown(word):
-                raise ValueError(
-                    f"decoder.hotwords: {word!r} can never be heard, for there is no label for "
-                    f"{', '.join(map(repr, sorted(unknown)))}"
-                )
+        if beam_width < 1:
+            raise ValueError(f"decoder.beam_width={beam_width}: one beam at least must be kept")
+        preferred = hotwords_of(hotwords, tokenizer)
         model = None
         if language_model is not None:
             n_grams, words = open_language_model(language_model, tokenizer)
@@ -74,25 +73,46 @@ class BeamDecoder(SearchDecoder):
             "beam_prune_logp": beam_prune_logp,
             # Merges what the language model cannot tell apart: quicker, but no n-best list is left.
             "prune_history": self.n_best == 1,
-            "hotwords": list(hotwords),
+            # A word that begins with a border of its own is the same word.
+            "hotwords": [sign + word for word in preferred for sign in ("", BORDER)],
             "hotword_weight": hotword_weight,
         }
 
     def search(self, log_probs: np.ndarray) -> Hypothesis:
-        beams = self._beams.decode_beams(log_probs, **self._limits)
-        return best_of([self._hypothesis(beam, log_probs) for beam in beams[: self.n_best]])
+        found: dict[str, Hypothesis] = {}
+        for beam in self._beams.decode_beams(log_probs, **self._limits):
+            hypothesis = self._hypothesis(beam, log_probs)
+            found.setdefault(hypothesis.text, hypothesis)  # else the same words, spelt otherwise
+            if len(found) == self.n_best:
+                break
+        return best_of(list(found.values()))
 
     def _hypothesis(self, beam: OutputBeam, log_probs: np.ndarray) -> Hypothesis:
         text, _, _, acoustic_score, score = beam
-        text = text.replace(BORDER, "")
-        return Hypothesis(text, float(score), self._words(text, log_probs), float(acoustic_score))
+        words = self._words(" ".join(text.replace(BORDER, "").split()), log_probs)
+        text = " ".join(word.text for word in words)
+        return Hypothesis(text, float(score), words, float(acoustic_score))
 
     def _words(self, text: str, log_probs: np.ndarray) -> list[Word]:
         """When each word was said: beams that meet keep the frames of either, not of the better."""
-        if not text:
-            return []
         labels = torch.tensor(self.tokenizer.encode(text), dtype=torch.int32)
-        return self.words(align(torch.from_numpy(log_probs), labels).tolist())
+        if not text or frames_needed(labels) > len(log_probs):  # spelt otherwise than it was heard
+            return [Word(word) for word in text.split()]
+        return self.words(align(torch.from_numpy(log_probs), labels).numpy(), log_probs)
+
+
+def hotwords_of(hotwords: str | Sequence[str], tokenizer: Tokenizer) -> list[str]:
+    """Hotwords as the labels spell them; raises ``ValueError`` over one that they cannot spell."""
+    entries = re.split("[,;]", hotwords) if isinstance(hotwords, str) else hotwords
+    given = [word for entry in entries for word in entry.split()]
+    spelt, unspelt = spell_words(given, tokenizer)
+    if unspelt:
+        word = unspelt[0]
+        raise ValueError(
+            f"decoder.hotwords: {word!r} can never be heard, for there is no label for "
+            f"{', '.join(map(repr, sorted(tokenizer.unknown(word))))}"
+        )
+    return spelt
 
 
 class WordModel(LanguageModel):

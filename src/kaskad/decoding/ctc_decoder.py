@@ -1,18 +1,18 @@
 """What all decoders of CTC share: adjusted posteriors, utterances without any, processes."""
 
 import logging
+import math
 import multiprocessing
 import signal
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -22,17 +22,38 @@ from kaskad.audio.masks import padding_mask
 from kaskad.decoding.hypothesis import Hypothesis, Word
 from kaskad.decoding.priors import Adjustment
 from kaskad.decoding.rescoring import Rescorer
-from kaskad.text.tokenizer import Tokenizer
+from kaskad.text.tokenizer import BLANK, Tokenizer
 
 log = logging.getLogger(__name__)
+
+
+class Run(NamedTuple):
+    """A label that lasts from frame ``start`` to before ``end``; ``peak`` is the highest of its
+    log-probabilities there."""
+
+    label: int
+    start: int
+    end: int
+    peak: float
+
+
+def runs(path: np.ndarray, log_probs: np.ndarray) -> list[Run]:
+    """The runs of equal labels along a path (frames,) through (frames, labels), blanks included."""
+    if not len(path):
+        return []
+    starts = np.flatnonzero(np.diff(path, prepend=path[0] - 1))
+    ends = [*starts[1:].tolist(), len(path)]
+    peaks = np.maximum.reduceat(log_probs[np.arange(len(path)), path], starts)
+    return list(map(Run, path[starts].tolist(), starts.tolist(), ends, peaks.tolist()))
 
 
 class Decoder(ABC):
     """``(log_probs (batch, frames, labels), lengths (batch,)) -> list[Hypothesis]``.
 
-    ``seconds_per_frame`` turns frames into the times of words; for ``blank_penalty``, ``priors``
-    and ``prior_scale`` see ``Adjustment``. An utterance whose posteriors are not numbers gets the
-    empty hypothesis, with a ``problem``.
+    ``seconds_per_frame`` turns frames into the times of words. Words are parted where the labels
+    say so, and where no label is heard for more than ``pause`` seconds (``None``: by labels alone).
+    For ``blank_penalty``, ``priors`` and ``prior_scale`` see ``Adjustment``. An utterance whose
+    posteriors are not numbers gets the empty hypothesis, with a ``problem``.
     """
 
     def __init__(
@@ -40,12 +61,19 @@ class Decoder(ABC):
         tokenizer: Tokenizer,
         seconds_per_frame: float,
         *,
+        pause: float | None = 0.4,
         blank_penalty: float = 1.0,
         priors: str | Path | None = None,
         prior_scale: float = 0.0,
     ) -> None:
+        if pause is not None and not pause > 0:
+            raise ValueError(
+                f"decoder.pause={pause}: words are parted where no label is heard for more than so "
+                "many seconds, as 0.4; null parts them by labels alone"
+            )
         self.tokenizer = tokenizer
         self.seconds_per_frame = seconds_per_frame
+        self._pause = float("inf") if pause is None else pause / seconds_per_frame  # in frames
         self.adjust = Adjustment(tokenizer.labels, blank_penalty, priors, prior_scale)
 
     def __call__(self, log_probs: Tensor, lengths: Tensor) -> list[Hypothesis]:
@@ -67,24 +95,29 @@ class Decoder(ABC):
     def decode(self, log_probs: Tensor, lengths: Tensor) -> list[Hypothesis]:
         """As ``__call__``, of posteriors that are adjusted, and numbers up to each length."""
 
-    def words(self, path: Iterable[int]) -> list[Word]:
-        """The words along a path, which has a label for each frame."""
-        letters: list[tuple[str, int, int]] = []
-        frame = 0
-        for label, run in groupby(path):
-            length = len(list(run))
-            letters += [(x, frame, frame + length) for x in self.tokenizer.labels[label]]
-            frame += length
+    def words(self, path: np.ndarray, log_probs: np.ndarray) -> list[Word]:
+        """The words along a path (frames,) of labels through log-probabilities (frames, labels)."""
+        labels = self.tokenizer.labels
+        words: list[list[Run]] = [[]]
+        for run in runs(path, log_probs):
+            if run.label == BLANK:
+                continue
+            is_after_pause = words[-1] and run.start - words[-1][-1].end > self._pause
+            if is_after_pause or labels[run.label].startswith(" "):
+                words.append([])
+            if labels[run.label] != " ":
+                words[-1].append(run)
         return [
-            self.word("".join(letter for letter, *_ in word), word[0][1], word[-1][2])
-            for is_blank, group in groupby(letters, key=lambda letter: letter[0] == " ")
-            if not is_blank and (word := list(group))
+            self.word("".join(labels[run.label] for run in word).strip(), word)
+            for word in words
+            if word
         ]
 
-    def word(self, text: str, start: int, end: int) -> Word:
-        """A word that lasts from frame ``start`` to before frame ``end``."""
+    def word(self, text: str, labels: Sequence[Run]) -> Word:
+        """A word of such labels: as sure as that all of them were said."""
+        start, end = labels[0].start, labels[-1].end
         times = (round(frame * self.seconds_per_frame, 3) for frame in (start, end))
-        return Word(text, *times)
+        return Word(text, *times, confidence=math.exp(min(0.0, sum(run.peak for run in labels))))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # it does not change, and a language model is best kept in memory once
@@ -111,6 +144,8 @@ class SearchDecoder(Decoder):
         **shared: Any,
     ) -> None:
         super().__init__(tokenizer, seconds_per_frame, **shared)
+        if n_best < 1:
+            raise ValueError(f"decoder.n_best={n_best}: the result is the best of at least 1")
         if workers < 1:
             raise ValueError(f"workers is {workers}: one process at least must decode")
         if rescore is not None and n_best < 2:

@@ -6,11 +6,17 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True)
 class Word:
-    """A word and when it was said, in seconds from the start of the utterance."""
+    """A word, when it was said and how sure the recogniser is of it.
+
+    ``start`` and ``end`` are in seconds from the start of the utterance; ``None`` where the
+    recogniser has no frames to tell them from. ``confidence``, from 0 to 1, is the probability of
+    its labels; ``None`` where the recogniser has none to give.
+    """
 
     text: str
-    start: float
-    end: float
+    start: float | None = None
+    end: float | None = None
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,12 @@ class Hypothesis:
     acoustic_score: float | None = None
     alternatives: list["Hypothesis"] = field(default_factory=list)
     problem: str | None = None
+
+    @property
+    def confidence(self) -> float | None:
+        """The mean confidence of its words; ``None`` without words, or where one has none."""
+        known = [word.confidence for word in self.words if word.confidence is not None]
+        return sum(known) / len(known) if known and len(known) == len(self.words) else None
 
 
 def best_of(hypotheses: Sequence[Hypothesis]) -> Hypothesis:

@@ -10,9 +10,10 @@ import kenlm
 import numpy as np
 from flashlight.lib.text import decoder as flashlight
 
-from kaskad.decoding.ctc_decoder import SearchDecoder, word_border
+from kaskad.decoding.ctc_decoder import Run, SearchDecoder, runs, word_border
 from kaskad.decoding.hypothesis import Hypothesis, Word, best_of
-from kaskad.ngrams.kenlm import open_language_model, read_vocabulary
+from kaskad.decoding.word_lists import few, read_words, spell_words
+from kaskad.ngrams.kenlm import is_language_model, open_language_model, read_vocabulary
 from kaskad.text.numerals import NUMERALS, words_to_number
 from kaskad.text.tokenizer import BLANK, Tokenizer
 
@@ -55,6 +56,8 @@ class LexiconDecoder(SearchDecoder):
         **shared: Any,
     ) -> None:
         super().__init__(tokenizer, seconds_per_frame, **shared)
+        if beam_width < 1:
+            raise ValueError(f"decoder.beam_width={beam_width}: one beam at least must be kept")
         written = vocabulary(lexicon, tokenizer)
         n_grams = None
         if language_model is not None:
@@ -103,8 +106,9 @@ class LexiconDecoder(SearchDecoder):
         emissions[:-1] = np.maximum(log_probs, FLOOR)
         emissions[-1, BLANK] = 0.0
         found: dict[str, Hypothesis] = {}
+        # A path has a place before the first frame, and one after the last.
         for path in self._search.decode(emissions.ctypes.data, *emissions.shape):
-            words = self._heard(path.tokens[1:], path.words[1:])  # one stands before the first
+            words = self._heard(path.tokens[1:-1], path.words[1:-1], emissions)
             text = " ".join(word.text for word in words)
             if text not in found:  # else the same words, aligned in another way
                 found[text] = Hypothesis(
@@ -126,15 +130,19 @@ class LexiconDecoder(SearchDecoder):
         trie.smear(flashlight.SmearingMode.MAX)
         return trie
 
-    def _heard(self, labels: Sequence[int], words: Sequence[int]) -> list[Word]:
+    def _heard(
+        self, labels: Sequence[int], words: Sequence[int], log_probs: np.ndarray
+    ) -> list[Word]:
         """The words of a path, from the first frame of their labels to the last."""
-        heard, frames = [], []
-        for frame, (label, word) in enumerate(zip(labels, words, strict=True)):
-            if label not in self._borders:
-                frames.append(frame)
-            if word >= 0:
-                heard.append(self.word(self.vocabulary[word], frames[0], frames[-1] + 1))
-                frames = []
+        heard: list[Word] = []
+        spoken: list[Run] = []
+        for run in runs(np.array(labels), log_probs):
+            if run.label not in self._borders:
+                spoken.append(run)
+            for word in words[run.start : run.end]:
+                if word >= 0:
+                    heard.append(self.word(self.vocabulary[word], spoken))
+                    spoken = []
         return heard
 
 
@@ -201,31 +209,35 @@ def vocabulary(lexicon: str | Path | Sequence[str], tokenizer: Tokenizer) -> dic
     ``FileNotFoundError`` and ``ValueError`` where there is no such file, or no such word.
     """
     if lexicon == NUMERAL_WORDS:
-        written = {
+        numerals = {
             spelt: word
             for language, words in NUMERALS.items()
             for word, spelt in zip(words, tokenizer.spell(list(words), language), strict=True)
         }
+        spelt, unspelt = spell_words(numerals, tokenizer)
+        written = {word: numerals[word] for word in spelt}
     else:
-        written = {word: word for word in _read_words(lexicon)}
-    spelt = {word: text for word, text in written.items() if word and not tokenizer.unknown(word)}
-    if not spelt:
+        spelt, unspelt = spell_words(_listed(lexicon), tokenizer)
+        written = {word: word for word in spelt}
+    if not written:
         raise ValueError(
-            f"decoder.lexicon={lexicon}: none of its {len(written)} words can be spelt by the "
-            "labels of the tokenizer; give the words of its language, spelt as its transcripts"
+            f"decoder.lexicon={lexicon}: none of its {len(unspelt)} words can be spelt by the "
+            f"labels of the tokenizer ({few(unspelt)}); give the words of its language, spelt as "
+            "its transcripts"
         )
-    if len(spelt) < len(written) and lexicon != NUMERAL_WORDS:
+    if unspelt and lexicon != NUMERAL_WORDS:
         log.warning(
             "decoder.lexicon=%s: %d of %d words cannot be spelt by the labels of the tokenizer; "
-            "they will never be heard",
+            "they will never be heard: %s",
             lexicon,
-            len(written) - len(spelt),
-            len(written),
+            len(unspelt),
+            len(unspelt) + len(spelt),
+            few(unspelt),
         )
-    return dict(sorted(spelt.items()))
+    return dict(sorted(written.items()))
 
 
-def _read_words(lexicon: str | Path | Sequence[str]) -> Iterable[str]:
+def _listed(lexicon: str | Path | Sequence[str]) -> Iterable[str]:
     if not isinstance(lexicon, str | Path):
         return lexicon
     path = Path(lexicon)
@@ -234,9 +246,7 @@ def _read_words(lexicon: str | Path | Sequence[str]) -> Iterable[str]:
             f"{path}: no such lexicon; give decoder.lexicon a list of words, a text file, an ARPA "
             f"file, or '{NUMERAL_WORDS}'"
         )
-    if path.suffix == ".arpa":
-        return read_vocabulary(path)
-    return path.read_text(encoding="utf-8").split()
+    return sorted(read_vocabulary(path)) if is_language_model(path) else read_words(path)
 
 
 def is_number(written: dict[str, str]) -> Callable[[str], bool]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torchaudio.functional import forced_align
 
+from kaskad.decoding.alignment import align
 from kaskad.text.tokenizer import BLANK
 
 MILLION = 1_000_000  # the prior of the most frequent label
@@ -52,15 +52,6 @@ class Adjustment:
         if self._offsets is None:
             return log_probs
         return (log_probs + self._offsets.to(log_probs.device)).log_softmax(dim=-1)
-
-
-def align(log_probs: Tensor, targets: Tensor) -> Tensor:
-    """The label of each frame (frames,) in the likeliest alignment of ``targets`` (labels,).
-
-    ``log_probs`` is (frames, labels). Raises ``RuntimeError`` where the frames are too few.
-    """
-    path, _ = forced_align(log_probs.cpu()[None], targets.cpu()[None], blank=BLANK)
-    return path[0]
 
 
 def count_labels(

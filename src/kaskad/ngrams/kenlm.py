@@ -1,9 +1,14 @@
-"""N-gram language models in ARPA format: opened, and held against the tokenizer."""
+"""N-gram language models as KenLM reads them: opened, and held against the tokenizer."""
 
+import gzip
 import logging
+import mmap
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import TextIO
 
 import kenlm
 
@@ -11,7 +16,12 @@ from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
-SPECIAL = {"<s>", "</s>", "<unk>"}
+SPECIAL = {"<s>", "</s>", "<unk>", "<UNK>"}
+DATA = "\\data\\"  # begins an ARPA file
+BINARY = b"mmap lm http://kheafield.com/code"  # begins what build_binary writes
+PACKED = b"\x1f\x8b"  # begins what gzip writes
+# Bytes of a text that one of gzip becomes, about.
+UNPACKED = 5
 # A model of whose words fewer can be spelt is one of another language, or of other units.
 LEAST_SPELT = 0.5
 ANOTHER = "give another (decoder=beam decoder.language_model=…), or null for none"
@@ -51,40 +61,91 @@ def spellable(words: Iterable[str], tokenizer: Tokenizer) -> list[str]:
     return sorted(word for word in words if not tokenizer.unknown(word))
 
 
+def is_language_model(path: Path) -> bool:
+    """Whether a file begins as an ARPA file, which may be packed by gzip, or as one of KenLM's."""
+    if _is_binary(path):
+        return True
+    with _opened(path) as file, suppress(UnicodeDecodeError, OSError):
+        return _first_line(file) == DATA
+    return False
+
+
 def read_vocabulary(path: Path) -> set[str]:
-    """The words of an ARPA file that is whole, but for <s>, </s> and <unk>."""
+    """The words of a whole model, but for <s>, </s> and <unk>: in ARPA, as KenLM reads it, packed
+    by gzip or not, or in the binary format of KenLM's build_binary."""
+    if _is_binary(path):
+        return _binary_words(path)
     try:
-        with path.open(encoding="utf-8") as file:
+        with _opened(path) as file:
             words = set(_unigrams(file))
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}: not an ARPA file, which is text in UTF-8; if this is what build_binary "
-            f"wrote, give the file that it was made from: {ANOTHER}"
-        ) from error
-    except ValueError as error:
+        raise ValueError(f"{path}: not an ARPA file, which is text in UTF-8: {ANOTHER}") from error
+    except (ValueError, OSError, EOFError) as error:
         raise ValueError(f"{path}: {error}; {ANOTHER}") from error
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 64))
-        if not file.read().rstrip().endswith(b"\\end\\"):
-            raise ValueError(f"{path}: truncated, it has no \\end\\; make it again, or {ANOTHER}")
+    if not _is_packed(path):
+        with path.open("rb") as tail:
+            tail.seek(max(0, path.stat().st_size - 64))
+            if not tail.read().rstrip().endswith(b"\\end\\"):
+                raise ValueError(
+                    f"{path}: truncated, it has no \\end\\; make it again, or {ANOTHER}"
+                )
     if not words:
         raise ValueError(f"{path}: it has no words but <s>, </s> and <unk>; {ANOTHER}")
     return words
 
 
+def _is_binary(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(BINARY)) == BINARY
+
+
+def _is_packed(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(PACKED)) == PACKED
+
+
+def _opened(path: Path) -> TextIO:
+    # KenLM breaks lines at \n alone.
+    how: dict[str, str] = {"encoding": "utf-8", "newline": "\n"}
+    return gzip.open(path, "rt", **how) if _is_packed(path) else path.open(**how)  # type: ignore
+
+
+def _binary_words(path: Path) -> set[str]:
+    """The words that build_binary writes at the end of its file, as it does unless told not to."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        start = content.rfind(b"\0<unk>\0") + 1
+        words = content[start:].split(b"\0") if start else []
+    try:
+        found = {word.decode() for word in words} - SPECIAL - {""}
+    except UnicodeDecodeError:
+        found = set()
+    if not found:
+        raise ValueError(
+            f"{path}: its words are not in it: give the ARPA file that build_binary made it from, "
+            f"or {ANOTHER}"
+        )
+    return found
+
+
+def _first_line(lines: Iterable[str]) -> str:
+    """The first line that is neither empty nor a comment, without the blanks at its end."""
+    return next((line.rstrip() for line in lines if line.strip() and line[0] != "#"), "")
+
+
 def _unigrams(lines: Iterator[str]) -> Iterator[str]:
-    if next((line for line in lines if line.strip()), "").strip() != "\\data\\":
-        raise ValueError("not an ARPA file, which begins with \\data\\")
+    if _first_line(lines) != DATA:
+        raise ValueError(f"not an ARPA file, which begins with {DATA}")
     count = None
     for line in lines:
-        if line.startswith("ngram 1="):
-            count = int(line.removeprefix("ngram 1="))
+        if found := re.match(r"ngram\s+1=\s*(\d+)", line):
+            count = int(found[1])
         elif line.startswith("\\1-grams:"):
             break
     else:
         raise ValueError("truncated before its 1-grams")
+    rows = (fields for line in lines if (fields := re.findall(r"[^\t\n\r\0 ]+", line)))
     for _ in range(count or 0):
-        fields = next(lines, "").split()
+        fields = next(rows, [])
         if len(fields) < 2:
             raise ValueError(f"truncated within its {count} 1-grams")
         if fields[1] not in SPECIAL:
@@ -94,7 +155,8 @@ def _unigrams(lines: Iterator[str]) -> Iterator[str]:
 @lru_cache(maxsize=1)  # where a decoder is made again with other weights, the model stays
 def _load(path: Path, modified: int) -> kenlm.Model:
     # KenLM needs about as much memory as the text has bytes, and would end without a word.
-    needed, free = path.stat().st_size, free_memory()
+    needed = path.stat().st_size * (UNPACKED if _is_packed(path) else 1)
+    free = free_memory()
     if needed > free:
         raise MemoryError(
             f"{path}: it has {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB of memory are free; "
