@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from kaskad.decoding.beam import BeamDecoder
 from kaskad.decoding.greedy import GreedyDecoder
-from kaskad.decoding.hypothesis import Hypothesis, Word
+from kaskad.decoding.hypothesis import Hypothesis
 from kaskad.decoding.lexicon import LexiconDecoder
 from kaskad.text.characters import CharacterTokenizer
 from kaskad.text.phonemes import PhonemeTokenizer
@@ -146,7 +146,7 @@ def damaged(tmp_path: Path, write_arpa) -> dict[str, Path]:
         ("torn", "truncated within its 7 1-grams"),
         ("head", "truncated"),
         ("text", "not an ARPA file"),
-        ("binary", "not an ARPA file, which is text in UTF-8"),
+        ("binary", "its words are not in it: give the ARPA file"),
         ("wordless", "no words but"),
         ("english", "of its 4 words only 0 can be spelt"),
     ],

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from kaskad.decoding.beam import BeamDecoder
-from kaskad.decoding.hypothesis import Word
 from kaskad.decoding.lexicon import LexiconDecoder
 from kaskad.runs.checkpoints import CheckpointError, instantiate_trusted, load_model
 from kaskad.text.characters import CharacterTokenizer

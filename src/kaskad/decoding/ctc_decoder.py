@@ -44,7 +44,8 @@ def runs(path: np.ndarray, log_probs: np.ndarray) -> list[Run]:
     starts = np.flatnonzero(np.diff(path, prepend=path[0] - 1))
     ends = [*starts[1:].tolist(), len(path)]
     peaks = np.maximum.reduceat(log_probs[np.arange(len(path)), path], starts)
-    return list(map(Run, path[starts].tolist(), starts.tolist(), ends, peaks.tolist()))
+    columns = path[starts].tolist(), starts.tolist(), ends, peaks.tolist()
+    return [Run(*row) for row in zip(*columns, strict=True)]
 
 
 class Decoder(ABC):
@@ -73,7 +74,8 @@ class Decoder(ABC):
             )
         self.tokenizer = tokenizer
         self.seconds_per_frame = seconds_per_frame
-        self._pause = float("inf") if pause is None else pause / seconds_per_frame  # in frames
+        # In frames, with room for what floating point adds.
+        self._pause = float("inf") if pause is None else pause / seconds_per_frame + 1e-6
         self.adjust = Adjustment(tokenizer.labels, blank_penalty, priors, prior_scale)
 
     def __call__(self, log_probs: Tensor, lengths: Tensor) -> list[Hypothesis]:
