@@ -118,8 +118,8 @@ class Decoder(ABC):
     def word(self, text: str, labels: Sequence[Run]) -> Word:
         """A word of such labels: as sure as that all of them were said."""
         start, end = labels[0].start, labels[-1].end
-        times = (round(frame * self.seconds_per_frame, 3) for frame in (start, end))
-        return Word(text, *times, confidence=math.exp(min(0.0, sum(run.peak for run in labels))))
+        begin, stop = (round(frame * self.seconds_per_frame, 3) for frame in (start, end))
+        return Word(text, begin, stop, math.exp(min(0.0, sum(run.peak for run in labels))))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # it does not change, and a language model is best kept in memory once
