@@ -1,11 +1,18 @@
 """What tests share: corpora of their own making, the real ones, and configurations."""
 
+import itertools
+import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hydra
 import numpy as np
@@ -47,6 +54,104 @@ def free_port() -> Callable[[], int]:
             return free.getsockname()[1]
 
     return find
+
+
+@dataclass
+class Command:
+    """A command at work as a process of its own, or after its end."""
+
+    server: "ForkServer"
+    id: int
+    folder: Path
+
+    @property
+    def output(self) -> str:
+        return (self.folder / "output.txt").read_text()
+
+    @property
+    def errors(self) -> str:
+        return (self.folder / "errors.txt").read_text()
+
+    def wait(self) -> int:
+        """Wait for the end; returns the exit code."""
+        return self.server.wait([self])[1]
+
+    def wait_until_it_prints(self, words: str, seconds: float = 120) -> None:
+        until = time.monotonic() + seconds
+        while words not in self.output:
+            assert time.monotonic() < until, f"no {words!r} within {seconds} s in {self.output}"
+            time.sleep(0.01)
+
+    def kill(self, number: int = signal.SIGKILL, *, group: bool = False) -> None:
+        """Send a signal to the process, or to its whole group as a terminal does."""
+        (os.killpg if group else os.kill)(self.id, number)
+
+
+class ForkServer:
+    """Starts commands from a process that has imported everything; see ``fork_server.py``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.numbers = itertools.count()
+        script = Path(__file__).with_name("fork_server.py")
+        self.process = subprocess.Popen(
+            [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def start(
+        self,
+        *arguments: str | Path,
+        directory: Path = ROOT,
+        environment: Mapping[str, str] | None = None,
+        together: bool = False,
+        first: str = "",
+    ) -> Command:
+        """Begin ``python <arguments>``.
+
+        Args:
+            arguments: a script, or ``-m`` and a module, and what follows.
+            directory: the working directory.
+            environment: variables beside those of the tests.
+            together: whether errors go where the output goes.
+            first: Python code to run before the command.
+        """
+        folder = self.folder / str(next(self.numbers))
+        folder.mkdir()
+        for name in ("output.txt", "errors.txt"):
+            (folder / name).touch()
+        inherited = {name: value for name, value in os.environ.items() if name[:6] != "HYDRA_"}
+        request = {
+            "arguments": [str(argument) for argument in arguments],
+            "directory": str(directory),
+            "environment": {**inherited, "COLUMNS": "160", **(environment or {})},
+            "output": str(folder / "output.txt"),
+            "errors": str(folder / ("output.txt" if together else "errors.txt")),
+            "first": first,
+        }
+        return Command(self, self._ask({"start": request}), folder)
+
+    def run(self, *arguments: str | Path, **options: Any) -> tuple[int, str, str]:
+        """Start a command as `start` does; returns its exit code, output and errors."""
+        command = self.start(*arguments, **options)
+        return command.wait(), command.output, command.errors
+
+    def wait(self, commands: Sequence[Command]) -> tuple[Command, int]:
+        """Wait until one of these ends; returns it with its exit code, negative for a signal."""
+        number, code = self._ask({"wait": [command.id for command in commands]})
+        return next(command for command in commands if command.id == number), code
+
+    def _ask(self, request: dict[str, Any]) -> Any:
+        assert self.process.stdin and self.process.stdout
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())
+
+
+@pytest.fixture(scope="session")
+def fork_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+    """Runs commands as processes of their own."""
+    server = ForkServer(tmp_path_factory.mktemp("commands"))
+    yield server
+    server.process.communicate()  # its input ends, and so does it
 
 
 @pytest.fixture

@@ -86,29 +86,33 @@ def project(tmp_path):
     return tmp_path
 
 
-def start(project, *arguments, cwd=None, stderr=subprocess.PIPE, **environment):
-    source = str(Path(kaskad.cli.command.__file__).parents[2])
-    inherited = {k: v for k, v in os.environ.items() if k != "HYDRA_FULL_ERROR"}
-    return subprocess.Popen(
-        [sys.executable, project / "train.py", *arguments],
-        cwd=cwd or project,
-        env={**inherited, "PYTHONPATH": source, "COLUMNS": "160", **environment},
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-        # A shell starts background jobs deaf to Ctrl-C, and what they start inherits that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+@pytest.fixture
+def start(fork_server, project):
+    """Begin train.py of the project."""
+
+    def start_train(*arguments, directory=project, environment=None, **options):
+        environment = {"HYDRA_FULL_ERROR": "0", **(environment or {})}
+        script = project / "train.py"
+        return fork_server.start(
+            script, *arguments, directory=directory, environment=environment, **options
+        )
+
+    return start_train
 
 
-def run(project, *arguments, **options):
-    process = start(project, *arguments, **options)
-    output, errors = process.communicate()
-    return process.returncode, output, errors
+@pytest.fixture
+def run(start):
+    """Run train.py of the project; returns the exit code, the output and the errors."""
+
+    def run_train(*arguments, **options):
+        command = start(*arguments, **options)
+        return command.wait(), command.output, command.errors
+
+    return run_train
 
 
-def test_a_run_that_succeeds_prints_no_errors(project):
-    code, output, errors = run(project)
+def test_a_run_that_succeeds_prints_no_errors(run):
+    code, output, errors = run()
     assert (code, errors) == (0, "")
     assert "in a job, HYDRA_FULL_ERROR = 0" in output  # also for the processes that a job starts
 
@@ -133,8 +137,8 @@ def test_a_run_that_succeeds_prints_no_errors(project):
         (["fate=${fat}"], ["fate: Interpolation key 'fat' not found"]),
     ],
 )
-def test_a_mistake_is_explained_in_three_lines_before_anything_is_built(project, arguments, told):
-    code, output, errors = run(project, *arguments)
+def test_a_mistake_is_explained_in_three_lines_before_anything_is_built(run, arguments, told):
+    code, output, errors = run(*arguments)
     assert code == 1
     assert all(words in errors for words in told), errors
     assert len(errors.splitlines()) <= 3
@@ -159,9 +163,9 @@ def test_a_mistake_is_explained_in_three_lines_before_anything_is_built(project,
     ],
 )
 def test_an_error_in_a_run_is_told_briefly_and_its_traceback_kept_in_the_log(
-    project, arguments, told
+    run, project, arguments, told
 ):
-    code, _, errors = run(project, *arguments, "hydra.run.dir=run")
+    code, _, errors = run(*arguments, "hydra.run.dir=run")
     assert code == 1
     assert errors.splitlines()[:-1] == told
     log = project / "run" / "train.log"
@@ -171,24 +175,29 @@ def test_an_error_in_a_run_is_told_briefly_and_its_traceback_kept_in_the_log(
 
 
 @pytest.mark.parametrize("arguments", [["fate=full"], ["model=smal"]])
-def test_the_whole_traceback_is_printed_on_demand(project, arguments):
-    code, _, errors = run(project, *arguments, HYDRA_FULL_ERROR="1")
+def test_the_whole_traceback_is_printed_on_demand(run, arguments):
+    code, _, errors = run(*arguments, environment={"HYDRA_FULL_ERROR": "1"})
     assert code == 1
     assert "Traceback (most recent call last)" in errors
 
 
 @pytest.mark.parametrize("fate", ["wait", "wait as Lightning"])
-def test_ctrl_c_ends_a_run_with_one_line(project, fate):
-    process = start(project, f"fate={fate}")
-    assert "waiting\n" in iter(process.stdout.readline, "")
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate()
-    assert (process.returncode, errors) == (130, "Interrupted.\n")
+def test_ctrl_c_ends_a_run_with_one_line(start, fate):
+    process = start(f"fate={fate}")
+    process.wait_until_it_prints("waiting\n")
+    process.kill(signal.SIGINT)
+    assert (process.wait(), process.errors) == (130, "Interrupted.\n")
 
 
 def test_help_is_short_and_imports_nothing_heavy(project):
-    code, output, imports = run(project, "--help", PYTHONPROFILEIMPORTTIME="1")
-    assert code == 0
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", project / "train.py", "--help"],
+        env={**os.environ, "PYTHONPATH": str(Path(kaskad.cli.command.__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+    output, imports = done.stdout, done.stderr
+    assert done.returncode == 0, imports
     assert "Train a tiny net: `python train.py model=small`." in output
     assert (
         "experiments: wide\nmodel: broken, misspelt, open, small, unmet\ntrainer: cpu\n" in output
@@ -199,9 +208,9 @@ def test_help_is_short_and_imports_nothing_heavy(project):
     assert not imported & {"tiny", "torch", "lightning", "pytorch_lightning", "polars", "numpy"}
 
 
-def test_experiments_are_found_from_any_folder(project, tmp_path_factory):
+def test_experiments_are_found_from_any_folder(run, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    code, output, _ = run(project, "+experiments=wide", "--cfg", "job", cwd=elsewhere)
+    code, output, _ = run("+experiments=wide", "--cfg", "job", directory=elsewhere)
     assert code == 0
     assert "width: 8" in output
 
@@ -212,16 +221,14 @@ def test_experiments_are_found_by_compose(project):
     assert config.model.width == 8
 
 
-def test_a_sweep_goes_on_after_a_failed_job_and_ends_with_a_table(project):
+def test_a_sweep_goes_on_after_a_failed_job_and_ends_with_a_table(run, project):
     code, output, _ = run(
-        project,
         "--multirun",
         "fate=full,good",
         "model.width=2,abc",
         "hydra.sweep.dir=sweep",
         "+hydra.callbacks.watch._target_=tiny.Watch",
-        stderr=subprocess.STDOUT,
-        PYTHONUNBUFFERED="1",
+        together=True,
     )
     assert code == 1
     milestones = [
@@ -241,9 +248,9 @@ def test_a_sweep_goes_on_after_a_failed_job_and_ends_with_a_table(project):
     assert result["figures"] == {"wer": 0.5, "loss": 2.0}
 
 
-def test_a_sweep_without_failures_ends_well(project):
+def test_a_sweep_without_failures_ends_well(run, project):
     sweep = ["-m", "model.width=2,4", "fate=good", "optimised_metric=loss", "hydra.sweep.dir=sweep"]
-    code, output, errors = run(project, *sweep, COLUMNS="36")
+    code, output, errors = run(*sweep, environment={"COLUMNS": "36"})
     assert (code, errors) == (0, "")
     assert "│ 1   │ model.width=4 │ 2    │" in output
     assert "and 1 more columns: sweep/jobs.csv" in output
@@ -253,8 +260,8 @@ def test_a_sweep_without_failures_ends_well(project):
     assert table[1:] == [f"0,model.width=2 {rest},2.0,0.5", f"1,model.width=4 {rest},2.0,0.25"]
 
 
-def test_a_metric_to_optimise_that_no_run_returns_is_an_error(project):
-    code, _, errors = run(project, "-m", "optimised_metric=wre")
+def test_a_metric_to_optimise_that_no_run_returns_is_an_error(run):
+    code, _, errors = run("-m", "optimised_metric=wre")
     assert code == 1
     assert "optimised_metric: wre is no figure of job 0; did you mean wer?" in errors
     assert "its figures are wer, loss" in errors
