@@ -15,6 +15,8 @@ from hydra.errors import (
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 from yaml import MarkedYAMLError
 
+from kaskad.config.extras import how_to_install
+
 LINES, WIDTH = 3, 1000  # lines and characters a line that an explanation may have
 HYDRA_KEYWORDS = {"_target_", "_args_", "_partial_", "_recursive_", "_convert_"}
 
@@ -84,6 +86,8 @@ def _named(error: BaseException) -> str:
     """The error's message, after its type unless the message was written to stand alone."""
     if type(error) is ValueError or isinstance(error, ConfigurationError | HydraException):
         return str(error)
+    if isinstance(error, ModuleNotFoundError) and (command := how_to_install(error.name or "")):
+        return f"{error.name} is not installed: {command}"
     return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
