@@ -111,7 +111,7 @@ def compose_default(folder: Path, steps: int) -> DictConfig:
     config.data.root = str(folder / "numbers")
     config.data.source.workers = 1
     # Enough for every step to have a full batch, and for the worker to have the next ones at hand.
-    enough = (WARM_UP + steps + 4) * config.loader.max_utterances
+    enough = (WARM_UP + steps + 4) * config.datamodule.max_utterances
     config.data.source.utterances = {"train": enough, "validation": 1, "test": 1, "test_known": 1}
     return config
 

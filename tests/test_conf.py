@@ -25,14 +25,14 @@ ONE_STEP = [
     "trainer.limit_train_batches=1",
     "trainer.limit_val_batches=1",
     "trainer.limit_test_batches=1",
-    "loader.workers=0",
-    "loader.batch_seconds=4",
+    "datamodule.workers=0",
+    "datamodule.batch_seconds=4",
 ]
 # Corpora as other tools lay them out; tests/corpora/ reads one of each.
 FORMATS = ("common_voice", "kaldi", "lhotse", "librispeech", "nemo", "sidecar")
 LAID_OUT = [f"data={name}" for name in FORMATS]
 REAL = {"data=an4": "an4", "data=fsdd": "fsdd", "data=ru_uk": "", "data=ru_en": ""}
-OF_TEXT = ["model=lstm_lm", "loader=sentences"]
+OF_TEXT = ["model=lstm_lm", "datamodule=text"]
 READY_FEATURES = ["data=voxforge_ru_mfcc", "features=precomputed"]
 
 
@@ -69,9 +69,9 @@ def test_one_training_step_with(
         root = request.getfixturevalue("real_data") / "voxforge_ru_mfcc"
         overrides += [*READY_FEATURES, f"data.root={root}"]
     elif choice in OF_TEXT:  # what is tested is learnt, and there is no audio to be batched
-        settings = [each for each in ONE_STEP if not each.startswith("loader.")]
+        settings = [each for each in ONE_STEP if not each.startswith("datamodule.")]
         overrides = [*OF_TEXT, *settings, "data=table", f"data.root={tone_corpus}"]
-        overrides.append("loader.remove=[]")
+        overrides.append("datamodule.remove=[]")
     elif choice in LAID_OUT:
         check(compose("train", tmp_path, choice, f"data.root={tmp_path}"))
         return

@@ -15,8 +15,8 @@ ONE_STEP = [
     "trainer.max_epochs=1",
     "trainer.limit_train_batches=1",
     "trainer.limit_test_batches=1",
-    "loader.workers=0",
-    "loader.batch_seconds=4",
+    "datamodule.workers=0",
+    "datamodule.batch_seconds=4",
     "model.encoder={hidden_size: 16, layers: 1}",
 ]
 

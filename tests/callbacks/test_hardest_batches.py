@@ -14,8 +14,8 @@ SETTINGS = [
     "data=table",
     "augment=full",
     "model.encoder={channels: [4, 4], hidden_size: 8, layers: 1}",
-    "loader.workers=0",
-    "loader.batch_seconds=4",
+    "datamodule.workers=0",
+    "datamodule.batch_seconds=4",
     "trainer.max_epochs=1",
     "trainer.limit_train_batches=3",
     "trainer.limit_val_batches=1",
@@ -55,12 +55,12 @@ def test_too_little_memory_is_told_with_what_to_lower(
         (
             4,
             r"the longest batch of corpus 'train' \(4 utterances, 3\.\d s with padding, at most \d "
-            r"characters\) does not fit into the memory; lower loader.batch_seconds \(now 4\)",
+            r"characters\) does not fit into the memory; lower datamodule.batch_seconds \(now 4\)",
         ),
-        (0.5, r"\(1 utterances, .*lower loader.max_seconds \(now 30.0\)"),
+        (0.5, r"\(1 utterances, .*lower datamodule.max_seconds \(now 30.0\)"),
     ):
         settings = [*SETTINGS, f"data.root={tone_corpus}", TARGET, "augment=none"]
-        settings += ["trainer.num_sanity_val_steps=0", f"loader.batch_seconds={seconds}"]
+        settings += ["trainer.num_sanity_val_steps=0", f"datamodule.batch_seconds={seconds}"]
         with pytest.raises(DataError, match=told):
             train(compose("train", tmp_path, *settings))
     assert not steps

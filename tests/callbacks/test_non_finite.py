@@ -22,8 +22,8 @@ from kaskad.runs.checkpoints import ConfigInCheckpoint
 SMALL = [
     "data=table",
     "augment=none",
-    "loader.workers=0",
-    "loader.batch_seconds=4",
+    "datamodule.workers=0",
+    "datamodule.batch_seconds=4",
     "optimizer.lr=0.01",
     "model.encoder.hidden_size=8",
     "model.encoder.layers=1",

@@ -18,7 +18,7 @@ def trial_run(compose, tone_corpus, tmp_path):
             "model.encoder.layers=1",
             "trainer.max_epochs=3",
             "trainer.limit_train_batches=1",
-            "loader.workers=0",
+            "datamodule.workers=0",
             "sweep=optuna",
             "sweep.study=tones",
             "sweep.trial=3",

@@ -23,9 +23,9 @@ from kaskad.data.checks import DataError
 from kaskad.models.recogniser import Recogniser
 
 ROOT = Path(__file__).resolve().parents[2]
-ALONE = ["loader.workers=0", "loader.cache=null", "trainer.enable_progress_bar=false"]
+ALONE = ["datamodule.workers=0", "datamodule.cache=null", "trainer.enable_progress_bar=false"]
 # A batch an utterance, and a part every two of them.
-SMALL = [*ALONE, "loader.max_utterances=1", "save_every=2"]
+SMALL = [*ALONE, "datamodule.max_utterances=1", "save_every=2"]
 TEXTS = ["а", "а", "б", "а", "б", "а"]
 SECONDS = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
 Run = Callable[..., dict[str, float]]

@@ -36,8 +36,8 @@ SMALL = [
     "model.encoder.hidden_size=8",
     "model.encoder.layers=1",
     "trainer.max_epochs=1",
-    "loader.workers=1",
-    "loader.batch_seconds=4",
+    "datamodule.workers=1",
+    "datamodule.batch_seconds=4",
 ]
 
 

@@ -26,13 +26,13 @@ SMALL = [
     "augment=none",
     "trainer.precision=32-true",
     "trainer.num_sanity_val_steps=0",
-    "loader.workers=0",
+    "datamodule.workers=0",
     "model.encoder.hidden_size=32",
     "model.encoder.layers=1",
     "model.encoder.channels=[8,8]",
     "model.encoder.dropout=0.0",
 ]
-BY_HEART = ["trainer.max_epochs=15", "loader.batch_seconds=4", "optimizer.lr=0.01"]
+BY_HEART = ["trainer.max_epochs=15", "datamodule.batch_seconds=4", "optimizer.lr=0.01"]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_a_checkpoint_is_evaluated_on_another_corpus(
     renamed = manifest.with_columns(pl.col("text").str.replace("два", "двѣ"))
     renamed.write_csv(tone_corpus / "other.csv")
     overrides = [f"checkpoint={run}", "data=table", f"data.root={tone_corpus / 'other.csv'}"]
-    figures = evaluate(compose("evaluate", tmp_path, *overrides, "loader.workers=0"))
+    figures = evaluate(compose("evaluate", tmp_path, *overrides, "datamodule.workers=0"))
     assert 0 < figures["test/wer"] < 0.5
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["unknown_characters"]["test"]["ѣ"] > 0
@@ -128,7 +128,7 @@ def damaged_corpus(tone_corpus: Path, tmp_path: Path) -> Path:
 def test_unreadable_files_are_skipped_counted_and_named(
     workers: int, compose, damaged_corpus: Path, tmp_path: Path
 ) -> None:
-    overrides = [*SMALL, f"data.root={damaged_corpus}", f"loader.workers={workers}"]
+    overrides = [*SMALL, f"data.root={damaged_corpus}", f"datamodule.workers={workers}"]
     train(compose("train", tmp_path, *overrides, "trainer.max_epochs=2"))
     report = json.loads((tmp_path / "report.json").read_text())
     assert {row["corpus"]: row["id"] for row in report["skipped"]} == {
@@ -145,7 +145,7 @@ def test_unreadable_files_are_skipped_counted_and_named(
 def test_a_run_that_can_read_too_little_stops_after_its_first_epoch(
     compose, damaged_corpus: Path, tmp_path: Path
 ) -> None:
-    overrides = [*SMALL, f"data.root={damaged_corpus}", "loader.max_skipped=0.1"]
+    overrides = [*SMALL, f"data.root={damaged_corpus}", "datamodule.max_skipped=0.1"]
     with pytest.raises(DataError, match=r"'validation': 1 of 9 .*nan\.wav.*loader\.max_skipped"):
         train(compose("train", tmp_path, *overrides))
     assert {*pl.read_csv(tmp_path / "skipped.csv")["id"]} == {"nan-train", "nan-validation"}
@@ -155,7 +155,7 @@ def test_a_run_that_is_refused_names_all_that_it_could_not_use(
     compose, tone_corpus: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match="corpus 'train': 64 of 64 utterances cannot be used"):
-        short = [f"data.root={tone_corpus}", "loader.max_seconds=0.1"]
+        short = [f"data.root={tone_corpus}", "datamodule.max_seconds=0.1"]
         train(compose("train", tmp_path, *SMALL, *short))
     assert pl.read_csv(tmp_path / "skipped.csv").height == 64
 
@@ -167,7 +167,7 @@ def test_a_corpus_that_cannot_be_read_at_all_has_no_figures(
     manifest.filter(pl.col("id") == "nan-test").write_csv(damaged_corpus / "manifest.csv")
     overrides = [f"checkpoint={run}", "data=table", f"data.root={damaged_corpus}"]
     with pytest.raises(DataError, match="'test': none of its utterances could be read"):
-        evaluate(compose("evaluate", tmp_path, *overrides, "loader.workers=0"))
+        evaluate(compose("evaluate", tmp_path, *overrides, "datamodule.workers=0"))
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["corpora"]["test"]["figures"] == {}
 
@@ -222,7 +222,7 @@ def test_the_same_seed_gives_the_same_weights(compose, tone_corpus: Path, tmp_pa
             *SMALL,
             "augment=full",
             f"data.root={tone_corpus}",
-            f"loader.workers={workers}",
+            f"datamodule.workers={workers}",
         ]
         train(compose("train", folder, *overrides, "trainer.max_epochs=2"))
         checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)

@@ -38,8 +38,8 @@ def overrides(checkpoint: Path, make_corpus, tmp_path: Path) -> list[str]:
         f"checkpoint={checkpoint}",
         "data=table",
         f"data.root={tmp_path}",
-        "loader.workers=0",
-        "loader.cache=null",
+        "datamodule.workers=0",
+        "datamodule.cache=null",
     ]
 
 

@@ -17,8 +17,8 @@ BINS = 5
 STEPS = [
     "trainer.max_epochs=2",
     "logger=csv",
-    "loader.workers=0",
-    "loader.batch_seconds=4",
+    "datamodule.workers=0",
+    "datamodule.batch_seconds=4",
 ]
 
 

@@ -112,7 +112,7 @@ def test_a_run_stops_before_it_starts_when_too_little_is_usable(make_corpus, bro
     add_row(manifest, broken["missing"], "шесть")
     message = (
         r"corpus 'train': 2 of 6 utterances cannot be used \(\S+/text.wav: not an audio file.*; "
-        r"\S+/missing.wav: .*\); mend them, or allow more with loader.max_skipped \(now 0.2\)"
+        r"\S+/missing.wav: .*\); mend them, or allow more with datamodule.max_skipped \(now 0.2\)"
     )
     with pytest.raises(DataError, match=message):
         data_from(manifest, "train", max_skipped=0.2)

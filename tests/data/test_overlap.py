@@ -182,7 +182,7 @@ def test_an_error_stops_a_run_before_anything_is_trained(
     folder = tmp_path / "run"
     folder.mkdir()
     overrides = ["data=table", f"data.root={tmp_path}", "data.audio_root=/", "overlap=default"]
-    config = compose("train", folder, *overrides, f"loader.cache={tmp_path}")
+    config = compose("train", folder, *overrides, f"datamodule.cache={tmp_path}")
     with pytest.raises(
         DataError,
         match=r"1 of 4 utterances of test .*test-1 and planted.*\n.*overlap\.recording=drop, or "

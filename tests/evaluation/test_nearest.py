@@ -44,10 +44,10 @@ def test(compose, tone_corpus: Path, tmp_path: Path):
     """Test a checkpoint in a folder of this name; returns the folder."""
 
     def run(name: str, checkpoint: Path, *overrides: str) -> Path:
-        settings = ["data=table", "loader.workers=0", "trainer.enable_progress_bar=false"]
+        settings = ["data=table", "datamodule.workers=0", "trainer.enable_progress_bar=false"]
         if not any(override.startswith("data.root=") for override in overrides):
             settings.append(f"data.root={tone_corpus}")
-        settings += [f"checkpoint={checkpoint}", f"loader.cache={tmp_path / 'cache'}"]
+        settings += [f"checkpoint={checkpoint}", f"datamodule.cache={tmp_path / 'cache'}"]
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         evaluate(compose("evaluate", folder, *settings, *overrides))
@@ -86,7 +86,7 @@ def test_the_test_after_training_finds_what_evaluate_finds(
     trained = tmp_path / "trained"
     trained.mkdir()
     settings = ["data=table", f"data.root={tone_corpus}", SMALL, "trainer.max_epochs=1"]
-    settings += ["loader.workers=0", f"loader.cache={tmp_path / 'cache'}"]
+    settings += ["datamodule.workers=0", f"datamodule.cache={tmp_path / 'cache'}"]
     train(compose("train", trained, *settings, "nearest=2"))
     monkeypatch.delattr("kaskad.evaluation.nearest.make_graph")  # it is there
     tested = test("tested", trained / "checkpoints" / "best.ckpt", "nearest=2")
@@ -139,7 +139,7 @@ def test_training_is_heard_once_for_each_net(make_checkpoint, test, monkeypatch)
 
     def hears(folder: str, seed: int) -> int:
         heard.clear()
-        test(folder, make_checkpoint(seed, SMALL), "nearest=2", "loader.max_utterances=4")
+        test(folder, make_checkpoint(seed, SMALL), "nearest=2", "datamodule.max_utterances=4")
         return len(heard)
 
     monkeypatch.setattr(CTCRecogniser, "posteriors", counted)  # the test itself goes without it

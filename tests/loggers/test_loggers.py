@@ -31,8 +31,8 @@ SMALL = [
     "trainer.limit_train_batches=3",
     "trainer.log_every_n_steps=1",
     "trainer.gradient_clip_val=0.001",
-    "loader.workers=0",
-    "loader.batch_seconds=4",
+    "datamodule.workers=0",
+    "datamodule.batch_seconds=4",
     "model.encoder={hidden_size: 8, layers: 1, channels: [4, 4]}",
 ]
 TIMES = {f"training/time/{part}" for part in ("data", "forward", "backward", "rest")}

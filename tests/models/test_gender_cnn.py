@@ -20,8 +20,8 @@ SMALL = [
     "trainer.precision=32-true",
     "trainer.num_sanity_val_steps=0",
     "trainer.max_epochs=5",
-    "loader.workers=0",
-    "loader.batch_seconds=8",
+    "datamodule.workers=0",
+    "datamodule.batch_seconds=8",
     "optimizer.lr=0.01",
 ]
 
@@ -78,7 +78,7 @@ def test_a_checkpoint_is_evaluated_on_the_genders_of_another_corpus(
     swapped = manifest.with_columns(pl.col("gender").replace({"male": "F", "female": "муж."}))
     swapped.write_csv(tone_corpus / "swapped.csv")
     overrides = [f"checkpoint={run}", "data=table", f"data.root={tone_corpus / 'swapped.csv'}"]
-    figures = evaluate(compose("evaluate", tmp_path, *overrides, "loader.workers=0"))
+    figures = evaluate(compose("evaluate", tmp_path, *overrides, "datamodule.workers=0"))
     assert figures["test/balanced_accuracy"] == 0.0
 
 
@@ -88,7 +88,7 @@ def test_a_checkpoint_is_evaluated_on_the_genders_of_another_corpus(
         (None, [], "no column 'gender', which this model recognises, only path, text, split"),
         (["m", "m", "m"], [], r"the training utterances are male \(1\)"),
         (["m", "f", "f"], [], r"the training utterances are male \(1\)"),
-        (["m", None, "f"], ["loader.max_skipped=0.2"], "1 of 1 .*the gender is missing"),
+        (["m", None, "f"], ["datamodule.max_skipped=0.2"], "1 of 1 .*the gender is missing"),
         (["f", "m", "m"], ["tokenizer=characters"], "the training utterances are female"),
     ],
 )

@@ -24,7 +24,7 @@ SMALL = [
     "model.net.hidden_size=48",
     "model.net.layers=1",
     "model.net.dropout=0.0",
-    "loader.max_sentences=8",
+    "datamodule.max_sentences=8",
     "trainer.max_epochs=30",
     "trainer.precision=32-true",
     "logger=csv",
@@ -128,7 +128,11 @@ def test_text_files_are_learnt_from_and_unknown_words_counted(
     text.write_text("Раз, два!\nПять, шесть.\n", encoding="utf-8")
     table = pl.read_csv(corpus).filter(pl.col("split") != "train")
     table.write_csv(tmp_path / "judged.csv")
-    overrides = [f"data.root={tmp_path / 'judged.csv'}", f"loader.text=[{text}]", "tokenizer=words"]
+    overrides = [
+        f"data.root={tmp_path / 'judged.csv'}",
+        f"datamodule.text=[{text}]",
+        "tokenizer=words",
+    ]
     figures = train(compose("train", tmp_path, *SMALL, *overrides, "debug=fast"))
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert report["text"]["words"] == 4
@@ -141,8 +145,8 @@ def test_text_files_are_learnt_from_and_unknown_words_counted(
     ("split", "overrides", "error", "message"),
     [
         ("validation", [], DataError, "no corpus with the role 'validation' has a transcript"),
-        ("train", [], ValueError, r"train.py: loader.text="),
-        ("", ["loader=length_buckets"], ConfigurationError, "loader=sentences"),
+        ("train", [], ValueError, r"train.py: datamodule.text="),
+        ("", ["datamodule=speech"], ConfigurationError, "datamodule=text"),
         ("", ["init_from=runs"], ConfigurationError, "nothing that a language model takes over"),
     ],
 )
@@ -152,7 +156,7 @@ def test_what_cannot_be_learnt_is_refused(
     table = pl.read_csv(corpus)
     silent = pl.when(pl.col("split") == split).then(pl.lit("")).otherwise("text").alias("text")
     table.with_columns(silent).write_csv(tmp_path / "manifest.csv")
-    settings = [each for each in SMALL if not (overrides and each.startswith("loader."))]
+    settings = [each for each in SMALL if not (overrides and each.startswith("datamodule."))]
     with pytest.raises(error, match=message):
         train(compose("train", tmp_path, *settings, f"data.root={tmp_path}", *overrides))
 

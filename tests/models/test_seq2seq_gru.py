@@ -31,8 +31,8 @@ SMALL = [
     "trainer.precision=32-true",
     "trainer.max_epochs=12",
     "optimizer.lr=0.01",
-    "loader.workers=0",
-    "loader.batch_seconds=8",
+    "datamodule.workers=0",
+    "datamodule.batch_seconds=8",
 ]
 
 
@@ -61,7 +61,7 @@ def test_utterances_are_learnt_to_the_letter(run: Path) -> None:
 def test_a_checkpoint_is_evaluated_and_transcribes_without_a_word_about_it(
     run: Path, compose, tmp_path: Path
 ) -> None:
-    corpus = ["data=table", f"data.root={run / 'speech'}", "loader.workers=0"]
+    corpus = ["data=table", f"data.root={run / 'speech'}", "datamodule.workers=0"]
     figures = evaluate(compose("evaluate", tmp_path, f"checkpoint={run}", *corpus))
     assert figures["test/wer"] == 0.0
     output = tmp_path / "out.csv"

@@ -108,7 +108,7 @@ def test_a_run_begins_with_the_weights_of_another(
         f"data.root={tone_corpus}",
         f"init_from={path}",
         "trainer.max_epochs=1",
-        "loader.workers=0",
+        "datamodule.workers=0",
         "optimizer.lr=1e-12",
     ]
     train(compose("train", tmp_path, *overrides))

@@ -116,7 +116,7 @@ def test_an_utterance_without_an_answer_is_named(
     path = tmp_path / "best.ckpt"
     torch.save({"config": resolved, "state_dict": recogniser.state_dict()}, path)
     table = make_corpus(["а"] * 3, split=["test"] * 3, id=["x", "y", "z"])
-    overrides = [f"checkpoint={path}", "data=table", f"data.root={table}", "loader.workers=0"]
+    overrides = [f"checkpoint={path}", "data=table", f"data.root={table}", "datamodule.workers=0"]
     with caplog.at_level(logging.WARNING):
         figures = evaluate(compose("evaluate", tmp_path, *overrides))
     assert figures["test/wer"] == 1.0

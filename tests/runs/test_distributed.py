@@ -24,10 +24,10 @@ SETTINGS = [
     "model.encoder.layers=1",
     "model.encoder.dropout=0",
     "logger=csv",
-    "loader.workers=0",
-    "loader.cache=null",
+    "datamodule.workers=0",
+    "datamodule.cache=null",
     # Some batches are of a single utterance: one of two processes has no share in them.
-    "loader.batch_seconds=2",
+    "datamodule.batch_seconds=2",
     "trainer.max_epochs=2",
     "trainer.limit_train_batches=10",
     "trainer.precision=32-true",
@@ -118,7 +118,7 @@ def test_two_processes_go_on_with_two_corpora(run: Run, tone_corpus: Path, tmp_p
     other = "{_target_: kaskad.data.Corpus, role: train_ext, language: en, "
     other += "split: validation, manifest: '${data.source}'}"
     settings = [*SETTINGS, f"data.root={tone_corpus}", "model=cascade_lstm"]
-    settings += [f"+data.corpora.other={other}", "loader.interleave=proportional"]
+    settings += [f"+data.corpora.other={other}", "datamodule.interleave=proportional"]
     settings.append("callbacks.last_checkpoint.every_n_steps=3")
     one, two = tmp_path / "one", tmp_path / "two"
     assert run(one, *settings) == 0, output(one)

@@ -33,9 +33,9 @@ SETTINGS = [
     "trainer.log_every_n_steps=1",
     "trainer.enable_progress_bar=false",
     "trainer.enable_model_summary=false",
-    "loader.workers=1",
-    "loader.batch_seconds=6",
-    "loader.cache=null",
+    "datamodule.workers=1",
+    "datamodule.batch_seconds=6",
+    "datamodule.cache=null",
     "model.encoder.hidden_size=16",
     "model.encoder.layers=1",
     CHANNELS,
@@ -155,7 +155,7 @@ VARIANTS = {
         "trainer.accumulate_grad_batches=2",
         "trainer.check_val_every_n_epoch=2",
     ],
-    "a number of steps": ["trainer.max_steps=30", "optimizer=sgd", "loader.workers=0"],
+    "a number of steps": ["trainer.max_steps=30", "optimizer=sgd", "datamodule.workers=0"],
     "two corpora": [
         "model=cascade_lstm",
         "+data.corpora.other={_target_: kaskad.data.Corpus, role: train_ext, "
@@ -248,7 +248,7 @@ def test_what_may_change_does_and_another_run_is_refused(
     caplog.set_level("INFO")
     monkeypatch.setenv("KASKAD_NOTIFY", "json://localhost:9")  # to a service that is away
     notices = ["callbacks=notices", "callbacks.notices.attempts=1", "callbacks.notices.patience=1"]
-    train(compose("train", folder, resume, "loader.workers=0", "seed=0", *notices))
+    train(compose("train", folder, resume, "datamodule.workers=0", "seed=0", *notices))
     assert "callbacks.notices.prefix is ${task} from here on" in caplog.text
     (folder / "report.json").unlink()
     train(compose("train", folder, resume))  # what is left to do is the test

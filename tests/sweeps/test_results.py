@@ -124,7 +124,7 @@ def test_a_search_survives_a_failure_and_leaves_its_best_as_a_recipe(project):
     for line in (
         f"lr: {best['optimizer.lr']}",
         "weight_decay: 0.2",
-        f"batch_seconds: {best['loader.batch_seconds']}",
+        f"batch_seconds: {best['datamodule.batch_seconds']}",
     ):
         assert line in output
     assert "sweep" not in output

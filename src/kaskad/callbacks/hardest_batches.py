@@ -81,8 +81,8 @@ def _try(name: str, batch: Batch, trainer: lightning.Trainer, recogniser: Recogn
     except (RuntimeError, MemoryError) as error:
         if not (isinstance(error, MemoryError | torch.OutOfMemoryError) or is_oom_error(error)):
             raise
-        alone = f"loader.max_seconds (now {data.max_seconds})"
-        together = f"loader.batch_seconds (now {data.batch_seconds})"
+        alone = f"datamodule.max_seconds (now {data.max_seconds})"
+        together = f"datamodule.batch_seconds (now {data.batch_seconds})"
         raise DataError(
             f"{told} does not fit into the memory; lower {together if len(batch) > 1 else alone}, "
             "or take a smaller model"

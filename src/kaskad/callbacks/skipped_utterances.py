@@ -89,7 +89,7 @@ class SkippedUtterances(lightning.Callback):
                 raise DataError(
                     f"corpus '{name}': {lost} of {manifest.height} utterances could not be read "
                     f"({'; '.join(reasons.tail(lost).head(3))}); mend them, or allow more with "
-                    f"loader.max_skipped (now {data.max_skipped})"
+                    f"datamodule.max_skipped (now {data.max_skipped})"
                 )
 
 

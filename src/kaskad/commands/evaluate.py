@@ -149,7 +149,7 @@ def report_on(
     recogniser, trained = load_recogniser(
         checkpoint, decoder=config.get("decoder"), trusted=config.trusted
     )
-    data = instantiate(config.loader)(
+    data = instantiate(config.datamodule)(
         corpora=instantiate(config.data.corpora, _convert_="all"),
         sample_rate=recogniser.features.sample_rate,
         target=recogniser.target,

@@ -138,11 +138,11 @@ def plan_language_model(config: DictConfig) -> Plan:
     """Plan a language model's run: on transcripts and texts, whose audio is not read."""
     if config.init_from:
         raise ConfigurationError("init_from: there is nothing that a language model takes over")
-    if not issubclass(get_class(config.loader._target_), TextDataModule):
-        raise ConfigurationError("loader: a language model learns from text: loader=sentences")
+    if not issubclass(get_class(config.datamodule._target_), TextDataModule):
+        raise ConfigurationError("datamodule: a language model learns from text: datamodule=text")
     corpora = instantiate(config.data.corpora, _convert_="all")
     transcripts = {name: read_transcripts({name: corpus}) for name, corpus in corpora.items()}
-    data: TextDataModule = instantiate(config.loader, _convert_="all")(
+    data: TextDataModule = instantiate(config.datamodule, _convert_="all")(
         transcripts=transcripts, seed=config.seed
     )
     fit_tokenizer(config, data)
@@ -155,7 +155,7 @@ def load_data(config: DictConfig, listing: Path | None = None) -> SpeechDataModu
     """Make the data module of a run, with its manifests read and checked; what cannot be used is
     named in the file ``listing``."""
     recogniser_class = cast(type[Recogniser], get_class(config.model._target_))
-    data: SpeechDataModule = instantiate(config.loader)(
+    data: SpeechDataModule = instantiate(config.datamodule)(
         corpora=instantiate(config.data.corpora, _convert_="all"),
         sample_rate=config.features.sample_rate,
         target=recogniser_class.target,

@@ -69,7 +69,7 @@ def tune(config: DictConfig) -> dict[str, float]:
 
 def load_data(config: DictConfig, recogniser: CTCRecogniser, role: str) -> SpeechDataModule:
     """The corpora of ``config.data`` with this role, no others."""
-    data: SpeechDataModule = instantiate(config.loader)(
+    data: SpeechDataModule = instantiate(config.datamodule)(
         corpora=instantiate(config.data.corpora, _convert_="all"),
         sample_rate=recogniser.features.sample_rate,
     )

@@ -248,7 +248,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         if usable.is_empty() or rest.height > self.max_skipped * total:
             raise DataError(
                 f"corpus '{name}': {rest.height} of {total} utterances cannot be used ({first}); "
-                f"mend them, or allow more with loader.max_skipped (now {self.max_skipped})"
+                f"mend them, or allow more with datamodule.max_skipped (now {self.max_skipped})"
                 if total
                 else f"corpus '{name}' is empty: its manifest has no rows for this split"
             )

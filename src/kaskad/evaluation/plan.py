@@ -22,8 +22,8 @@ PLAN = "plan.json"  # in the run folder: what to go on with after an interruptio
 MAY_CHANGE = (
     "bounds",
     "critical",
-    "loader.cache",
-    "loader.workers",
+    "datamodule.cache",
+    "datamodule.workers",
     "save_every",
     "trainer.accelerator",
     "trainer.devices",

@@ -89,8 +89,8 @@ def training_text(
     chosen = compared.filter(pl.col("role").is_in(TRAINING))
     if chosen.is_empty():
         raise ValueError(
-            "there is no text: name files (language_model.text=[…]; train.py: loader.text=[…]) or "
-            "a corpus that trains (data=…)"
+            "there is no text: name files (language_model.text=[…]; train.py: datamodule.text=[…]) "
+            "or a corpus that trains (data=…)"
         )
     removed: dict[str, int] = {}
     for role in remove:
@@ -105,7 +105,7 @@ def training_text(
         raise ValueError(
             f"no sentence is left: all are also in {' or '.join(remove)} ({listed}). Where the "
             "same is said again and again, as with digits, keep them: language_model.remove=[] "
-            "(train.py: loader.remove=[])"
+            "(train.py: datamodule.remove=[])"
         )
     return chosen.drop("compared"), removed
 

@@ -38,9 +38,9 @@ SMALL = [
     "trainer.max_epochs=2",
     "trainer.limit_train_batches=2",
     "trainer.limit_test_batches=1",
-    "loader.workers=0",
-    "loader.batch_seconds=4",
-    "loader.cache=null",
+    "datamodule.workers=0",
+    "datamodule.batch_seconds=4",
+    "datamodule.cache=null",
     "model.encoder={hidden_size: 8, layers: 1, channels: [4, 4]}",
 ]
 

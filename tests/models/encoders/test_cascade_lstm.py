@@ -112,8 +112,8 @@ def two_corpora(compose, folder: Path, corpus: Path, beside: Path, *overrides: s
         f"data.root={corpus}",
         f"+data.corpora.beside={BESIDE.replace('ROOT', str(beside))}",
         *SIZES,
-        "loader.workers=0",
-        "loader.batch_seconds=6",
+        "datamodule.workers=0",
+        "datamodule.batch_seconds=6",
         "trainer.precision=32-true",
         "trainer.max_epochs=2",
         *overrides,
@@ -151,7 +151,7 @@ def test_a_checkpoint_transcribes_and_evaluates_by_itself(
     table = [f"input={tone_corpus / 'manifest.csv'}", f"output={output}"]
     transcribe(compose("transcribe", tmp_path, *source, *table))
     assert pl.read_csv(output)["error"].null_count() == 80
-    data = ["data=table", f"data.root={tone_corpus}", "loader.workers=0"]
+    data = ["data=table", f"data.root={tone_corpus}", "datamodule.workers=0"]
     assert "test/wer" in evaluate(compose("evaluate", tmp_path, *source, *data))
     with pytest.raises(ValueError, match="no branch for 'de'"):
         evaluate(compose("evaluate", tmp_path, *source, *data, "data.language=de"))
@@ -203,7 +203,7 @@ def test_three_languages_may_train_and_one_be_validated(
     compose, tone_corpus: Path, english_tones: Path, tmp_path: Path
 ) -> None:
     third = BESIDE.replace("ROOT", str(english_tones)).replace("language: en", "language: uk")
-    overrides = [f"+data.corpora.third={third}", "loader.interleave=proportional"]
+    overrides = [f"+data.corpora.third={third}", "datamodule.interleave=proportional"]
     quick = ["trainer.max_epochs=1", "trainer.limit_train_batches=2"]
     config = two_corpora(compose, tmp_path, tone_corpus, english_tones, *overrides, *quick)
     assert train(config)["test/wer"] >= 0
@@ -240,7 +240,11 @@ def test_the_same_seed_gives_the_same_weights(
     def weights(name: str, workers: int) -> dict[str, torch.Tensor]:
         folder = tmp_path / name
         folder.mkdir()
-        overrides = [f"loader.workers={workers}", "loader.interleave=shortest", "augment=full"]
+        overrides = [
+            f"datamodule.workers={workers}",
+            "datamodule.interleave=shortest",
+            "augment=full",
+        ]
         train(two_corpora(compose, folder, tone_corpus, english_tones, *overrides))
         return load_recogniser(folder / "checkpoints" / "last.ckpt")[0].state_dict()
 
