@@ -68,7 +68,7 @@ def test_a_table_may_be_transcribed_into_itself(
     table.write_text(f"audio_filepath,shelf\n{write_tone('1.wav').name},a\n")
     overrides = [f"checkpoint={checkpoint}", f"input={table}", f"output={table}"]
     transcribe(compose("transcribe", tmp_path, *overrides))
-    assert pl.read_csv(table).rows() == [("1.wav", "a", 5, 5, None)]
+    assert pl.read_csv(table).rows() == [("1.wav", "a", 5, 5, 5, None)]
 
 
 def test_a_recording_without_an_answer_has_an_error_and_no_text(

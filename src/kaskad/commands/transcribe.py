@@ -28,7 +28,7 @@ from kaskad.data.samplers.length import SortedByLength
 from kaskad.data.samplers.steps import StepBatchSampler
 from kaskad.models.recogniser import Recogniser, load_recogniser
 from kaskad.runs.checkpoints import CheckpointError
-from kaskad.text.numerals import NUMERALS, words_to_number
+from kaskad.text.numerals import NUMERALS, words_to_number, words_to_numbers
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +55,7 @@ def transcribe(config: DictConfig) -> dict[str, float]:
         transcribe_files, paths=paths, batch_seconds=config.batch_seconds, workers=config.workers
     )
     heard = listen(recogniser)
-    numbers = [
-        words_to_number(text, language) if text and language in NUMERALS else None
-        for text in heard["text"]
-    ]
-    table = table.with_columns(
-        heard["text"], pl.Series("number", numbers, pl.Int64), heard["error"]
-    )
+    table = table.with_columns(heard["text"], *numbers_in(heard["text"], language), heard["error"])
     if gender_recogniser is not None:
         table = table.with_columns(gender=listen(gender_recogniser)["text"])
     if config.output is not None:
@@ -78,6 +72,15 @@ def transcribe(config: DictConfig) -> dict[str, float]:
             f"'error' says why, first: {failed['error'][0]}"
         )
     return {"transcribed": table.height}
+
+
+def numbers_in(texts: pl.Series, language: str) -> list[pl.Series]:
+    """``number``, where the whole text is one, and ``numbers``, all that were found, with blanks
+    between them; as strings, so that 007 stays 007."""
+    known = [text if language in NUMERALS else None for text in texts]
+    whole = [words_to_number(text, language) if text else None for text in known]
+    found = [" ".join(words_to_numbers(text, language)) if text else None for text in known]
+    return [pl.Series("number", whole, pl.String), pl.Series("numbers", found, pl.String)]
 
 
 def read_input(path: Path) -> tuple[pl.DataFrame, str, Path]:

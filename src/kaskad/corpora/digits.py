@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from num2words import CONVERTER_CLASSES, num2words
+from num2words import CONVERTER_CLASSES
 
 from kaskad.corpora.synthesis import UTTERANCES, Line, Recipe, Source, synthesise
+from kaskad.text.numerals import number_to_words
 
 _RECIPE = 1  # raise when the same parameters begin to give other utterances
 
@@ -34,7 +35,7 @@ class _Digits(Source):
 
     def line(self, draw: random.Random, language: str) -> Line:
         digits = draw.choices(range(10), k=draw.randint(self.shortest, self.longest))
-        words = tuple(num2words(digit, lang=language) for digit in digits)
+        words = tuple(number_to_words(digit, language) for digit in digits)
         with_pauses = draw.random() < 0.5
         phrases = words if with_pauses else (" ".join(words),)
         return Line(phrases, digits[0] if len(digits) == 1 else None)

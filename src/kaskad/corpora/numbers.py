@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from num2words import CONVERTER_CLASSES, num2words
+from num2words import CONVERTER_CLASSES
 
 from kaskad.corpora.synthesis import UTTERANCES, Line, Recipe, Source, synthesise, voices
+from kaskad.text.numerals import LIMIT, number_to_words
 
 __all__ = ["make_numbers", "voices"]
 
-_RECIPE = 1  # raise when the same parameters begin to give other utterances
+# Raise that of a language when the same parameters begin to give other utterances.
+_RECIPES = {"en": 2}
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,15 @@ class _Numbers(Source):
     largest: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.smallest <= self.largest:
+        if not 0 <= self.smallest <= self.largest < LIMIT:
             raise ValueError(
-                f"numbers run from smallest to largest, 0 <= smallest <= largest; "
+                f"numbers run from smallest to largest, 0 <= smallest <= largest < {LIMIT}; "
                 f"got smallest={self.smallest}, largest={self.largest}"
             )
 
     def line(self, draw: random.Random, language: str) -> Line:
         number = self._number(draw)
-        return Line((_words(number, language),), number)
+        return Line((number_to_words(number, language),), number)
 
     def _number(self, draw: random.Random) -> int:
         """Half uniform, half by the number of digits first: short numbers are rare otherwise."""
@@ -65,10 +67,8 @@ def make_numbers(
     """
     source = _Numbers(smallest, largest)
     return synthesise(
-        root, split, Recipe(_RECIPE, source, language, dict(utterances), seed), workers
+        root,
+        split,
+        Recipe(_RECIPES.get(language, 1), source, language, dict(utterances), seed),
+        workers,
     )
-
-
-def _words(number: int, language: str) -> str:
-    """231 is ``двести тридцать один``: lower case, without hyphens and commas."""
-    return num2words(number, lang=language).lower().replace("-", " ").replace(",", "")

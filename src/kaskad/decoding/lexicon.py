@@ -14,7 +14,7 @@ from kaskad.decoding.ctc_decoder import Run, SearchDecoder, runs, word_border
 from kaskad.decoding.hypothesis import Hypothesis, Word, best_of
 from kaskad.decoding.word_lists import few, read_words, spell_words
 from kaskad.ngrams.kenlm import is_language_model, open_language_model, read_vocabulary
-from kaskad.text.numerals import NUMERALS, words_to_number
+from kaskad.text.numerals import NUMERALS, is_cardinal
 from kaskad.text.tokenizer import BLANK, Tokenizer
 
 log = logging.getLogger(__name__)
@@ -254,9 +254,7 @@ def is_number(written: dict[str, str]) -> Callable[[str], bool]:
 
     @lru_cache(maxsize=100_000)
     def judge(text: str) -> bool:
-        numerals = " ".join(written[word] for word in text.split())
-        return any(
-            words_to_number(numerals, language, strict=True) is not None for language in NUMERALS
-        )
+        numerals = [written[word] for word in text.split()]
+        return any(is_cardinal(numerals, language) for language in NUMERALS)
 
     return judge

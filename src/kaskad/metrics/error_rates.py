@@ -10,9 +10,10 @@ import polars as pl
 from kaskad.metrics.alignment import Unit, align
 from kaskad.metrics.bootstrap import Share, share
 from kaskad.metrics.scores import Scores
-from kaskad.text.numerals import NUMERALS, words_to_number
+from kaskad.text.numerals import LIMIT, NUMERALS, words_to_number
 
 ERRORS = {"substitute": "substitutions", "delete": "deletions", "insert": "insertions"}
+MOST_DIGITS = len(str(LIMIT - 1))
 # Of an utterance, in a table of ErrorRates.
 WORD_ERRORS = pl.sum_horizontal("word_substitutions", "word_deletions", "word_insertions")
 
@@ -171,7 +172,11 @@ def score(
 
 
 def _number(text: str, language: str) -> int | None:
-    return words_to_number(text, language, strict=True) if language in NUMERALS else None
+    """The whole number that ``text`` is; "007" is a string of digits, and no number here."""
+    number = words_to_number(text, language) if language in NUMERALS else None
+    if number is None or not number.isdecimal() or len(number) > MOST_DIGITS:
+        return None
+    return int(number) if str(int(number)) == number else None
 
 
 def _digits(numbers: Sequence[int | None]) -> list[str]:
