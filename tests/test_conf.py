@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 CHOICES = sorted(
     f"{path.parent.name}={path.stem}"
     for path in (ROOT / "conf").glob("*/*.yaml")
-    # Language models and data=none are choices of prepare.py alone; debug=replay wants a run.
+    # Language models and data=none are for `kaskad estimate_lm` alone; debug=replay wants a run.
     if path.parent.name not in ("hydra", "language_model")
     and path.parts[-2:] not in {("data", "none.yaml"), ("debug", "replay.yaml")}
 )
@@ -83,7 +83,7 @@ def test_one_training_step_with(
     elif choice == "sampler=shards":
         packed = tmp_path / "packed"
         of_files = ["data=table", f"data.root={tone_corpus}", f"output={packed}"]
-        shard(compose("prepare", tmp_path, *of_files))
+        shard(compose("shard", tmp_path, *of_files))
         overrides += ["data=table", f"data.root={packed}"]
     else:
         overrides += ["data=table", f"data.root={tone_corpus}"]

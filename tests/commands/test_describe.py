@@ -1,8 +1,6 @@
-"""`prepare.py describe` tells what a corpus holds, and finds what was planted in it."""
+"""`kaskad describe` tells what a corpus holds, and finds what was planted in it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +49,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def config(compose, folder: Path, root: Path, *more: str):
     alone = ["data.test_split=all", "~data.corpora.train", "~data.corpora.validation"]
-    choices = ["action=describe", "data=table", f"data.root={root}", f"cache={folder / 'cache'}"]
-    return compose("prepare", folder, *choices, *alone, *more)
+    choices = ["data=table", f"data.root={root}", f"cache={folder / 'cache'}"]
+    return compose("describe", folder, *choices, *alone, *more)
 
 
 def test_every_planted_row_is_found_and_no_other(compose, planted: Path, tmp_path: Path) -> None:
@@ -107,7 +105,7 @@ def test_a_corpus_of_features_is_shown_as_it_is_without_audio(compose, tmp_path:
 
 def test_nothing_to_describe_is_said(compose, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="choose a corpus with data="):
-        describe(compose("prepare", tmp_path, "action=describe", "data=none"))
+        describe(compose("describe", tmp_path, "data=none"))
 
 
 @pytest.mark.parametrize("longest", [0.04, 0.75, 6.4, 29.9, 7_000.0])
@@ -119,22 +117,3 @@ def test_the_histogram_holds_every_utterance_in_few_bars(longest: float) -> None
     for above, up_to, count in bars.rows():
         inside = (seconds > above) | ((above == 0) & (seconds == 0))
         assert count == (inside & (seconds <= up_to + 1e-3)).sum()
-
-
-def test_the_first_word_is_the_action(tmp_path: Path) -> None:
-    def prepare(*arguments: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, ROOT / "prepare.py", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-
-    shown = prepare("describe", "data=none", "--cfg", "job")
-    assert "action: describe" in shown.stdout.splitlines()
-    misspelt = prepare("descibe", "data=none")
-    assert misspelt.returncode == 1
-    assert misspelt.stderr.splitlines() == [
-        "descibe: no such action; did you mean describe?",
-        "this command does one of prepare, describe, preview, shards",
-    ]
-    listed = prepare("--help").stdout
-    assert all(
-        f"\n  {action} " in listed for action in ("prepare", "describe", "preview", "shards")
-    )

@@ -17,7 +17,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from kaskad.commands.evaluate import BoundsError, evaluate_all
+from kaskad.commands.evaluate import BoundsError, evaluate
 from kaskad.config.messages import ConfigurationError
 from kaskad.data.checks import DataError
 from kaskad.models.recogniser import Recogniser
@@ -76,7 +76,7 @@ def run(compose, tmp_path: Path) -> Run:
         (tmp_path / name).mkdir(exist_ok=True)
         config = compose("evaluate", tmp_path / name, *overrides)
         with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-            return evaluate_all(config)
+            return evaluate(config)
 
     return run_in
 

@@ -1,4 +1,4 @@
-"""What prepare.py writes can be read again, and what it cannot write it says before it begins."""
+"""What `kaskad prepare` writes can be read again; what it cannot write it says before it begins."""
 
 import logging
 from pathlib import Path
@@ -33,7 +33,6 @@ def corpora(output: Path, **roots: Path) -> DictConfig:
             "output": str(output),
             "min_seconds": 0.05,
             "max_seconds": 30.0,
-            "prepare_for": None,
         }
     )
 

@@ -11,11 +11,11 @@ from kaskad.commands.preview import preview
 
 @pytest.fixture
 def settings(compose, tone_corpus, tmp_path: Path):
-    """The configuration of `prepare.py preview`, which writes into a folder by this name."""
+    """The configuration of `kaskad preview`, which writes into a folder by this name."""
 
     def compose_for(folder: str, *overrides: str):
         data = ["data=table", f"data.root={tone_corpus}"]
-        return compose("prepare", tmp_path, *data, f"output={tmp_path / folder}", *overrides)
+        return compose("preview", tmp_path, *data, f"output={tmp_path / folder}", *overrides)
 
     return compose_for
 

@@ -1,4 +1,4 @@
-"""What prepare.py packs into shards is what it was, and whatever reads audio finds it there."""
+"""What `kaskad shard` packs is what it was, and whatever reads audio finds it there."""
 
 import json
 import shutil
@@ -61,8 +61,8 @@ def corpus(write_tone, tmp_path: Path) -> Path:
 
 
 def config(compose, root: Path, output: Path, *more: str):
-    choices = ["action=shards", "data=table", f"data.root={root}", f"output={output}"]
-    return compose("prepare", output.parent, *choices, *more)
+    choices = ["data=table", f"data.root={root}", f"output={output}"]
+    return compose("shard", output.parent, *choices, *more)
 
 
 def test_every_file_is_packed_as_it_is_and_everything_finds_it(
@@ -192,10 +192,10 @@ def test_a_run_from_shards_is_one_from_files_to_the_bit(
 
 
 def test_features_stay_in_their_arrays(compose, real_data: Path, tmp_path: Path) -> None:
-    choices = ["action=shards", "data=voxforge_ru_mfcc", f"output={tmp_path / 'packed'}"]
+    choices = ["data=voxforge_ru_mfcc", f"output={tmp_path / 'packed'}"]
     root = f"data.root={real_data / 'voxforge_ru_mfcc'}"
     with pytest.raises(DataError, match="comes as features, in arrays of many utterances"):
-        shard(compose("prepare", tmp_path, *choices, root))
+        shard(compose("shard", tmp_path, *choices, root))
 
 
 def test_the_header_of_a_file_in_a_tar_file_is_that_of_the_file(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from kaskad.commands.tune_decoder import combinations, tune
+from kaskad.commands.tune_decoder import combinations, tune_decoder
 from kaskad.data.corpus import Corpus
 from kaskad.models.recogniser import load_recogniser
 
@@ -50,7 +50,7 @@ def test_the_best_options_go_into_a_checkpoint_and_the_test_is_not_looked_at(
     load = Corpus.load
     monkeypatch.setattr(Corpus, "load", lambda corpus: read.append(corpus.role) or load(corpus))
     choice = ["decoder=greedy", "space.blank_penalty=[0.5,1.0,2.0,9.0]", "trials=null"]
-    figures = tune(compose("tune_decoder", tmp_path, *overrides, *ONLY_PENALTY, *choice))
+    figures = tune_decoder(compose("tune_decoder", tmp_path, *overrides, *ONLY_PENALTY, *choice))
     assert figures["validation/wer"] == 0.0
     assert read == ["validation"]
     trials = pl.read_csv(tmp_path / "trials.csv")
@@ -72,7 +72,7 @@ def test_the_weight_of_a_second_language_model_is_tuned(
     torch.save({"config": resolved, "state_dict": net.state_dict()}, run / "best.ckpt")
     choice = ["decoder.n_best=3", f"decoder.rescore='{run.parent}'", "space.blank_penalty=[2.0]"]
     choice.append("+space.rescore_weight=[0.0,0.5]")
-    tune(compose("tune_decoder", tmp_path, *overrides, *ONLY_PENALTY, *choice))
+    tune_decoder(compose("tune_decoder", tmp_path, *overrides, *ONLY_PENALTY, *choice))
     assert pl.read_csv(tmp_path / "trials.csv")["rescore_weight"].to_list() == [0.0, 0.5]
     tuned = OmegaConf.load(tmp_path / "decoder" / "tuned.yaml")
     assert tuned.rescore == str(run / "best.ckpt")
@@ -83,7 +83,7 @@ def test_priors_are_counted_over_the_training_corpus(
 ) -> None:
     choice = ["decoder=greedy", "count_priors=true", "+space.prior_scale=[0.0,1.0]"]
     choice += ["space.blank_penalty=[1.0]"]
-    figures = tune(compose("tune_decoder", tmp_path, *overrides, *ONLY_PENALTY, *choice))
+    figures = tune_decoder(compose("tune_decoder", tmp_path, *overrides, *ONLY_PENALTY, *choice))
     # Aligned, each utterance has one frame of "а", and blank in all the others.
     priors = OmegaConf.load(tmp_path / "priors.json")
     assert priors[""] == 1_000_000
@@ -97,23 +97,25 @@ def test_posteriors_are_taken_up_again_for_the_same_checkpoint_alone(
     compose, overrides: list[str], checkpoint: Path, tmp_path: Path
 ) -> None:
     choice = ["decoder=greedy", "space.blank_penalty=[2.0]", *ONLY_PENALTY]
-    tune(compose("tune_decoder", tmp_path, *overrides, *choice))
+    tune_decoder(compose("tune_decoder", tmp_path, *overrides, *choice))
     again = tmp_path / "again"
     again.mkdir()
     choice.append(f"posteriors={tmp_path / 'posteriors.npz'}")
     for wave in tmp_path.glob("*.wav"):
         wave.unlink()  # whoever listened again would miss it
-    assert tune(compose("tune_decoder", again, *overrides, *choice))["validation/wer"] == 0.0
+    assert (
+        tune_decoder(compose("tune_decoder", again, *overrides, *choice))["validation/wer"] == 0.0
+    )
     checkpoint.touch()
     with pytest.raises(ValueError, match="these are the posteriors of"):
-        tune(compose("tune_decoder", again, *overrides, *choice))
+        tune_decoder(compose("tune_decoder", again, *overrides, *choice))
 
 
 def test_an_option_that_the_decoder_has_not_is_refused(
     compose, overrides: list[str], tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match=r"space.alpha: .*GreedyDecoder has no such option"):
-        tune(compose("tune_decoder", tmp_path, *overrides, "decoder=greedy"))
+        tune_decoder(compose("tune_decoder", tmp_path, *overrides, "decoder=greedy"))
 
 
 def test_combinations_are_all_or_some_drawn_by_the_seed() -> None:

@@ -1,14 +1,13 @@
-"""What the entry scripts share: one command line, one way to fail, one sweep of many jobs.
+"""What all commands share: one command line, one way to fail, one sweep of many jobs.
 
-A script at the top of the project is a docstring and a function:
-
-    @command("train")
-    def main(config: DictConfig) -> dict[str, float]: ...
+`run("train")` is `kaskad train`, and all that `train.py` does: it composes `conf/train.yaml` with
+what was typed, checks it, and hands it to `kaskad.commands.train.train`.
 
 Nothing heavy is imported here, so `--help` answers at once. Where this module is imported,
-`hydra.compose` finds the experiments too.
+`hydra.compose` finds the recipes of `experiments/` too.
 """
 
+import ast
 import functools
 import inspect
 import logging
@@ -17,9 +16,10 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 from typing import cast
 
@@ -32,10 +32,15 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 import kaskad.cli.resolvers  # noqa: F401 - registers them
-from kaskad.cli.search_path import EXPERIMENTS, ProjectSearchPath, ProjectSource
+from kaskad.cli.search_path import (
+    EXPERIMENTS,
+    ProjectSearchPath,
+    ProjectSource,
+    conf_folder,
+)
 from kaskad.config.check import check
-from kaskad.config.messages import ConfigurationError, did_you_mean, explain
-from kaskad.config.overrides import typed_overrides
+from kaskad.config.messages import ConfigurationError, explain
+from kaskad.config.overrides import data_lists_as_corpora, typed_overrides
 from kaskad.sweeps.results import JobResult
 
 Figures = Mapping[str, float] | float | None
@@ -58,31 +63,49 @@ ${hydra.help.footer}
 """
 
 
+def run(name: str) -> None:
+    """Run the command `name` with the arguments in `sys.argv`, as `kaskad <name>` does."""
+
+    def task(config: DictConfig) -> Figures:
+        module = import_module(f"kaskad.commands.{name}")
+        figures: Figures = getattr(module, name)(config)
+        return figures
+
+    if name == "evaluate":
+        sys.argv[1:] = data_lists_as_corpora(sys.argv[1:])
+    command(name, conf_folder(), summary_of(name))(task)()
+
+
+def summary_of(name: str) -> str:
+    """The first line of a command's module, read without importing anything heavy."""
+    source = Path(__file__).parents[1] / "commands" / f"{name}.py"
+    docstring = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8")))
+    return (docstring or name).splitlines()[0]
+
+
 def command(
-    config_name: str, config_dir: Path | None = None, actions: Sequence[str] = ()
+    config_name: str, config_dir: Path | None = None, header: str | None = None
 ) -> Callable[[Task], Main]:
-    """Make a function the command of its script, with `<config_dir>/<config_name>.yaml` behind it.
+    """Make a function a command, with `<config_dir>/<config_name>.yaml` behind it.
 
-    `config_dir` is the folder `conf` beside the script unless given. The task gets the composed
-    and checked configuration and returns its figures: a dict, or one float, or None. In a sweep,
-    the figure that the configuration's `optimised_metric` names is what the sweeper learns.
+    The task gets the composed and checked configuration and returns its figures: a dict, or one
+    float, or None. In a sweep, the figure that `optimised_metric` names is what the sweeper
+    learns. The command ends with 0, with 1 after an error (in a sweep: after the last job), with
+    130 after Ctrl-C.
 
-    Of a script that does several things, `actions` are the values that its key `action` may have;
-    `script.py describe` then means `script.py action=describe`.
-
-    The command ends with 0, with 1 after an error (in a sweep: after the last job), with 130
-    after Ctrl-C.
+    Args:
+        config_name: The file of the configuration, without `.yaml`; also the name of the job.
+        config_dir: Its folder; `conf` beside the file of the function unless given.
+        header: The first line of `--help`; the docstring of the function's module unless given.
     """
 
     def decorate(task: Task) -> Main:
         folder = config_dir or Path(inspect.getfile(task)).resolve().parent / "conf"
         groups = _groups(folder)
-        header = inspect.getdoc(sys.modules[task.__module__]) or config_name
+        title = header or inspect.getdoc(sys.modules[task.__module__]) or config_name
 
         def checked_task(config: DictConfig) -> Figures:
             _refuse_misspelt_groups(groups)
-            if actions:
-                _refuse_unknown_action(config.action, actions)
             defaults = cast(DictConfig, OmegaConf.load(folder / f"{config_name}.yaml"))
             defaults.pop("optimised_metric", None)  # which null turns off
             check(config, defaults)
@@ -104,11 +127,9 @@ def command(
 
         def main() -> None:
             full_error = os.environ.get(FULL_ERROR, "0")
-            _store_hydra_defaults(header, full_error)
+            _store_hydra_defaults(config_name, title, full_error)
             os.environ[FULL_ERROR] = "1"  # Hydra then hands its errors on instead of printing them
             try:
-                if actions:
-                    _spell_out_action(actions)
                 hydra.main(str(folder), config_name, version_base="1.3")(job)()
             except (KeyboardInterrupt, SystemExit) as end:
                 # Lightning answers Ctrl-C with an exit of its own.
@@ -126,27 +147,12 @@ def command(
     return decorate
 
 
-def _spell_out_action(actions: Sequence[str]) -> None:
-    """Turn a bare word after the script's name into what Hydra understands."""
-    word = sys.argv[1] if len(sys.argv) > 1 else ""
-    if re.fullmatch(r"\w+", word):
-        _refuse_unknown_action(word, actions)
-        sys.argv[1] = f"action={word}"
-
-
-def _refuse_unknown_action(action: str, actions: Sequence[str]) -> None:
-    if action not in actions:
-        question = did_you_mean(action, actions)
-        known = f"this command does one of {', '.join(actions)}"
-        raise ConfigurationError(f"{action}: no such action{question}\n{known}")
-
-
-def _store_hydra_defaults(header: str, full_error: str) -> None:
+def _store_hydra_defaults(name: str, header: str, full_error: str) -> None:
     """Change what Hydra itself starts from; a configuration may still say otherwise."""
     defaults = HydraConf(
         help=HelpConf(header=header, template=HELP, footer="Anything else, as key=value."),
         # Inside a job, and in the processes it starts, the user's own wish is in force again.
-        job=JobConf(env_set={FULL_ERROR: full_error}),
+        job=JobConf(name=name, env_set={FULL_ERROR: full_error}),
         callbacks={"sweep_table": {"_target_": "kaskad.sweeps.SweepTable"}},
     )
     ConfigStore.instance().store("config", defaults, group="hydra", provider="kaskad")

@@ -6,9 +6,14 @@ from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-import kaskad.cli.resolvers  # noqa: F401 - registers them
-
 EXPERIMENTS = "experiments"
+
+
+def conf_folder() -> Path:
+    """The folder `conf`: that of the checkout, or the copy within an installed package."""
+    package = Path(__file__).parents[1]
+    installed = package / "conf"
+    return installed if installed.is_dir() else package.parents[1] / "conf"
 
 
 class ProjectSource(FileConfigSource):
@@ -34,4 +39,7 @@ class ProjectSearchPath(SearchPathPlugin):
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         for element in list(search_path.get_path()):
             if element.provider == "main":
-                search_path.append("project", f"project://{Path(element.path).resolve().parent}")
+                beside = Path(element.path).resolve().parent
+                # An installed package has no recipes: those in the folder of the user count.
+                folder = beside if (beside / EXPERIMENTS).is_dir() else Path.cwd()
+                search_path.append("project", f"project://{folder}")

@@ -1,10 +1,9 @@
-"""Models that were tested on the same utterances, side by side: what changed, and by chance?"""
+"""Put tested models side by side: kaskad compare 'runs=[runs/a,runs/b]'."""
 
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
@@ -28,7 +27,7 @@ def compare(config: DictConfig) -> dict[str, float]:
     Into the folder of the run go comparison.json, comparison.html and changed.csv: utterances in
     which a model heard something else than the first. Returns the differences.
     """
-    folder = Path(HydraConfig.get().runtime.output_dir)
+    folder = Path(config.run_dir)
     runs = [find_results(Path(run)) for run in config.runs]
     if len(runs) < 2:
         raise ComparisonError("runs names one run: a comparison wants two at least")

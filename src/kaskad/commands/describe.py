@@ -1,11 +1,10 @@
-"""What a corpus holds, before anything is trained on it: python prepare.py describe data=…"""
+"""Say what a corpus holds and which rows are suspicious: kaskad describe data=…"""
 
 import logging
 from pathlib import Path
 
 import polars as pl
 import torch
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
@@ -37,7 +36,7 @@ def describe(config: DictConfig) -> dict[str, float]:
 
     Returns how many ``utterances``, ``hours``, ``unusable`` and ``suspicious`` rows there are.
     """
-    folder = Path(HydraConfig.get().runtime.output_dir)
+    folder = Path(config.run_dir)
     cache = Path(config.cache) if config.cache is not None else None
     usable, rest = listen(*load(config, cache), cache)
     # What a test and a larger one have in common is one utterance.
@@ -47,7 +46,7 @@ def describe(config: DictConfig) -> dict[str, float]:
     sample = usable.row(0, named=True)
     features = features_for(sample["path"], instantiate(config.features))
     description = {
-        "title": HydraConfig.get().runtime.choices["data"],
+        "title": config.title,
         "corpora": corpora(usable, rest),
         "speakers": speakers(each),
         "lengths": histogram(each["duration"].to_numpy()),

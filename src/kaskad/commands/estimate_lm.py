@@ -1,11 +1,10 @@
-"""A language model prepared: from the text of a configuration to ARPA, with a report beside it."""
+"""Estimate an n-gram language model from transcripts and text files: kaskad estimate_lm …"""
 
 import json
 import logging
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
@@ -17,14 +16,14 @@ from kaskad.models.recogniser import load_recogniser
 log = logging.getLogger(__name__)
 
 
-def prepare_language_model(config: DictConfig) -> dict[str, float]:
+def estimate_lm(config: DictConfig) -> dict[str, float]:
     """Make ``config.language_model`` of the transcripts of ``config.data`` and of its own files.
 
     Written are ``config.output``, else language_model.arpa in the folder of the run, and beside it
     ….frequencies.csv and ….report.json. Labels, where these are its units, are those of the
     recogniser ``config.checkpoint``, else taken from the text.
     """
-    arpa = Path(config.output or f"{HydraConfig.get().runtime.output_dir}/language_model.arpa")
+    arpa = Path(config.output or f"{config.run_dir}/language_model.arpa")
     if arpa.suffix != ".arpa":
         raise ValueError(f"output={arpa}: a language model is written as ….arpa")
     arpa.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Any number of models on any number of corpora: a report on each, and one summary of all."""
+"""Test models on corpora, with a report on each: evaluate.py checkpoint=… data=an4."""
 
 import json
 import logging
@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
@@ -32,7 +31,7 @@ class BoundsError(ValueError):
     """A critical corpus is worse than its bounds or could not be tested, or none at all could."""
 
 
-def evaluate_all(config: DictConfig) -> dict[str, float]:
+def evaluate(config: DictConfig) -> dict[str, float]:
     """Test every checkpoint on every corpus of ``config``, and return all figures.
 
     One of each, and no bounds: the report lies in the run folder itself. Else it lies in
@@ -40,13 +39,13 @@ def evaluate_all(config: DictConfig) -> dict[str, float]:
     fails does not keep the others from being tested. Raises ``BoundsError``, once all is written,
     if a critical one is not good enough.
     """
-    folder = Path(HydraConfig.get().runtime.output_dir)
+    folder = Path(config.run_dir)
     with run_lock(folder):
         plan = make_plan(config, folder)
         if plan.is_plain:
             ((name, one),) = plan.corpora.items()
             one.checkpoint = str(plan.checkpoints[0])
-            return evaluate(one, name, go_on=plan.is_resumed)
+            return evaluate_one(one, name, folder, go_on=plan.is_resumed)
         rows = list(_rows(plan, folder))
         origin = {
             "environment": environment(None),
@@ -126,25 +125,25 @@ def _said(row: dict[str, Any]) -> str:
     return f"{row['data']}{corpus}, model {row['model']}: {row['reason']}"
 
 
-def evaluate(
-    config: DictConfig, name: str | None = None, *, go_on: bool = False
+def evaluate_one(
+    config: DictConfig, name: str, folder: Path, *, go_on: bool = False
 ) -> dict[str, float]:
-    """Test ``config.checkpoint`` on the test corpora of ``config.data``, write the report into the
-    run folder, show it, and return its figures.
+    """Test ``config.checkpoint`` on the test corpora of ``config.data``, show the report, and
+    return its figures.
 
-    ``name`` is what the title calls the data: its choice unless given. With ``go_on``, a test that
-    was interrupted in this folder is completed.
+    Args:
+        config: What evaluate.py was asked for.
+        name: What the title calls the data.
+        folder: Where the report goes.
+        go_on: Complete a test that was interrupted in this folder.
     """
-    run = HydraConfig.get()
-    name = name or run.runtime.choices["data"]
-    report = report_on(config, name, Path(run.runtime.output_dir), go_on=go_on)
-    return show_figures(report)
+    return show_figures(report_on(config, name, folder, go_on=go_on))
 
 
 def report_on(
     config: DictConfig, name: str, folder: Path, *, go_on: bool = False
 ) -> dict[str, Any]:
-    """As ``evaluate``, into any ``folder``, with nothing shown; returns the report."""
+    """As ``evaluate_one``, into any ``folder``, with nothing shown; returns the report."""
     checkpoint = find_checkpoint(Path(config.checkpoint))
     recogniser, trained = load_recogniser(
         checkpoint, decoder=config.get("decoder"), trusted=config.trusted

@@ -1,4 +1,4 @@
-"""Make one language's recogniser of a cascade's checkpoint."""
+"""Make a recogniser of one language from a cascade: kaskad extract_language …"""
 
 import logging
 from collections.abc import Mapping
@@ -13,16 +13,13 @@ from kaskad.runs.checkpoints import find_checkpoint, read_checkpoint
 log = logging.getLogger(__name__)
 
 
-def prepare_checkpoint(config: DictConfig) -> dict[str, float]:
-    """Write to ``config.output`` what of ``config.checkpoint``, which is that of a cascade or a
-    folder of runs, listens to the one language ``config.prepare_for``."""
-    if config.checkpoint is None or config.output is None:
-        raise ValueError(
-            f"prepare_for={config.prepare_for} strips a cascade to this language: say which "
-            "(checkpoint=runs/…/best.ckpt), and where to write it (output=….ckpt)"
-        )
+def extract_language(config: DictConfig) -> dict[str, float]:
+    """Write to ``config.output`` the part of a cascade that recognises ``config.language``.
+
+    ``config.checkpoint`` is the cascade's checkpoint, or a folder of runs.
+    """
     whole = read_checkpoint(find_checkpoint(Path(config.checkpoint)))
-    stripped = strip(whole, config.prepare_for)
+    stripped = strip(whole, config.language)
     output = Path(config.output)
     output.parent.mkdir(parents=True, exist_ok=True)
     torch.save(stripped, output)

@@ -1,4 +1,4 @@
-"""A corpus made or converted into a manifest; a cascade's checkpoint made one language's."""
+"""Make or convert a corpus into a manifest: kaskad prepare data=fsdd output=fsdd.parquet."""
 
 import logging
 from pathlib import Path
@@ -6,8 +6,6 @@ from pathlib import Path
 from omegaconf import DictConfig
 from rich.console import Console
 
-from kaskad.commands.estimate_lm import prepare_language_model
-from kaskad.commands.extract_language import prepare_checkpoint
 from kaskad.corpora.manifest import require_writable, write_manifest, write_table
 from kaskad.data.corpus import check_corpora, together, without_repeats
 from kaskad.reports.corpus import show_contents
@@ -22,16 +20,9 @@ def prepare(config: DictConfig) -> dict[str, float]:
     (train, validation, test…), and the rest beside it as ``<output>.skipped.csv``. An utterance
     of several parts (test, and an all that includes it) is written in the first of them.
 
-    With ``config.prepare_for`` it is a checkpoint that is prepared: ``prepare_checkpoint``; with
-    ``config.language_model`` a language model: ``prepare_language_model``.
-
     Raises ``ManifestError`` if the output cannot be written, before anything is made, or if
     different utterances share an id.
     """
-    if config.prepare_for is not None:
-        return prepare_checkpoint(config)
-    if config.get("language_model") is not None:
-        return prepare_language_model(config)
     if config.output is not None:
         require_writable(Path(config.output))
     usable, rest = check_corpora(config)

@@ -1,4 +1,4 @@
-"""Augmentation to listen to and to look at, before a run is trained with it."""
+"""Listen to and look at augmentation before training with it: kaskad preview data=… augment=…"""
 
 import logging
 from collections.abc import Callable
@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 import soundfile
 import torch
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -36,7 +35,7 @@ def preview(config: DictConfig) -> dict[str, float]:
     """
     if config.augment.waveform is None and config.augment.features is None:
         raise ValueError("augment=none varies nothing: choose augment=waveform, spec or full")
-    folder = Path(config.output or HydraConfig.get().runtime.output_dir)
+    folder = Path(config.output or config.run_dir)
     name, manifest = _training_corpus(config)
     torch.manual_seed(config.seed)
     features: Features = instantiate(config.features)

@@ -1,4 +1,4 @@
-"""A corpus in few large files, for storage that is slow to open many: python prepare.py shards …"""
+"""Pack a corpus into few large files, for network storage: kaskad shard data=… output=…"""
 
 import logging
 from collections.abc import Mapping
@@ -29,8 +29,6 @@ def shard(config: DictConfig) -> dict[str, float]:
     Raises ``DataError`` if there is nothing to pack or too much to leave out, ``FileExistsError``
     if the folder holds something, and ``OSError`` if the disk has no room for it.
     """
-    if config.output is None:
-        raise ValueError("shards needs a folder to write them to: output=<folder>")
     folder = Path(config.output).resolve()
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise FileExistsError(f"{folder}: is there already; remove it, or choose another output")
@@ -40,16 +38,16 @@ def shard(config: DictConfig) -> dict[str, float]:
     show_contents(usable, rest, Console())
     table, skipped = without_repeats(together(usable)), together(rest)
     totals = {name: usable[name].height + rest[name].height for name in usable}
-    _require_few(skipped, totals, config.shards.max_skipped)
+    _require_few(skipped, totals, config.max_skipped)
     _require_audio(table)
     refuse_repeated_ids(table, folder / "manifest.parquet")
     with _made_whole(folder) as beside:
-        places = pack(table, beside, int(config.shards.megabytes * 1e6), config.seed)
+        places = pack(table, beside, int(config.megabytes * 1e6), config.seed)
         lost = places.drop_nulls("reason").join(table.select("split", "path", "id"), on=FILE)
         skipped = pl.concat(
             [each.select("split", "id", "path", "reason") for each in (skipped, lost)]
         )
-        _require_few(skipped, totals, config.shards.max_skipped)
+        _require_few(skipped, totals, config.max_skipped)
         places = places.drop_nulls("place").select(*FILE, _place="place")
         table = table.join(places, on=FILE, maintain_order="right_left")
         table = table.with_columns(path="_place").drop("_place")

@@ -1,4 +1,4 @@
-"""One run, from a configuration to a report: what train.py hands over to."""
+"""Train a recogniser and test it: train.py model=cnn2d_lstm data=numbers."""
 
 import json
 import logging

@@ -1,5 +1,7 @@
-"""Audio in, text out: a table of recordings gets its columns ``text``, ``number`` and ``error``,
-and by a second checkpoint ``gender``.
+"""Put recordings into words: transcribe.py checkpoint=… input=in.csv output=out.csv.
+
+A table of recordings gets columns ``text``, ``number`` and ``error``, and by a second checkpoint
+``gender``.
 """
 
 import logging

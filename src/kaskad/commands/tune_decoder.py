@@ -1,4 +1,4 @@
-"""The options of a decoder, tuned on posteriors of validation: what tune_decoder.py hands over to.
+"""Tune the options of a decoder on validation: kaskad tune_decoder checkpoint=…
 
 The net listens once. The test corpora are not looked at.
 """
@@ -13,7 +13,6 @@ from typing import Any, cast
 import numpy as np
 import polars as pl
 import torch
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -34,9 +33,9 @@ FILES = ("language_model", "priors", "lexicon", "rescore")  # options of decoder
 SHOWN = 10  # of the trials, the best
 
 
-def tune(config: DictConfig) -> dict[str, float]:
+def tune_decoder(config: DictConfig) -> dict[str, float]:
     """Search ``config.space``; the best options go into decoder/tuned.yaml and tuned.ckpt."""
-    folder = Path(HydraConfig.get().runtime.output_dir)
+    folder = Path(config.run_dir)
     path = find_checkpoint(Path(config.checkpoint))
     recogniser, trained = load_recogniser(path, decoder=config.decoder, trusted=config.trusted)
     if not isinstance(recogniser, CTCRecogniser):
@@ -92,7 +91,7 @@ def count_priors(recogniser: CTCRecogniser, data: SpeechDataModule, path: Path) 
 def find_posteriors(config: DictConfig, recogniser: CTCRecogniser, checkpoint: Path) -> Posteriors:
     """Read the posteriors of validation from ``config.posteriors``, or make them."""
     written = checkpoint.stat().st_mtime_ns
-    origin = f"{checkpoint.resolve()} ({written}) on {HydraConfig.get().runtime.choices['data']}"
+    origin = f"{checkpoint.resolve()} ({written}) on {config.title}"
     if config.posteriors is not None:
         return Posteriors.load(Path(config.posteriors), origin)
     return listen(recogniser, load_data(config, recogniser, "validation"), origin)

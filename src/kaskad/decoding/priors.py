@@ -40,7 +40,7 @@ class Adjustment:
         if prior_scale and priors is None:
             raise ValueError(
                 f"prior_scale is {prior_scale}, but there are no priors: count them by "
-                "tune_decoder.py count_priors=true, and give the file as decoder.priors=…"
+                "kaskad tune_decoder count_priors=true, and give the file as decoder.priors=…"
             )
         offsets = torch.zeros(len(labels))
         offsets[BLANK] -= torch.tensor(blank_penalty).log()

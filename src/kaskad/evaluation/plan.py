@@ -60,7 +60,7 @@ def make_plan(config: DictConfig, folder: Path) -> Plan:
     overrides = typed_overrides()
     is_resumed = config.resume is not None
     if not is_resumed:
-        names = list(config.corpora) or [run.runtime.choices["data"]]
+        names = list(config.corpora) or [config.title]
         checkpoints = _find(config.checkpoint)
     else:
         began = _began(folder)

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kaskad.commands.evaluate import evaluate
-from kaskad.commands.prepare import prepare
+from kaskad.commands.extract_language import extract_language
 from kaskad.commands.train import train
 from kaskad.commands.transcribe import transcribe
 from kaskad.data.batch import Batch, Collate, Utterance
@@ -162,8 +162,8 @@ def test_stripped_to_one_language_it_is_smaller_and_hears_the_same(
     run: Path, compose, tone_corpus: Path, tmp_path: Path, language: str
 ) -> None:
     stripped = tmp_path / f"{language}.ckpt"
-    overrides = [f"prepare_for={language}", f"checkpoint={run}", f"output={stripped}"]
-    prepare(compose("prepare", tmp_path, *overrides))
+    overrides = [f"language={language}", f"checkpoint={run}", f"output={stripped}"]
+    extract_language(compose("extract_language", tmp_path, *overrides))
     whole, part = load_recogniser(run)[0], load_recogniser(stripped)[0]
     waveform, _ = soundfile.read(tone_corpus / "0.wav", dtype="float32")
     clip = torch.from_numpy(waveform)[None], torch.tensor([len(waveform)])
@@ -182,11 +182,9 @@ def test_stripped_to_one_language_it_is_smaller_and_hears_the_same(
 
 
 def test_only_a_branch_of_a_cascade_can_be_stripped_to(run: Path, compose, tmp_path) -> None:
-    output = f"output={tmp_path / 'out.ckpt'}"
+    overrides = ["language=de", f"checkpoint={run}", f"output={tmp_path / 'out.ckpt'}"]
     with pytest.raises(CheckpointError, match="no branch for 'de', only for ru, en"):
-        prepare(compose("prepare", tmp_path, "prepare_for=de", f"checkpoint={run}", output))
-    with pytest.raises(ValueError, match=r"say which \(checkpoint=.*output="):
-        prepare(compose("prepare", tmp_path, "prepare_for=ru", output))
+        extract_language(compose("extract_language", tmp_path, *overrides))
 
 
 def test_one_language_may_have_two_branches(

@@ -41,7 +41,7 @@ class ShardWindows(BatchOrder):
             raise DataError(
                 f"sampler=shards reads shards, and {len(loose)} of {manifest.height} training "
                 f"utterances are in none (first: {manifest['path'][loose[0]]}); pack the corpus "
-                "with `python prepare.py shards data=… output=<folder>` and train with data=table "
+                "with `kaskad shard data=… output=<folder>` and train with data=table "
                 "data.root=<folder>, or choose sampler=length_buckets"
             )
         lengths = manifest.select("duration")
