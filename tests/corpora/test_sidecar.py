@@ -31,9 +31,12 @@ def test_parts_are_the_folders_and_every_file_has_its_row(
     assert train.select("id", "text", "speaker").rows() == [("train/anna/1.wav", "раз два", "anna")]
     assert validation.select("id", "text").rows() == [
         ("dev/boris/1.flac", None),
-        ("dev/boris/2.wav", "без записи"),
+        ("dev/boris/2.txt", "без записи"),
     ]
-    assert [Path(path).is_file() for path in validation["path"]] == [True, False]
+    assert validation["problem"].to_list() == [
+        None,
+        "there is no recording of this name for its text",
+    ]
     assert (
         "1 of 4 rows are in no part, for their split is 'lost' (first: lost/1.wav)" in caplog.text
     )
@@ -61,3 +64,18 @@ def test_what_cannot_serve_is_refused(tmp_path: Path, record) -> None:
     record("1", "да", ".flac")
     with pytest.raises(ManifestError, match=r"1\.wav: 1\.flac has the same text; keep one"):
         read_sidecar(tmp_path, "train")
+
+
+def test_sound_of_another_kind_has_its_row_with_what_to_do(tmp_path: Path, record) -> None:
+    record("a/1", "раз", ".AIFF")
+    (tmp_path / "a/phone.m4a").touch()
+    (tmp_path / "a/phone.txt").write_text("два", encoding="utf-8")
+    rows = read_sidecar(tmp_path, "all").select("id", "text", "problem").rows()
+    assert rows == [
+        ("a/1.AIFF", "раз", None),
+        (
+            "a/phone.m4a",
+            "два",
+            "m4a is not read here; convert it: ffmpeg -i 'phone.m4a' 'phone.flac'",
+        ),
+    ]

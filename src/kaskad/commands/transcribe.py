@@ -15,9 +15,9 @@ from omegaconf import DictConfig
 from rich.progress import track
 from torch.utils.data import DataLoader
 
+from kaskad.audio.folders import audio_in, is_audio, no_audio, why_not_read
 from kaskad.audio.headers import inspect
 from kaskad.corpora.manifest import (
-    AUDIO_SUFFIXES,
     ManifestError,
     find_column,
     read_table,
@@ -88,12 +88,13 @@ def numbers_in(texts: pl.Series, language: str) -> list[pl.Series]:
 def read_input(path: Path) -> tuple[pl.DataFrame, str, Path]:
     """Return the table, which of its columns holds paths, and the folder they start from."""
     if path.is_dir():
-        files = sorted(f for f in path.rglob("*") if f.suffix.lower() in AUDIO_SUFFIXES)
+        files = audio_in(path)
         if not files:
-            known = ", ".join(sorted(AUDIO_SUFFIXES))
-            raise FileNotFoundError(f"{path}: no audio in this folder (looked for {known})")
+            raise FileNotFoundError(no_audio(path))
         return pl.DataFrame({"path": [str(f.relative_to(path)) for f in files]}), "path", path
-    if path.suffix.lower() in AUDIO_SUFFIXES:
+    if kind := why_not_read(path):
+        raise ManifestError(f"{path}: {kind}")
+    if is_audio(path):
         return pl.DataFrame({"path": [path.name]}), "path", path.parent
     table = read_table(path)
     column = find_column(table, "path", path)

@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 import polars as pl
 
-from kaskad.corpora.manifest import AUDIO_SUFFIXES, ManifestError
+from kaskad.audio.folders import audio_in, files_in
+from kaskad.corpora.manifest import ManifestError
 from kaskad.corpora.text_files import read_lines
 
 FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
@@ -64,13 +65,10 @@ def read_librispeech(
 def _recordings(folder: Path) -> dict[str, Path]:
     """Audio by utterance."""
     recordings: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in AUDIO_SUFFIXES:
-            if path.stem in recordings:
-                raise ManifestError(
-                    f"{path}: {recordings[path.stem]} is the same utterance; keep one"
-                )
-            recordings[path.stem] = path
+    for path in audio_in(folder):
+        if path.stem in recordings:
+            raise ManifestError(f"{path}: {recordings[path.stem]} is the same utterance; keep one")
+        recordings[path.stem] = path
     return recordings
 
 
@@ -78,7 +76,7 @@ def _transcripts(folder: Path) -> tuple[dict[str, str | None], dict[str, Path]]:
     """Texts by utterance, and where its FLAC belongs."""
     texts: dict[str, str | None] = {}
     places: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*.trans.txt")):
+    for path in (path for path in files_in(folder) if path.name.endswith(".trans.txt")):
         for number, line in enumerate(read_lines(path), start=1):
             key, _, text = line.strip().partition(" ")
             if key in texts:

@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 from polars import selectors
 
+from kaskad.audio.folders import AUDIO_SUFFIXES
 from kaskad.corpora.text_files import ManifestError, read_text, refuse_swallowed_rows
 from kaskad.text.numerals import LIMIT, number_to_words
 
@@ -27,7 +28,6 @@ SYNONYMS = {
 }
 # Words, even where they look like numbers: speaker 01 is not speaker 1.
 WORDS = ("path", "text", "id", "speaker", "split")
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph"}
 SHOWN_ROWS = 5
 
 

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import polars as pl
 
-from kaskad.corpora.manifest import AUDIO_SUFFIXES, ManifestError
+from kaskad.audio.folders import files_in, is_audio, no_audio, why_not_read
+from kaskad.corpora.manifest import ManifestError
 from kaskad.corpora.table import PARTS, name_parts, select_split
 from kaskad.corpora.text_files import read_text
 
-SCHEMA = dict.fromkeys(["id", "path", "text", "speaker", "language", "split"], pl.String)
+COLUMNS = ("id", "path", "text", "speaker", "language", "split", "problem")
+SCHEMA = dict.fromkeys(COLUMNS, pl.String)
 
 
 def read_sidecar(
@@ -23,35 +25,39 @@ def read_sidecar(
 
     Splits are its folders train, validation (or val, dev, valid) and test; where it has none of
     them, it is divided as ``table`` divides. With ``speaker_folders`` each recording lies in a
-    folder that is named after its speaker. A recording without text has a row without; a text
-    without a recording has a path that is not there.
+    folder that is named after its speaker. A recording without text has a row without. A text whose
+    recording is not there, or is of a kind that is not read, has a row whose ``problem`` says so.
 
     Raises ``FileNotFoundError`` where no audio is, and ``ManifestError`` for a text that is not
     UTF-8, or two recordings that differ by their suffix alone.
     """
     folder = Path(root).resolve()
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    audio = [path for path in files if path.suffix.lower() in AUDIO_SUFFIXES]
+    files = files_in(folder)
+    recordings = {path.with_suffix(""): path for path in files if why_not_read(path)}
+    audio: dict[Path, Path] = {}
+    for path in filter(is_audio, files):
+        if path.with_suffix("") in audio:
+            raise ManifestError(
+                f"{path}: {audio[path.with_suffix('')].name} has the same text; keep one"
+            )
+        audio[path.with_suffix("")] = path
     if not audio:
         raise FileNotFoundError(
-            f"no audio in {root} ({', '.join(sorted(AUDIO_SUFFIXES))}); say where it is with "
-            f"data.root=…: it has a {suffix} file beside each recording"
+            f"{no_audio(folder)}; say where it is with data.root=…: it has a {suffix} file beside "
+            "each recording"
         )
-    recordings: dict[Path, Path] = {}
-    for path in audio:
-        if path.with_suffix("") in recordings:
-            raise ManifestError(
-                f"{path}: {recordings[path.with_suffix('')].name} has the same text; keep one"
-            )
-        recordings[path.with_suffix("")] = path
-    texts = {path.with_suffix(""): path for path in files if path.suffix == suffix}
+    recordings |= audio
+    texts = {path.with_suffix(""): path for path in files if path.suffix.lower() == suffix.lower()}
     rows = []
     for stem in sorted({*recordings, *texts}):
-        path = recordings.get(stem, Path(f"{stem}.wav"))
+        path = recordings.get(stem) or texts[stem]
         inside = path.relative_to(folder)
         speaker = path.parent.name if speaker_folders else None
         text = " ".join(read_text(texts[stem]).split()) if stem in texts else None
-        rows.append((inside.as_posix(), str(path), text, speaker, language, inside.parts[0]))
+        lost = None if stem in recordings else "there is no recording of this name for its text"
+        problem = why_not_read(path) or lost
+        row = (inside.as_posix(), str(path), text, speaker, language, inside.parts[0], problem)
+        rows.append(row)
     table = name_parts(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
     if not table["split"].is_in(PARTS).any():
         table = table.drop("split")

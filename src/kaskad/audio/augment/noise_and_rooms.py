@@ -10,9 +10,9 @@ import numpy as np
 import soundfile
 import torch
 from audiomentations import AddBackgroundNoise, ApplyImpulseResponse
-from audiomentations.core.utils import find_audio_files_in_paths
 from torchaudio.functional import fftconvolve
 
+from kaskad.audio.folders import audio_in
 from kaskad.audio.reading import AudioError, read_header, read_samples
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ def _recordings(folder: str) -> list[Path]:
     """Audio files at or below a folder; those that cannot be read are left out, with a word."""
     # audiomentations says it of every file, in every worker.
     warnings.filterwarnings("ignore", ".* had to be resampled from")
-    paths = find_audio_files_in_paths(folder)
+    paths = audio_in(folder)
     with ThreadPoolExecutor() as pool:
         problems = dict(zip(paths, pool.map(_problem, paths), strict=True))
     usable = [path for path, problem in problems.items() if problem is None]

@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 import polars as pl
 
-from kaskad.corpora.manifest import AUDIO_SUFFIXES, ManifestError
+from kaskad.audio.folders import AUDIO_SUFFIXES
+from kaskad.corpora.manifest import ManifestError
 
 log = logging.getLogger(__name__)
 

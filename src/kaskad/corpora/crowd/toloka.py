@@ -16,11 +16,11 @@ from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
+from kaskad.audio.folders import audio_in
 from kaskad.corpora.crowd.aggregation import aggregate
 from kaskad.corpora.crowd.answers import COLUMNS, SCHEMA, has_answers, read_answers
 from kaskad.corpora.crowd.simulated import make_stand_in
 from kaskad.corpora.manifest import (
-    AUDIO_SUFFIXES,
     READERS,
     ManifestError,
     read_manifest,
@@ -122,7 +122,7 @@ def _transcribed(
     cache: Path,
 ) -> pl.DataFrame:
     """One row for each recording that the answers name, and each that lies in ``folder``."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+    files = audio_in(folder)
     located = _locate(answers["audio"].drop_nulls().unique(), files, folder)
     asked = pl.col("audio").alias("INPUT:audio")
     answers = answers.with_columns(asked, pl.col("audio").replace(located))
