@@ -8,7 +8,8 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from kaskad.commands.prepare import prepare
-from kaskad.corpora.manifest import ManifestError, read_manifest
+from kaskad.corpora.manifest import read_manifest
+from kaskad.corpora.text_files import ManifestError
 
 
 def corpora(output: Path, **roots: Path) -> DictConfig:

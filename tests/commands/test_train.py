@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from kaskad.commands.evaluate import evaluate
 from kaskad.commands.train import train
 from kaskad.commands.transcribe import UntranscribedError, transcribe
-from kaskad.corpora.table import PARTS
+from kaskad.corpora.splits import PARTS
 from kaskad.data.checks import DataError
 from kaskad.models.recogniser import load_recogniser
 from kaskad.runs.checkpoints import CheckpointError

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from kaskad.commands.transcribe import UntranscribedError, transcribe
-from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.text_files import ManifestError
 from kaskad.runs.checkpoints import CheckpointError
 
 NAME = "a [bold]name[/bold] " + "that is long " * 9 + ".wav"

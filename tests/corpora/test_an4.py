@@ -7,7 +7,7 @@ import pytest
 
 from kaskad.audio.reading import read_audio
 from kaskad.corpora.an4 import read_an4
-from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.text_files import ManifestError
 from kaskad.data.checks import check_audio
 
 PARTS = ("train", "validation", "test")

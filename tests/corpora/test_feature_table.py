@@ -9,7 +9,7 @@ import pytest
 from kaskad.commands.train import train
 from kaskad.commands.transcribe import transcribe_files
 from kaskad.corpora.feature_table import read_feature_table
-from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.text_files import ManifestError
 from kaskad.data.checks import DataError
 from kaskad.models.recogniser import load_recogniser
 

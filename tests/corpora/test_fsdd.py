@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from kaskad.corpora.fsdd import read_fsdd
-from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.text_files import ManifestError
 
 PARTS = ("train", "validation", "test")
 

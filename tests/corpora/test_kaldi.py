@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kaskad.corpora.kaldi import read_kaldi
-from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.text_files import ManifestError
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kaskad.corpora.lhotse import read_lhotse
-from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.text_files import ManifestError
 
 SOURCE = {"type": "file", "channels": [0], "source": "audio/1.wav"}
 

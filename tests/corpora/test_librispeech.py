@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kaskad.corpora.librispeech import read_librispeech
-from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.text_files import ManifestError
 
 
 @pytest.mark.parametrize("around", ["", "LibriSpeech/"])

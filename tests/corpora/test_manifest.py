@@ -7,13 +7,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from kaskad.corpora.manifest import (
-    ManifestError,
-    read_manifest,
-    read_table,
-    write_manifest,
-    write_table,
-)
+from kaskad.corpora.manifest import read_manifest, write_manifest
+from kaskad.corpora.table_files import read_table_file, write_table
+from kaskad.corpora.text_files import ManifestError
 
 SPOKEN = pl.DataFrame(
     {
@@ -64,7 +60,7 @@ def test_a_quotation_mark_of_common_voice_is_one_of_the_sentence(tmp_path: Path)
     lines = [f"7\t{n}.mp3\t{sentence}\n" for n, sentence in enumerate(sentences)]
     (tmp_path / "test.tsv").write_text("client_id\tpath\tsentence\n" + "".join(lines))
     assert read_manifest(tmp_path / "test.tsv")["text"].to_list() == sentences
-    write_table(read_table(tmp_path / "test.tsv"), tmp_path / "copy.tsv")
+    write_table(read_table_file(tmp_path / "test.tsv"), tmp_path / "copy.tsv")
     assert read_manifest(tmp_path / "copy.tsv")["text"].to_list() == sentences
 
 
@@ -144,8 +140,8 @@ def test_paths_may_go_through_a_link_to_their_folder(tmp_path: Path) -> None:
     ("table", "message"),
     [
         (
-            "file,text\n1.wav,yes\n",
-            "no column 'path', only file, text; .* rename or add the column",
+            "where,text\n1.wav,yes\n",
+            "no column 'path', only where, text; .* rename or add the column",
         ),
         ("path,words\n1.wav,yes\n", r"no column 'text', only path, words; .* \(or 'number'\)"),
         (
@@ -184,7 +180,11 @@ def test_paths_may_go_through_a_link_to_their_folder(tmp_path: Path) -> None:
             "path,sentence,transcript\n1.wav,yes,no\n",
             "sentence and transcript each stand for the column 'text'; rename the one that counts",
         ),
-        ("path,text\n1.wav,yes,no\n", "not a readable .csv table: found more fields than .*'$"),
+        (
+            "path,text\n1.wav,yes\n\n2.wav,one, two, three\n",
+            "line 4 has 4 cells, the header has 2: put a text with ',' in it in quotation marks",
+        ),
+        ("path,text,text\n1.wav,yes,no\n", "line 1: the header has the column 'text' 2 times"),
         ("", "not a readable .csv table: "),
     ],
 )
@@ -254,7 +254,7 @@ def test_a_table_written_over_another_is_whole_or_not_there(tmp_path: Path, suff
             write_table(large, path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert_frame_equal(read_table(path), SPOKEN)
+    assert_frame_equal(read_table_file(path), SPOKEN)
     assert list(tmp_path.iterdir()) == [path]
 
 

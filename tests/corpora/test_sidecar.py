@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kaskad.corpora.manifest import ManifestError
 from kaskad.corpora.sidecar import read_sidecar
+from kaskad.corpora.text_files import ManifestError
 
 
 @pytest.fixture

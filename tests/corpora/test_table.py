@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from kaskad.corpora.manifest import ManifestError
 from kaskad.corpora.table import read_table
+from kaskad.corpora.text_files import ManifestError
 
 PARTS = ("train", "validation", "test")
 # Three utterances by each of twenty speakers.

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
-from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.manifest import write_manifest
 from kaskad.corpora.table import read_table, read_tables
+from kaskad.corpora.text_files import ManifestError
 
 NEMO = {"train": "train_manifest.json"}
 
@@ -24,7 +26,7 @@ def test_a_manifest_of_nemo_is_read_beside_its_audio(tmp_path: Path) -> None:
     rows = '{"audio_filepath": "a/1.wav", "text": "да", "duration": 1.5, "offset": 0.0}\n'
     (tmp_path / "train_manifest.json").write_text(rows)
     row = read_tables(tmp_path, "train", files=NEMO, language="ru").row(0, named=True)
-    assert (row["path"], row["text"]) == (str(tmp_path / "a/1.wav"), "да")
+    assert (row["path"], row["text"]) == (f"{tmp_path}/a/1.wav#t=0.0,1.5", "да")
 
 
 def test_a_corpus_may_be_named_by_a_link_as_its_table_names_it(tmp_path: Path) -> None:
@@ -43,10 +45,37 @@ def test_what_cannot_be_read_says_where_and_what_to_do(tmp_path: Path) -> None:
         read_tables(tmp_path, "train", files=NEMO)
     with pytest.raises(ManifestError, match="unknown split 'test'; known: train"):
         read_tables(tmp_path, "test", files=NEMO)
-    row = '{"audio_filepath": "1.wav", "text": "да", "duration": 1.5, "offset": %.1f}\n'
-    (tmp_path / "train_manifest.json").write_text(row % 0 + row % 2.5)
-    told = (
-        r"in 1 of 2 rows the utterance begins within its recording .*\(row 2: 1\.wav\); cut these"
+
+
+def test_turns_of_a_call_are_segments_of_it(tmp_path: Path, write_tone) -> None:
+    write_tone("call.wav", seconds=4.0, channels=2)
+    nemo = '{"audio_filepath": "call.wav", "text": "да", "duration": %s, "offset": %s}\n'
+    (tmp_path / "m.jsonl").write_text(nemo % (1.5, 0) + nemo % (0.2, 0.1))
+    (tmp_path / "m.csv").write_text(
+        "Path;Transcription;Start;End;Channel\ncall.wav;да;0,5;1:02.5;right\ncall.wav;нет;;;0\n"
     )
-    with pytest.raises(ManifestError, match=told):
-        read_tables(tmp_path, "train", files=NEMO)
+    seen = {
+        name: read_tables(tmp_path, "train", files={"train": name})["path"].to_list()
+        for name in ("m.jsonl", "m.csv")
+    }
+    call = str(tmp_path / "call.wav")
+    assert seen == {
+        "m.jsonl": [f"{call}#t=0.0,1.5", f"{call}#t=0.1,0.3"],
+        "m.csv": [f"{call}#t=0.5,62.5&channel=1", f"{call}#channel=0"],
+    }
+    write_manifest(read_table(tmp_path / "m.jsonl", "all"), tmp_path / "copy.csv")
+    assert "#" not in pl.read_csv(tmp_path / "copy.csv")["path"].str.join()[0]
+    assert read_table(tmp_path / "copy.csv", "all")["path"].to_list() == seen["m.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a.wav,да,soon,2,0", r"in 1 of 1 rows 'start' is no number of seconds \(row 1: soon\)"),
+        ("a.wav,да,1,2,middle", r"in 1 of 1 rows 'channel' is no channel \(row 1: middle\); write"),
+    ],
+)
+def test_a_segment_that_is_no_number_is_refused(tmp_path: Path, row: str, message: str) -> None:
+    (tmp_path / "m.csv").write_text(f"path,text,start,end,channel\n{row}\n")
+    with pytest.raises(ManifestError, match=message):
+        read_table(tmp_path / "m.csv", "all")

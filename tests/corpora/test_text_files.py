@@ -5,7 +5,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from kaskad.corpora.manifest import ManifestError, read_manifest, read_table, write_table
+from kaskad.corpora.manifest import read_manifest
+from kaskad.corpora.table_files import read_table_file, write_table
+from kaskad.corpora.text_files import ManifestError
 
 FORMATS = pytest.mark.parametrize(("suffix", "mark"), [(".csv", ","), (".tsv", "\t")])
 
@@ -32,7 +34,7 @@ def test_rows_of_a_tsv_are_known_by_their_tabs_too(tmp_path: Path) -> None:
     path = tmp_path / "m.tsv"
     path.write_text('id\ttext\n1\tда\n2\t"нет\n3\tдва"\n')
     with pytest.raises(ManifestError, match=r"line 3: .* opens 'text' .* up to line 4; close it"):
-        read_table(path)
+        read_table_file(path)
 
 
 def test_a_quotation_mark_that_nothing_closes_is_named(tmp_path: Path) -> None:
@@ -40,7 +42,7 @@ def test_a_quotation_mark_that_nothing_closes_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         ManifestError, match=r'm\.csv: .*`"нет; close the quotation mark that opens'
     ):
-        read_table(tmp_path / "m.csv")
+        read_table_file(tmp_path / "m.csv")
 
 
 @FORMATS

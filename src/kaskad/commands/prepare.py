@@ -6,7 +6,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 from rich.console import Console
 
-from kaskad.corpora.manifest import require_writable, write_manifest, write_table
+from kaskad.corpora.manifest import write_manifest
+from kaskad.corpora.table_files import require_writable, write_table
 from kaskad.data.corpus import check_corpora, together, without_repeats
 from kaskad.reports.corpus import show_contents
 

@@ -8,8 +8,9 @@ import polars as pl
 from omegaconf import DictConfig
 from rich.console import Console
 
-from kaskad.corpora.manifest import refuse_repeated_ids, write_manifest, write_table
+from kaskad.corpora.manifest import refuse_repeated_ids, write_manifest
 from kaskad.corpora.shards import FILE, _made_whole, pack
+from kaskad.corpora.table_files import write_table
 from kaskad.data.checks import IS_FRAMES, DataError
 from kaskad.data.corpus import check_corpora, together, without_repeats
 from kaskad.reports.corpus import show_contents

@@ -17,13 +17,11 @@ from torch.utils.data import DataLoader
 
 from kaskad.audio.folders import audio_in, is_audio, no_audio, why_not_read
 from kaskad.audio.headers import inspect
-from kaskad.corpora.manifest import (
-    ManifestError,
-    find_column,
-    read_table,
-    require_writable,
-    write_table,
-)
+from kaskad.corpora.columns import COUNTS, SECONDS, by_our_names
+from kaskad.corpora.manifest import with_segments
+from kaskad.corpora.paths import as_written_here
+from kaskad.corpora.table_files import read_table_file, require_writable, write_table
+from kaskad.corpora.text_files import ManifestError
 from kaskad.data.batch import Skipped, Utterance
 from kaskad.data.dataset import SpeechDataset
 from kaskad.data.samplers.length import SortedByLength
@@ -44,7 +42,8 @@ def transcribe(config: DictConfig) -> dict[str, float]:
 
     Raises ``UntranscribedError`` at the end if a row has an error, so that the exit code says so.
     """
-    table, path_column, root = read_input(Path(config.input))
+    table, names, root = read_input(Path(config.input))
+    paths = [str(root / name) if name else "" for name in names]
     recogniser, trained = _load(config, "checkpoint", "text")
     gender_recogniser = None
     if config.gender_checkpoint is not None:
@@ -52,11 +51,13 @@ def transcribe(config: DictConfig) -> dict[str, float]:
     if config.output is not None:
         require_writable(Path(config.output), table)
     language = config.language or _language(trained)
-    paths = [str(root / path) if path else "" for path in table[path_column]]
     listen = partial(
         transcribe_files, paths=paths, batch_seconds=config.batch_seconds, workers=config.workers
     )
     heard = listen(recogniser)
+    if "text" in table.columns and "reference" not in table.columns:
+        log.info("the column 'text' of %s is kept as 'reference'", config.input)
+        table = table.rename({"text": "reference"})
     table = table.with_columns(heard["text"], *numbers_in(heard["text"], language), heard["error"])
     if gender_recogniser is not None:
         table = table.with_columns(gender=listen(gender_recogniser)["text"])
@@ -64,9 +65,9 @@ def transcribe(config: DictConfig) -> dict[str, float]:
         write_table(table, Path(config.output))
         log.info("wrote %d rows to %s", table.height, config.output)
     else:
-        for row in table.iter_rows(named=True):
+        for name, row in zip(names, table.iter_rows(named=True), strict=True):
             speaker = f" ({row['gender']})" if gender_recogniser is not None else ""
-            print(f"{row[path_column]}{speaker}: {row['error'] or row['text']}")
+            print(f"{name}{speaker}: {row['error'] or row['text']}")
     failed = table.filter(pl.col("error").is_not_null())
     if failed.height:
         raise UntranscribedError(
@@ -85,25 +86,31 @@ def numbers_in(texts: pl.Series, language: str) -> list[pl.Series]:
     return [pl.Series("number", whole, pl.String), pl.Series("numbers", found, pl.String)]
 
 
-def read_input(path: Path) -> tuple[pl.DataFrame, str, Path]:
-    """Return the table, which of its columns holds paths, and the folder they start from."""
+def read_input(path: Path) -> tuple[pl.DataFrame, list[str], Path]:
+    """Return the table, the path in each of its rows ("" where none is), and where paths begin.
+
+    A path names the segment where the columns start and end, offset and duration or channel do.
+    """
     if path.is_dir():
         files = audio_in(path)
         if not files:
             raise FileNotFoundError(no_audio(path))
-        return pl.DataFrame({"path": [str(f.relative_to(path)) for f in files]}), "path", path
+        names = [str(file.relative_to(path)) for file in files]
+        return pl.DataFrame({"path": names}), names, path
     if kind := why_not_read(path):
         raise ManifestError(f"{path}: {kind}")
     if is_audio(path):
-        return pl.DataFrame({"path": [path.name]}), "path", path.parent
-    table = read_table(path)
-    column = find_column(table, "path", path)
-    if column is None:
+        return pl.DataFrame({"path": [path.name]}), [path.name], path.parent
+    table = read_table_file(path)
+    named = by_our_names(table, path, ("path", *SECONDS, *COUNTS))
+    if "path" not in named.columns:
         raise ManifestError(
             f"{path}: there is no column 'path', only {', '.join(table.columns)}; "
             "add one that says where each recording lies"
         )
-    return table, column, path.parent
+    named = with_segments(named.with_columns(pl.col("path").cast(pl.String)), path)
+    written = as_written_here(named["path"].fill_null(""), path.parent)
+    return table, written.to_list(), path.parent
 
 
 def transcribe_files(

@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from kaskad.corpora.manifest import read_manifest
-from kaskad.corpora.table import MANIFEST_NAMES, find_manifest, select_split
+from kaskad.corpora.splits import select_split
+from kaskad.corpora.table import MANIFEST_NAMES, find_manifest
 
 SOURCE = "http://www.speech.cs.cmu.edu/databases/an4"
 LAYOUT = (

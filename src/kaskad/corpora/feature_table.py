@@ -5,8 +5,10 @@ from pathlib import Path
 import polars as pl
 
 from kaskad.audio.precomputed import RATE
-from kaskad.corpora.manifest import ManifestError, read_manifest
-from kaskad.corpora.table import find_manifest, select_split
+from kaskad.corpora.manifest import read_manifest
+from kaskad.corpora.splits import select_split
+from kaskad.corpora.table import find_manifest
+from kaskad.corpora.text_files import ManifestError
 
 ROWS = ("frame_start", "n_frames")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from kaskad.corpora.table import select_split
+from kaskad.corpora.splits import select_split
 from kaskad.text.numerals import number_to_words
 
 SOURCE = "https://github.com/Jakobovski/free-spoken-digit-dataset"

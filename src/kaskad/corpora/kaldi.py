@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 import polars as pl
 
-from kaskad.corpora.manifest import ManifestError, resolve_paths
-from kaskad.corpora.text_files import read_lines
+from kaskad.corpora.paths import resolve_paths
+from kaskad.corpora.text_files import ManifestError, read_lines
 
 FOLDERS = MappingProxyType({"train": "train", "validation": "dev", "test": "test"})
 GENDERS = {"f": "female", "m": "male"}

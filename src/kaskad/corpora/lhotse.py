@@ -9,8 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from kaskad.corpora.manifest import ManifestError, refuse_repeated_ids, resolve_paths
+from kaskad.corpora.manifest import refuse_repeated_ids
+from kaskad.corpora.paths import resolve_paths
 from kaskad.corpora.table import table_of
+from kaskad.corpora.text_files import ManifestError
 
 FILES = MappingProxyType(
     {

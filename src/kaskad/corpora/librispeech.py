@@ -10,8 +10,7 @@ from types import MappingProxyType
 import polars as pl
 
 from kaskad.audio.folders import audio_in, files_in
-from kaskad.corpora.manifest import ManifestError
-from kaskad.corpora.text_files import read_lines
+from kaskad.corpora.text_files import ManifestError, read_lines
 
 FOLDERS: Mapping[str, Sequence[str]] = MappingProxyType(
     {"train": ["train-clean-100"], "validation": ["dev-clean"], "test": ["test-clean"]}

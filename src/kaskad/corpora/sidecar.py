@@ -5,9 +5,8 @@ from pathlib import Path
 import polars as pl
 
 from kaskad.audio.folders import files_in, is_audio, no_audio, why_not_read
-from kaskad.corpora.manifest import ManifestError
-from kaskad.corpora.table import PARTS, name_parts, select_split
-from kaskad.corpora.text_files import read_text
+from kaskad.corpora.splits import PARTS, name_parts, select_split
+from kaskad.corpora.text_files import ManifestError, read_text
 
 COLUMNS = ("id", "path", "text", "speaker", "language", "split", "problem")
 SCHEMA = dict.fromkeys(COLUMNS, pl.String)
@@ -24,7 +23,7 @@ def read_sidecar(
     """Return one split of the recordings in ``root`` and below, one row a recording.
 
     Splits are its folders train, validation (or val, dev, valid) and test; where it has none of
-    them, it is divided as ``table`` divides. With ``speaker_folders`` each recording lies in a
+    them, it is divided as ``select_split`` divides. With ``speaker_folders`` each recording lies in a
     folder that is named after its speaker. A recording without text has a row without. A text whose
     recording is not there, or is of a kind that is not read, has a row whose ``problem`` says so.
 

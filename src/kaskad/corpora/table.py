@@ -1,20 +1,22 @@
-"""Any corpus that comes as a table: a manifest, or a folder that holds one."""
+"""Any corpus that comes as tables: a manifest, a folder that holds one, or a table a part."""
 
-import logging
-from collections.abc import Iterable, Mapping
-from hashlib import md5
+import re
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from kaskad.corpora.manifest import ManifestError, read_manifest
+from kaskad.corpora.manifest import read_manifest, refuse_repeated_ids
+from kaskad.corpora.splits import select_split
+from kaskad.corpora.text_files import ManifestError
 
-log = logging.getLogger(__name__)
-
-MANIFEST_NAMES = ("manifest.parquet", "manifest.jsonl", "manifest.tsv", "manifest.csv")
-SPLIT_NAMES = {"val": "validation", "dev": "validation", "valid": "validation"}
-PARTS = ("train", "validation", "test")
-SHOWN_SPLITS = 5
+NAMES = ("manifest", "metadata")
+MANIFEST_NAMES = tuple(
+    f"{name}.{suffix}" for name in NAMES for suffix in ("parquet", "jsonl", "tsv", "csv")
+)
+# How Hugging Face names the files of a data set: train-00000-of-00003.parquet.
+PIECE = re.compile(r"(.+)-\d{5}-of-\d{5}\.parquet")
 
 
 def read_table(
@@ -24,116 +26,45 @@ def read_table(
     language: str | None = None,
     audio_root: str | Path | None = None,
     leave_out: str | None = None,
+    unpacked: str | Path | None = None,
 ) -> pl.DataFrame:
     """Return the rows of one ``split`` (train, validation, test, or all) of a table.
 
-    ``root`` is a manifest, or a folder with a manifest.{parquet,jsonl,tsv,csv}. Splits come from
-    its ``split`` column (val, dev and valid mean validation, in any case); rows of any other
-    split are counted in a warning. A table without that column is divided 80/10/10 by speaker, or
-    by utterance where there are fewer than three: always the same way, with at least one in each
-    part. Utterances of unknown speakers are divided one by one.
-    With ``leave_out`` the test split is all of that speaker, and nobody else's split has them.
+    ``root`` is a manifest, or a folder with a manifest (or metadata).{parquet,jsonl,tsv,csv}, or
+    with the Parquet files of a data set of Hugging Face, whose names say their split.
+    ``select_split`` describes how rows are chosen, and ``read_manifest`` the columns.
+
+    Args:
+        root: the table, or its folder.
+        split: of which rows are wanted.
+        language: of all rows, where the table does not say it.
+        audio_root: the folder that all audio lies in (None: that of the table).
+        leave_out: a speaker who is the whole test.
+        unpacked: a folder for audio that lies inside the table, where it is written as files.
 
     Raises ``ManifestError`` as ``read_manifest`` does, and where no row is in any part.
     """
-    path = find_manifest(Path(root))
-    everything = read_manifest(
-        path, language=language, audio_root=Path(audio_root) if audio_root else None
+    read = partial(
+        read_manifest,
+        language=language,
+        audio_root=Path(audio_root) if audio_root else None,
+        unpacked=Path(unpacked) if unpacked else None,
     )
-    return select_split(everything, split, path, leave_out)
+    pieces = _pieces(Path(root))
+    if not pieces:
+        path = find_manifest(Path(root))
+        return select_split(read(path), split, path, leave_out)
+    tables = [read(path).with_columns(split=pl.lit(name)) for path, name in pieces.items()]
+    everything = pl.concat(tables, how="diagonal_relaxed")
+    refuse_repeated_ids(everything, Path(root))
+    return select_split(everything, split, Path(root), leave_out)
 
 
-def find_manifest(root: Path) -> Path:
-    """Return the manifest that ``root`` is or holds; raises ``FileNotFoundError`` if none is."""
-    candidates = [root, *(root / name for name in MANIFEST_NAMES)]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate.absolute()
-    raise FileNotFoundError(
-        f"no manifest at {root}: looked for a table there and for {', '.join(MANIFEST_NAMES)} "
-        "in that folder. Say where it is with data.root=…; it needs the columns path and text."
-    )
-
-
-def select_split(
-    everything: pl.DataFrame, split: str, path: Path, leave_out: str | None = None
-) -> pl.DataFrame:
-    """Return the rows of ``split``, as ``table`` describes."""
-    if split not in (*PARTS, "all"):
-        raise ManifestError(f"unknown split '{split}'; known: {', '.join(PARTS)}, all")
-    if "split" not in everything.columns:
-        everything = _divide(everything)
-    everything = name_parts(everything)
-    if leave_out is not None:
-        everything = _leave_out(everything, leave_out, path)
-    if split == "all":
-        return everything
-    _tell_of_others(everything, path)
-    return everything.filter(pl.col("split") == split)
-
-
-def name_parts(everything: pl.DataFrame) -> pl.DataFrame:
-    """Write ``split`` as one of ``PARTS`` where it means one; any other stays as it is."""
-    part = pl.col("split").str.strip_chars().str.to_lowercase().replace(SPLIT_NAMES)
-    return everything.with_columns(split=pl.when(part.is_in(PARTS)).then(part).otherwise("split"))
-
-
-def _tell_of_others(everything: pl.DataFrame, path: Path) -> None:
-    """Warn of rows that are in none of ``PARTS``; raises ``ManifestError`` if no row is in any."""
-    others = everything.filter(~pl.col("split").is_in(PARTS).fill_null(False))
-    if others.is_empty():
-        return
-    splits = others["split"].fill_null("").unique(maintain_order=True)
-    named = ", ".join(f"'{name}'" for name in splits.head(SHOWN_SPLITS))
-    more = ", …" if splits.len() > SHOWN_SPLITS else ""
-    told = (
-        f"{path}: {others.height} of {everything.height} rows are in no part, for their split is "
-        f"{named}{more} (first: {others['id'][0]}); it can be {', '.join(PARTS)} (or "
-        f"{', '.join(SPLIT_NAMES)})"
-    )
-    if others.height == everything.height:
-        raise ManifestError(f"{told}; without that column the table would be divided")
-    log.warning(told)
-
-
-def _divide(everything: pl.DataFrame) -> pl.DataFrame:
-    speakers = pl.Series(dtype=pl.String)
-    if "speaker" in everything.columns:
-        speakers = everything["speaker"].drop_nulls().unique()
-    if len(speakers) < len(PARTS):
-        parts = _parts(everything["id"].unique(), fewest=1)
-        return everything.with_columns(split=_part_of("id", parts))
-    unknown = everything.filter(pl.col("speaker").is_null())["id"].unique()
-    by_speaker = _part_of("speaker", _parts(speakers, fewest=1))
-    by_utterance = _part_of("id", _parts(unknown, fewest=0))
-    return everything.with_columns(split=pl.coalesce(by_speaker, by_utterance))
-
-
-def _part_of(column: str, parts: dict[str, str]) -> pl.Expr:
-    return pl.col(column).replace_strict(parts, default=None, return_dtype=pl.String)
-
-
-def _parts(names: Iterable[str], fewest: int) -> dict[str, str]:
-    """The part of each name, with at least ``fewest`` in validation and test."""
-    # The rank of a stable hash: the parts keep their sizes, and the same rows, on any machine.
-    order = sorted(names, key=lambda name: md5(str(name).encode()).digest())
-    held_out = max(fewest, len(order) // 10)
-    parts = ["validation"] * held_out + ["test"] * held_out
-    return dict(zip(order, parts + ["train"] * len(order), strict=False))
-
-
-def _leave_out(everything: pl.DataFrame, speaker: str, path: Path) -> pl.DataFrame:
-    speakers: list[str] = []
-    if "speaker" in everything.columns:
-        speakers = everything["speaker"].drop_nulls().unique().sort().to_list()
-    if speaker not in speakers:
-        raise ManifestError(
-            f"{path}: no speaker '{speaker}' to leave out; speakers: {', '.join(speakers)}"
-        )
-    others = pl.col("split").replace({"test": "validation"})
-    return everything.with_columns(
-        split=pl.when(pl.col("speaker") == speaker).then(pl.lit("test")).otherwise(others)
-    )
+def _pieces(root: Path) -> dict[Path, str]:
+    """The Parquet files of a data set of Hugging Face, each with its split."""
+    folder = root / "data" if (root / "data").is_dir() else root
+    found = {path: PIECE.fullmatch(path.name) for path in sorted(folder.glob("*.parquet"))}
+    return {path: match[1] for path, match in found.items() if match}
 
 
 def read_tables(
@@ -157,7 +88,7 @@ def read_tables(
 
 
 def table_of(root: str | Path, split: str, files: Mapping[str, str]) -> Path:
-    """Return the file that ``files`` names for ``split``; raises as ``tables`` does."""
+    """Return the file that ``files`` names for ``split``; raises as ``read_tables`` does."""
     if split not in files:
         raise ManifestError(f"unknown split '{split}'; known: {', '.join(files)}")
     path = Path(root, files[split]).absolute()
@@ -167,3 +98,15 @@ def table_of(root: str | Path, split: str, files: Mapping[str, str]) -> Path:
             f"called with data.source.files.{split}=…"
         )
     return path
+
+
+def find_manifest(root: Path) -> Path:
+    """Return the manifest that ``root`` is or holds; raises ``FileNotFoundError`` if none is."""
+    candidates = [root, *(root / name for name in MANIFEST_NAMES)]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate.absolute()
+    raise FileNotFoundError(
+        f"no manifest at {root}: looked for a table there and for {', '.join(MANIFEST_NAMES)} "
+        "in that folder. Say where it is with data.root=…; it needs the columns path and text."
+    )

@@ -7,6 +7,8 @@ from pathlib import Path
 import polars as pl
 from polars import selectors
 
+from kaskad.text.encodings import guess_encoding
+
 
 class ManifestError(ValueError):
     """A table that cannot be read, written or used: says which file, which rows, what to do."""
@@ -18,12 +20,18 @@ def read_text(path: Path) -> str:
     Raises ``ManifestError``, with file and line, for one in another encoding.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
+        if "\0" in text[:1_000]:  # what UTF-16 has in every letter of ASCII
+            raise UnicodeDecodeError("utf-8", path.read_bytes(), 0, 1, "it has zeros in it")
+        return text
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
+        # What is not a letter of ASCII tells the encoding: the lines before have none.
+        begins = 0 if error.start < 4 else error.object.rfind(b"\n", 0, error.start) + 1
+        encoding = guess_encoding(error.object[begins:])
         raise ManifestError(
             f"{path}: line {line} is not UTF-8 ({error.reason}); convert it to UTF-8: "
-            f"iconv -f cp1251 -t utf-8 '{path.name}' > converted (or from what it is in)"
+            f"iconv -f {encoding} -t utf-8 '{path.name}' > converted (or from what it is in)"
         ) from error
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytorch_lightning as lightning
 
-from kaskad.corpora.manifest import write_table
+from kaskad.corpora.table_files import write_table
 from kaskad.data.batch import Batch, Skipped
 from kaskad.data.checks import DataError
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from kaskad.corpora.manifest import write_table
+from kaskad.corpora.table_files import write_table
 from kaskad.ngrams.estimation import Statistics, estimate
 from kaskad.ngrams.lmplz import estimate_with_lmplz, find_lmplz
 from kaskad.ngrams.perplexity import perplexity

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from kaskad.corpora.crowd.answers import COLUMNS, read_answers
-from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.text_files import ManifestError
 
 HEADER = [*COLUMNS.values()][:3]
 FIRST_LINE = "\t".join(HEADER)

@@ -11,7 +11,8 @@ import pytest
 from kaskad.corpora.crowd import toloka as module
 from kaskad.corpora.crowd.answers import COLUMNS
 from kaskad.corpora.crowd.toloka import read_toloka
-from kaskad.corpora.manifest import ManifestError, read_table
+from kaskad.corpora.table_files import read_table_file
+from kaskad.corpora.text_files import ManifestError
 from kaskad.data.corpus import Corpus
 from kaskad.data.datamodule import DataError, SpeechDataModule
 
@@ -57,7 +58,7 @@ def review(root: Path) -> dict[str, str]:
 
 def dropped(root: Path) -> list[str]:
     (table,) = root.glob("test-*/answers_dropped.csv")
-    return read_table(table)["reason"].to_list()
+    return read_table_file(table)["reason"].to_list()
 
 
 def test_answers_become_transcripts_and_a_tenth_of_train_validates(corpus, tmp_path: Path) -> None:
@@ -228,8 +229,8 @@ def test_a_broken_line_names_its_recording_and_nothing_else(tmp_path: Path, writ
     ]
     assert review(tmp_path).keys() == {"b.wav"}
     (kept,) = tmp_path.glob("test-*")
-    assert read_table(kept / "workers.csv")["worker"].sort().to_list() == ["w1", "w2"]
-    lost = read_table(kept / "answers_dropped.csv").select("audio", "reason").rows()
+    assert read_table_file(kept / "workers.csv")["worker"].sort().to_list() == ["w1", "w2"]
+    lost = read_table_file(kept / "answers_dropped.csv").select("audio", "reason").rows()
     assert lost == [
         ("a.wav", "line 2 of answers.tsv has 6 columns, not 5"),
         ("b.wav", "line 5 of answers.tsv has 2 columns, not 5"),
@@ -272,7 +273,7 @@ def test_a_stand_in_is_made_said_loudly_and_the_same_again(
     assert all(table["note"].str.contains("SYNTHETIC").all() for table in parts.values())
     assert not set(parts["train"]["speaker"]) & set(parts["validation"]["speaker"])
     assert parts["test"]["confidence"].eq(1).all()  # every task of it is golden
-    workers = read_table(next((tmp_path / "one").glob("train-*/workers.csv")))
+    workers = read_table_file(next((tmp_path / "one").glob("train-*/workers.csv")))
     assert workers["worker"][0] == "worker-13"
 
     read_toloka(tmp_path / "none", "test", cache=tmp_path / "two", utterances=size)

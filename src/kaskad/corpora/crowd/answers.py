@@ -10,7 +10,7 @@ from types import MappingProxyType
 import polars as pl
 
 from kaskad.audio.folders import AUDIO_SUFFIXES
-from kaskad.corpora.manifest import ManifestError
+from kaskad.corpora.text_files import ManifestError
 
 log = logging.getLogger(__name__)
 

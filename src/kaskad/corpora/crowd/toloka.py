@@ -20,14 +20,11 @@ from kaskad.audio.folders import audio_in
 from kaskad.corpora.crowd.aggregation import aggregate
 from kaskad.corpora.crowd.answers import COLUMNS, SCHEMA, has_answers, read_answers
 from kaskad.corpora.crowd.simulated import make_stand_in
-from kaskad.corpora.manifest import (
-    READERS,
-    ManifestError,
-    read_manifest,
-    read_table,
-    write_table,
-)
-from kaskad.corpora.table import PARTS, find_manifest
+from kaskad.corpora.manifest import read_manifest
+from kaskad.corpora.splits import PARTS
+from kaskad.corpora.table import find_manifest
+from kaskad.corpora.table_files import READERS, read_table_file, write_table
+from kaskad.corpora.text_files import ManifestError
 
 log = logging.getLogger(__name__)
 
@@ -198,7 +195,7 @@ def _aggregated(
         write_table(consensus.workers, kept / "workers.csv")
         write_table(consensus.dropped, kept / "answers_dropped.csv")
         write_table(consensus.recordings, kept / "recordings.parquet")
-    return kept, read_table(kept / "recordings.parquet")
+    return kept, read_table_file(kept / "recordings.parquet")
 
 
 def _is_held_out(manifest: pl.DataFrame) -> pl.Series:
@@ -221,7 +218,7 @@ def _every_tenth(names: pl.Series, first: int = 0) -> list[str]:
 
 def _tell(answers: pl.DataFrame, manifest: pl.DataFrame, review: pl.DataFrame, kept: Path) -> None:
     """Say what became of the answers, and name reasons where some did not serve."""
-    dropped = read_table(kept / "answers_dropped.csv")
+    dropped = read_table_file(kept / "answers_dropped.csv")
     reasons = [*dropped["reason"].unique().sort()[:2], *review["problem"].unique().sort()[:2]]
     workers = answers.filter(~pl.col("broken"))["worker"].n_unique()
     _warn_once(

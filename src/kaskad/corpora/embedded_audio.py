@@ -1,0 +1,102 @@
+"""Parquet tables that hold the audio itself, as Hugging Face has its data sets.
+
+https://huggingface.co/docs/hub/datasets-audio: a column of records with ``bytes`` and ``path``.
+"""
+
+import logging
+import os
+import shutil
+import tempfile
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import polars as pl
+
+from kaskad.audio.folders import AUDIO_SUFFIXES
+from kaskad.corpora.text_files import ManifestError
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.parquet"
+PORTION = 200  # rows that are in memory at a time
+# How files begin, for audio that comes without a name.
+BEGINNINGS = {b"RIFF": ".wav", b"fLaC": ".flac", b"OggS": ".ogg", b"ID3": ".mp3", b"FORM": ".aiff"}
+
+
+def audio_column(path: Path) -> str | None:
+    """Return which column of a Parquet table holds files of audio, if one does."""
+    try:
+        schema = pl.read_parquet_schema(path) if path.suffix.lower() == ".parquet" else {}
+    except (pl.exceptions.PolarsError, OSError):  # whoever reads it says what is wrong
+        return None
+    for name, kind in schema.items():
+        fields = {field.name for field in kind.fields} if isinstance(kind, pl.Struct) else set()
+        if "bytes" in fields or (kind == pl.Binary and name.lower() in ("audio", "wav", "bytes")):
+            return name
+    return None
+
+
+def unpack_audio(path: Path, column: str, folder: Path | None) -> Path:
+    """Write the audio of a table as files, once, and return the manifest beside them.
+
+    They lie in a folder of ``folder`` that is named after the table, and are written anew where the
+    table has changed. Raises ``ManifestError`` where there is no ``folder``.
+    """
+    if folder is None:
+        raise ManifestError(
+            f"{path}: the audio lies inside the table (column '{column}'): name a folder in which "
+            "to write it as files (data=table data.unpacked=…)"
+        )
+    status = path.stat()
+    key = f"{path.resolve()} {status.st_size} {status.st_mtime_ns}"
+    place = folder.resolve() / f"{path.stem}-{sha256(key.encode()).hexdigest()[:12]}"
+    if not (place / MANIFEST).is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        log.info("%s: writing the audio of its column '%s' to %s", path, column, place)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{path.stem}-") as beside:
+            table = _write_files(path, column, Path(beside, place.name))
+            table.write_parquet(Path(beside, place.name, MANIFEST))
+            shutil.rmtree(place, ignore_errors=True)
+            os.replace(Path(beside, place.name), place)
+    return place / MANIFEST
+
+
+def _write_files(path: Path, column: str, folder: Path) -> pl.DataFrame:
+    """Write each row's audio; returns the other columns, with ``path`` and ``id``."""
+    folder.mkdir()
+    rows = pl.scan_parquet(path, glob=False)
+    parts: list[pl.DataFrame] = []
+    names: list[str] = []
+    begin = 0
+    while (part := rows.slice(begin, PORTION).collect()).height:
+        for row, audio in enumerate(part[column].to_list(), start=begin):
+            content, given = _content(audio)
+            name = f"{path.stem}-{row:06d}{_suffix(content, given)}"
+            if content is not None:
+                (folder / name).write_bytes(content)
+            names.append(name)
+        parts.append(part.drop(column))
+        begin += PORTION
+    table = pl.concat(parts) if parts else rows.drop(column).collect()
+    given_names = table["path"] if "path" in table.columns else pl.Series(names, dtype=pl.String)
+    table = table.with_columns(path=pl.Series(names, dtype=pl.String))
+    if "id" not in table.columns and given_names.is_unique().all():
+        table = table.with_columns(id=given_names.cast(pl.String))
+    return table
+
+
+def _content(audio: Any) -> tuple[bytes | None, str]:
+    if isinstance(audio, dict):
+        return audio.get("bytes"), audio.get("path") or ""
+    return audio, ""
+
+
+def _suffix(content: bytes | None, given: str) -> str:
+    suffix = PurePosixPath(given).suffix.lower()
+    if suffix in AUDIO_SUFFIXES:
+        return suffix
+    for beginning, known in BEGINNINGS.items():
+        if content is not None and content.startswith(beginning):
+            return known
+    return ".mp3"  # frames of MP3 may begin at once

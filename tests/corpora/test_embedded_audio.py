@@ -1,0 +1,52 @@
+"""Parquet that holds its audio, as Hugging Face has it, is a corpus like any other."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from kaskad.audio.reading import read_header
+from kaskad.corpora.manifest import read_manifest
+from kaskad.corpora.table import read_table
+from kaskad.corpora.text_files import ManifestError
+
+
+@pytest.fixture
+def data_set(tmp_path: Path, write_tone) -> Path:
+    """Two files of train, one of test; the names in ``path`` are of no files."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name, suffixes in {
+        "train-00000-of-00002": [".wav", ".mp3"],
+        "train-00001-of-00002": [".flac"],
+        "test-00000-of-00001": [".ogg"],
+    }.items():
+        content = [write_tone(f"tone{suffix}", 0.5).read_bytes() for suffix in suffixes]
+        rows = {
+            "audio": [{"bytes": one, "path": None} for one in content],
+            "path": [f"{name}-{suffix[1:]}" for suffix in suffixes],
+            "sentence": ["да"] * len(suffixes),
+        }
+        pl.DataFrame(rows).write_parquet(folder / f"{name}.parquet")
+    return folder
+
+
+def test_a_data_set_is_written_as_files_once_and_divided_by_its_names(
+    data_set: Path, tmp_path: Path
+) -> None:
+    unpacked = tmp_path / "unpacked"
+    everything = read_table(data_set, "all", unpacked=unpacked)
+    assert everything.select("text", "split").rows() == [("да", "test")] + [("да", "train")] * 3
+    assert everything["id"][0] == "test-00000-of-00001-ogg"
+    assert [read_header(path).seconds for path in everything["path"]] == pytest.approx(
+        [0.5] * 4, abs=0.1
+    )
+    written = {path: path.stat().st_mtime_ns for path in unpacked.rglob("*")}
+    assert read_table(data_set, "train", unpacked=unpacked).height == 3
+    assert {path: path.stat().st_mtime_ns for path in unpacked.rglob("*")} == written
+
+
+def test_without_a_folder_it_says_where_the_audio_is_and_what_to_set(data_set: Path) -> None:
+    told = r"the audio lies inside the table \(column 'audio'\): name a folder .*data\.unpacked"
+    with pytest.raises(ManifestError, match=told):
+        read_manifest(data_set / "test-00000-of-00001.parquet")
