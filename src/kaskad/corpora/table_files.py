@@ -177,8 +177,7 @@ def _separator(header: str, usual: str) -> str:
 def _refuse_long_lines(path: Path, separator: str, columns: int, quoted: bool) -> None:
     """Raise ``ManifestError`` for the first row that has more cells than the header."""
     text = io.StringIO(read_text(path), newline="")
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    reader = csv.reader(text, delimiter=separator, quoting=quoting)
+    reader = csv.reader(text, delimiter=separator, quotechar='"' if quoted else None)
     begins = 1
     try:
         for row in reader:
