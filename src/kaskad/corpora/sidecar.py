@@ -23,9 +23,10 @@ def read_sidecar(
     """Return one split of the recordings in ``root`` and below, one row a recording.
 
     Splits are its folders train, validation (or val, dev, valid) and test; where it has none of
-    them, it is divided as ``select_split`` divides. With ``speaker_folders`` each recording lies in a
-    folder that is named after its speaker. A recording without text has a row without. A text whose
-    recording is not there, or is of a kind that is not read, has a row whose ``problem`` says so.
+    them, it is divided as ``select_split`` divides. With ``speaker_folders`` each recording lies in
+    a folder that is named after its speaker. A recording without text has a row without. A text
+    whose recording is not there, or is of a kind that is not read, has a row whose ``problem`` says
+    so.
 
     Raises ``FileNotFoundError`` where no audio is, and ``ManifestError`` for a text that is not
     UTF-8, or two recordings that differ by their suffix alone.
@@ -58,6 +59,8 @@ def read_sidecar(
         row = (inside.as_posix(), str(path), text, speaker, language, inside.parts[0], problem)
         rows.append(row)
     table = name_parts(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+    if table["problem"].is_null().all():
+        table = table.drop("problem")
     if not table["split"].is_in(PARTS).any():
         table = table.drop("split")
     return select_split(table if speaker_folders else table.drop("speaker"), split, folder)
