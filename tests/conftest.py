@@ -58,9 +58,9 @@ def free_port() -> Callable[[], int]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever starts commands is not fast."""
+    """Mark as long what starts commands, trains on the corpus of tones, or reads a real one."""
     for item in items:
-        if "fork_server" in getattr(item, "fixturenames", ()):
+        if {"fork_server", "tone_corpus", "real_data"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("long")
 
 
