@@ -1,9 +1,15 @@
 """Recordings become a table of texts, and no table is lost over it."""
 
+import io
+import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
+import soundfile
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
@@ -68,7 +74,9 @@ def test_a_table_may_be_transcribed_into_itself(
     table.write_text(f"audio_filepath,shelf\n{write_tone('1.wav').name},a\n")
     overrides = [f"checkpoint={checkpoint}", f"input={table}", f"output={table}"]
     transcribe(compose("transcribe", tmp_path, *overrides))
-    assert pl.read_csv(table).rows() == [("1.wav", "a", 5, 5, 5, None)]
+    assert pl.read_csv(table)["audio_filepath", "shelf", "text", "number"].rows() == [
+        ("1.wav", "a", 5, 5)
+    ]
 
 
 def test_a_recording_without_an_answer_has_an_error_and_no_text(
@@ -117,7 +125,7 @@ def test_checkpoints_in_each_others_place_are_refused(
     ("name", "output", "error", "message"),
     [
         ("missing.ckpt", "manifest.csv", CheckpointError, "no such checkpoint"),
-        ("best.ckpt", "out.xlsx", ManifestError, "unknown kind of table '.xlsx'"),
+        ("best.ckpt", "out.xlsx", ManifestError, "unknown kind of output '.xlsx'"),
         ("best.ckpt", "manifest.csv/out.csv", ManifestError, "cannot be written"),
     ],
 )
@@ -141,3 +149,83 @@ def test_texts_are_printed_a_line_each_as_they_are(
     overrides = [f"checkpoint={checkpoint}", f"input={tmp_path / 'audio'}"]
     transcribe(compose("transcribe", tmp_path, *overrides))
     assert f"{NAME}: 5" in capsys.readouterr().out.splitlines()
+
+
+def test_what_stood_in_the_column_text_is_kept_as_reference(
+    compose, checkpoint: Path, make_corpus, tmp_path: Path
+) -> None:
+    table = make_corpus(["шесть"], shelf=["a"])
+    overrides = [f"checkpoint={checkpoint}", f"input={table}", f"output={tmp_path / 'out.parquet'}"]
+    transcribe(compose("transcribe", tmp_path, *overrides))
+    written = pl.read_parquet(tmp_path / "out.parquet")
+    assert written.select("reference", "shelf", "text").rows() == [("шесть", "a", "5")]
+    [word] = written["words"][0]
+    assert (word["text"], round(word["confidence"], 3)) == ("5", 1.0)
+
+
+def test_a_long_recording_is_cut_at_its_pauses(compose, checkpoint: Path, tmp_path: Path) -> None:
+    spoken = np.random.default_rng(0).normal(scale=0.1, size=16_000)
+    pause = np.zeros(16_000)
+    parts = [pause, spoken, pause, spoken, pause]
+    soundfile.write(tmp_path / "call.flac", np.concatenate(parts), 16_000)
+    overrides = [
+        f"checkpoint={checkpoint}",
+        f"input={tmp_path / 'call.flac'}",
+        f"output={tmp_path / 'out.json'}",
+        "longest_segment=3.0",
+        "voice_activity=energy",
+    ]
+    transcribe(compose("transcribe", tmp_path, *overrides))
+    [recording] = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert (recording["text"], recording["duration"]) == ("5 5", 5.0)
+    for segment, start in zip(recording["segments"], (1.0, 3.0), strict=True):
+        assert segment["start"] == pytest.approx(start - 0.2, abs=0.1)
+        assert segment["end"] == pytest.approx(start + 1.2, abs=0.1)
+        assert segment["start"] <= segment["words"][0]["start"] <= segment["end"]
+
+
+def test_the_sides_of_a_call_are_heard_apart(compose, checkpoint: Path, tmp_path: Path) -> None:
+    spoken = np.random.default_rng(0).normal(scale=0.1, size=16_000)
+    sides = np.zeros((2, 64_000))
+    sides[0, 8_000:24_000] = sides[1, 32_000:48_000] = spoken
+    soundfile.write(tmp_path / "call.wav", sides.T, 16_000)
+    overrides = [f"checkpoint={checkpoint}", f"input={tmp_path / 'call.wav'}", "channel=each"]
+    for name in ("out.csv", "out.srt"):
+        output = f"output={tmp_path / name}"
+        transcribe(compose("transcribe", tmp_path, *overrides, output, "voice_activity=energy"))
+    table = pl.read_csv(tmp_path / "out.csv")
+    assert table.select("path", "channel", "text").rows() == [
+        ("call.wav", 0, 5),
+        ("call.wav", 1, 5),
+    ]
+    assert "[1] 5\n\n2\n00:00:0" in (tmp_path / "out.srt").read_text(encoding="utf-8")
+
+
+def test_several_inputs_and_standard_input(
+    compose, checkpoint: Path, write_tone, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = write_tone("1.wav"), write_tone("2.ogg")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(second.read_bytes())))
+    overrides = [f"checkpoint={checkpoint}", f"input=[{first},{second},-]"]
+    transcribe(compose("transcribe", tmp_path, *overrides))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["1.wav: 5", "2.ogg: 5", "standard input: 5"]
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("language=rus", "language=rus: .* it is one of ru, en"),
+        ("language=RU", "language=RU: .* it is one of ru, en"),
+        ("channel=left", "channel=left: it is each, a number"),
+        ("pause=0", "recordings are cut at pauses of more than 0 seconds"),
+        ("voice_activity=sillero", "voice_activity=sillero: it is one of"),
+        ("output=out.doc", r"unknown kind of output '\.doc'; known: .*\.csv.*\.srt"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(
+    compose, checkpoint: Path, write_tone, tmp_path: Path, option: str, message: str
+) -> None:
+    overrides = [f"checkpoint={checkpoint}", f"input={write_tone('1.wav')}", option]
+    with pytest.raises(ValueError, match=message):
+        transcribe(compose("transcribe", tmp_path, *overrides))

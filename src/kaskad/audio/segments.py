@@ -44,6 +44,14 @@ class Segment:
             int(channel) if channel else None,
         )
 
+    def __str__(self) -> str:
+        """The path that names it, to a millisecond."""
+        end = "" if self.end is None else f"{self.end:.3f}"
+        is_part = self.start > 0 or self.end is not None
+        seconds = [f"t={self.start:.3f},{end}"] if is_part else []
+        side = [] if self.channel is None else [f"channel={self.channel}"]
+        return "#".join([self.file, *filter(None, ["&".join(seconds + side)])])
+
     def samples(self, count: int, sample_rate: int) -> tuple[int, int]:
         """Return the first sample of the segment and the one after its last, of ``count`` in all.
 

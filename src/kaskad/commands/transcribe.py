@@ -1,36 +1,43 @@
 """Put recordings into words: transcribe.py checkpoint=… input=in.csv output=out.csv.
 
-A table of recordings gets columns ``text``, ``number`` and ``error``, and by a second checkpoint
-``gender``.
+Recordings of any length become a table, subtitles, or a file of words with their times, as the
+suffix of ``output`` says.
 """
 
 import logging
+import sys
+import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from omegaconf import DictConfig
-from rich.progress import track
-from torch.utils.data import DataLoader
+from omegaconf import DictConfig, ListConfig
 
 from kaskad.audio.folders import audio_in, is_audio, no_audio, why_not_read
-from kaskad.audio.headers import inspect
+from kaskad.audio.voice_activity import Cut, voice_activity
 from kaskad.corpora.columns import COUNTS, SECONDS, by_our_names
 from kaskad.corpora.manifest import with_segments
 from kaskad.corpora.paths import as_written_here
-from kaskad.corpora.table_files import read_table_file, require_writable, write_table
+from kaskad.corpora.table_files import WRITERS, read_table_file, require_writable, write_table
 from kaskad.corpora.text_files import ManifestError
-from kaskad.data.batch import Skipped, Utterance
-from kaskad.data.dataset import SpeechDataset
-from kaskad.data.samplers.length import SortedByLength
-from kaskad.data.samplers.steps import StepBatchSampler
 from kaskad.models.recogniser import Recogniser, load_recogniser
 from kaskad.runs.checkpoints import CheckpointError
 from kaskad.text.numerals import NUMERALS, words_to_number, words_to_numbers
+from kaskad.transcripts.files import SUFFIXES, require_fitting, word_record, write_transcripts
+from kaskad.transcripts.recordings import transcribe_recordings, unique_names
+from kaskad.transcripts.transcript import Transcript
 
 log = logging.getLogger(__name__)
+
+STANDARD_INPUT = "-"
+WORD = pl.Struct(
+    {"text": pl.String, "start": pl.Float64, "end": pl.Float64, "confidence": pl.Float64}
+)
+# Formats of a table that can hold the words of each row.
+WITH_WORDS = (".parquet", ".jsonl")
 
 
 class UntranscribedError(ValueError):
@@ -38,52 +45,100 @@ class UntranscribedError(ValueError):
 
 
 def transcribe(config: DictConfig) -> dict[str, float]:
-    """Transcribe ``config.input`` (a table, an audio file or a folder) into ``config.output``.
+    """Transcribe ``config.input`` (tables, audio files, folders, or "-" for standard input) into
+    ``config.output``.
 
     Raises ``UntranscribedError`` at the end if a row has an error, so that the exit code says so.
     """
-    table, names, root = read_input(Path(config.input))
-    paths = [str(root / name) if name else "" for name in names]
-    recogniser, trained = _load(config, "checkpoint", "text")
-    gender_recogniser = None
-    if config.gender_checkpoint is not None:
-        gender_recogniser, _ = _load(config, "gender_checkpoint", "gender")
-    if config.output is not None:
-        require_writable(Path(config.output), table)
+    require_language(config.language)
+    if config.channel not in (None, "each") and not isinstance(config.channel, int):
+        raise ValueError(f"channel={config.channel}: it is each, a number from 0 on, or null")
+    detect = voice_activity(config.voice_activity)
+    cut = Cut(config.pause, config.longest_segment)
+    with ExitStack() as stack:
+        table, names, paths = read_inputs(config.input, stack)
+        output = None if config.output is None else Path(config.output)
+        if output is not None:
+            require_output(output, table)
+        recogniser, trained = _load(config, "checkpoint", "text")
+        models = [recogniser]
+        if config.gender_checkpoint is not None:
+            models.append(_load(config, "gender_checkpoint", "gender")[0])
+        heard, *genders = [
+            transcribe_recordings(
+                model,
+                paths,
+                unique_names(names),
+                detect=detect,
+                cut=cut,
+                channel=config.channel,
+                batch_seconds=config.batch_seconds,
+                workers=config.workers,
+            )
+            for model in models
+        ]
     language = config.language or _language(trained)
-    listen = partial(
-        transcribe_files, paths=paths, batch_seconds=config.batch_seconds, workers=config.workers
-    )
-    heard = listen(recogniser)
-    if "text" in table.columns and "reference" not in table.columns:
-        log.info("the column 'text' of %s is kept as 'reference'", config.input)
-        table = table.rename({"text": "reference"})
-    table = table.with_columns(heard["text"], *numbers_in(heard["text"], language), heard["error"])
-    if gender_recogniser is not None:
-        table = table.with_columns(gender=listen(gender_recogniser)["text"])
-    if config.output is not None:
-        write_table(table, Path(config.output))
-        log.info("wrote %d rows to %s", table.height, config.output)
-    else:
-        for name, row in zip(names, table.iter_rows(named=True), strict=True):
-            speaker = f" ({row['gender']})" if gender_recogniser is not None else ""
-            print(f"{name}{speaker}: {row['error'] or row['text']}")
-    failed = table.filter(pl.col("error").is_not_null())
+    if output is not None and output.suffix in SUFFIXES:
+        files = write_transcripts(heard, output)
+        log.info("wrote %d recordings to %s", len(heard), ", ".join(map(str, files)) or "no file")
+    rows = as_table(table, heard, language, with_words=output and output.suffix in WITH_WORDS)
+    if genders:
+        found = [_gender(each, channel) for each in genders[0] for channel in each.channels]
+        rows = rows.with_columns(pl.Series("gender", found, pl.String))
+    if output is None:
+        shown = [name for name, each in zip(names, heard, strict=True) for _ in each.channels]
+        show(shown, rows, speakers=bool(genders))
+    elif output.suffix in WRITERS:
+        write_table(rows, output)
+        log.info("wrote %d rows to %s", rows.height, output)
+    failed = rows.filter(pl.col("error").is_not_null())
     if failed.height:
         raise UntranscribedError(
-            f"{failed.height} of {table.height} recordings could not be transcribed; the column "
+            f"{failed.height} of {rows.height} recordings could not be transcribed; the column "
             f"'error' says why, first: {failed['error'][0]}"
         )
-    return {"transcribed": table.height}
+    return {"transcribed": len(heard)}
 
 
-def numbers_in(texts: pl.Series, language: str) -> list[pl.Series]:
-    """``number``, where the whole text is one, and ``numbers``, all that were found, with blanks
-    between them; as strings, so that 007 stays 007."""
-    known = [text if language in NUMERALS else None for text in texts]
-    whole = [words_to_number(text, language) if text else None for text in known]
-    found = [" ".join(words_to_numbers(text, language)) if text else None for text in known]
-    return [pl.Series("number", whole, pl.String), pl.Series("numbers", found, pl.String)]
+def require_language(language: str | None) -> None:
+    """Raise ``ValueError`` for a language whose numerals are not known."""
+    if language is not None and language not in NUMERALS:
+        raise ValueError(
+            f"language={language}: no numerals of this language are known, which it is for; "
+            f"it is one of {', '.join(NUMERALS)}, or null: that of the checkpoint"
+        )
+
+
+def require_output(output: Path, table: pl.DataFrame) -> None:
+    """Raise ``ValueError`` where the output cannot be written, before hours of work."""
+    if output.suffix in SUFFIXES:
+        require_fitting(output, table.height)
+    elif output.suffix in WRITERS:
+        require_writable(output, table)
+    else:
+        known = ", ".join((*WRITERS, *SUFFIXES))
+        raise ManifestError(f"{output}: unknown kind of output '{output.suffix}'; known: {known}")
+
+
+def read_inputs(given: Any, stack: ExitStack) -> tuple[pl.DataFrame, list[str], list[str]]:
+    """Return the rows of all inputs, what their recordings are called, and the paths of these."""
+    tables, names, paths = [], [], []
+    inputs = list(given) if isinstance(given, ListConfig | list) else [given]
+    for each in inputs:
+        if str(each) == STANDARD_INPUT:
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory()), "standard input")
+            path.write_bytes(sys.stdin.buffer.read())
+            table, found, root = pl.DataFrame({"path": [path.name]}), [path.name], path.parent
+        else:
+            table, found, root = read_input(Path(str(each)))
+        tables.append(table)
+        names += found
+        paths += [str(root / name) if name else "" for name in found]
+    together = pl.concat(tables, how="diagonal_relaxed")
+    if "text" in together.columns and "reference" not in together.columns:
+        log.info("the column 'text' is kept as 'reference'")
+        together = together.rename({"text": "reference"})
+    return together, names, paths
 
 
 def read_input(path: Path) -> tuple[pl.DataFrame, list[str], Path]:
@@ -113,40 +168,55 @@ def read_input(path: Path) -> tuple[pl.DataFrame, list[str], Path]:
     return table, written.to_list(), path.parent
 
 
-def transcribe_files(
-    recogniser: Recogniser,
-    paths: Sequence[str],
-    *,
-    batch_seconds: float = 120.0,
-    workers: int = 0,
+def as_table(
+    table: pl.DataFrame, heard: Sequence[Transcript], language: str, *, with_words: Any = False
 ) -> pl.DataFrame:
-    """Return ``text`` and ``error`` of each path, in their order; one of the two is null."""
-    headers = inspect(paths)
-    texts: list[str | None] = [None] * len(paths)
-    errors: list[str | None] = headers["problem"].to_list()
-    rows = pl.DataFrame({"path": paths, "duration": headers["duration"], "problem": errors})
-    rows = rows.with_row_index("id").filter(pl.col("problem").is_null())
-    rows = rows.with_columns(pl.col("id").cast(pl.String), text=pl.lit(""))
-    loader = DataLoader(
-        SpeechDataset("input", rows, recogniser.features.sample_rate),
-        batch_sampler=StepBatchSampler(SortedByLength(rows, batch_seconds, max_utterances=64)),
-        collate_fn=list,
-        num_workers=workers,
+    """The rows of a table with what was heard: a row a recording, or a channel of it."""
+    sides = [
+        (row, transcript.of_channel(channel))
+        for row, transcript in enumerate(heard)
+        for channel in transcript.channels
+    ]
+    table = table[[row for row, _ in sides]]
+    texts = [side.text if side.error is None else None for _, side in sides]
+    text = pl.Series("text", texts, pl.String)
+    channels = [side.channels[0] for _, side in sides]
+    if any(channel is not None for channel in channels):
+        table = table.with_columns(pl.Series("channel", channels, pl.Int64))
+    table = table.with_columns(
+        text,
+        pl.Series("confidence", [side.confidence for _, side in sides], pl.Float64).round(4),
+        *numbers_in(text, language),
+        pl.Series("error", [side.error for _, side in sides], pl.String),
     )
-    for items in track(loader, description="transcribing", transient=True):
-        read = [item for item in items if isinstance(item, Utterance)]
-        if read:
-            hypotheses = recogniser.transcribe([item.waveform for item in read])
-            for item, hypothesis in zip(read, hypotheses, strict=True):
-                is_heard = hypothesis.problem is None
-                texts[int(item.id)] = hypothesis.text if is_heard else None
-                errors[int(item.id)] = hypothesis.problem
-        for item in items:
-            if isinstance(item, Skipped):
-                errors[int(item.id)] = item.reason
-    return pl.DataFrame(
-        {"text": texts, "error": errors}, schema={"text": pl.String, "error": pl.String}
-    )
+    if with_words:
+        words = [list(map(word_record, side.words)) for _, side in sides]
+        table = table.with_columns(pl.Series("words", words, pl.List(WORD)))
+    return table
+
+
+def numbers_in(texts: pl.Series, language: str) -> list[pl.Series]:
+    """``number``, where the whole text is one, and ``numbers``, all that were found, with blanks
+    between them; as strings, so that 007 stays 007."""
+    known = [text if language in NUMERALS else None for text in texts]
+    whole = [words_to_number(text, language) if text else None for text in known]
+    found = [" ".join(words_to_numbers(text, language)) if text else None for text in known]
+    return [pl.Series("number", whole, pl.String), pl.Series("numbers", found, pl.String)]
+
+
+def show(names: Sequence[str], rows: pl.DataFrame, speakers: bool) -> None:
+    """Print what was heard, a line a row."""
+    for name, row in zip(names, rows.iter_rows(named=True), strict=True):
+        side = f" [{row['channel'] + 1}]" if row.get("channel") is not None else ""
+        speaker = f" ({row['gender']})" if speakers else ""
+        print(f"{name}{side}{speaker}: {row['error'] or row['text']}")
+
+
+def _gender(transcript: Transcript, channel: int | None) -> str | None:
+    """What most of the passages of a channel were taken for."""
+    passages = transcript.of_channel(channel).passages
+    found = Counter(passage.text for passage in passages).most_common(1)
+    return found[0][0] if found else None
 
 
 def _load(config: DictConfig, option: str, target: str) -> tuple[Recogniser, dict[str, Any]]:

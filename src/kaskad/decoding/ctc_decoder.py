@@ -52,7 +52,8 @@ class Decoder(ABC):
     """``(log_probs (batch, frames, labels), lengths (batch,)) -> list[Hypothesis]``.
 
     ``seconds_per_frame`` turns frames into the times of words. Words are parted where the labels
-    say so, and where no label is heard for more than ``pause`` seconds (``None``: by labels alone).
+    say so, and where no label is heard for more than ``pause`` seconds (``None``: by labels alone);
+    a single label after a pause is still the end of the word before it, as nets give it late.
     For ``blank_penalty``, ``priors`` and ``prior_scale`` see ``Adjustment``. An utterance whose
     posteriors are not numbers gets the empty hypothesis, with a ``problem``.
     """
@@ -101,14 +102,21 @@ class Decoder(ABC):
         """The words along a path (frames,) of labels through log-probabilities (frames, labels)."""
         labels = self.tokenizer.labels
         words: list[list[Run]] = [[]]
+        before: list[Run] = []  # the word before a pause, as long as it may go on after it
         for run in runs(path, log_probs):
             if run.label == BLANK:
                 continue
-            is_after_pause = words[-1] and run.start - words[-1][-1].end > self._pause
-            if is_after_pause or labels[run.label].startswith(" "):
+            if labels[run.label].startswith(" "):
+                _rejoin(words, before)
+                words.append([])
+                before = []
+            elif words[-1] and run.start - words[-1][-1].end > self._pause:
+                _rejoin(words, before)
+                before = words[-1]
                 words.append([])
             if labels[run.label] != " ":
                 words[-1].append(run)
+        _rejoin(words, before)
         return [
             self.word("".join(labels[run.label] for run in word).strip(), word)
             for word in words
@@ -123,6 +131,12 @@ class Decoder(ABC):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # it does not change, and a language model is best kept in memory once
+
+
+def _rejoin(words: list[list[Run]], before: list[Run]) -> None:
+    """Give the word ``before`` a pause what came after it, if that is a single label."""
+    if before and len(words[-1]) == 1:
+        before += words.pop()
 
 
 class SearchDecoder(Decoder):

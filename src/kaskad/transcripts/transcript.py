@@ -1,0 +1,67 @@
+"""What was said in a whole recording, put together of what was heard in its parts."""
+
+from dataclasses import dataclass, field, replace
+
+from kaskad.decoding.hypothesis import Hypothesis, Word
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What was heard from ``start`` to ``end`` (seconds of the recording) of one ``channel``,
+    counted from 0, or of all together (``None``); its words have the times of the recording."""
+
+    start: float
+    end: float
+    hypothesis: Hypothesis
+    channel: int | None = None
+
+    @property
+    def text(self) -> str:
+        return self.hypothesis.text
+
+    @property
+    def words(self) -> list[Word]:
+        return self.hypothesis.words
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What was said in a recording: ``passages`` in the order of time, or the ``error`` for which
+    there are none. ``name`` is what the recording is called in files, ``duration`` its seconds,
+    and ``channels`` are those that were heard apart; ``None`` stands for all together."""
+
+    name: str
+    duration: float
+    passages: list[Passage] = field(default_factory=list)
+    error: str | None = None
+    channels: tuple[int | None, ...] = (None,)
+
+    @property
+    def text(self) -> str:
+        return " ".join(passage.text for passage in self.passages if passage.text)
+
+    @property
+    def words(self) -> list[Word]:
+        return [word for passage in self.passages for word in passage.words]
+
+    @property
+    def confidence(self) -> float | None:
+        """The mean confidence of its words; ``None`` without words, or where one has none."""
+        return Hypothesis("", 0.0, self.words).confidence
+
+    def of_channel(self, channel: int | None) -> "Transcript":
+        """What was heard on one channel."""
+        passages = [passage for passage in self.passages if passage.channel == channel]
+        return replace(self, passages=passages, channels=(channel,))
+
+
+def moved(hypothesis: Hypothesis, seconds: float) -> Hypothesis:
+    """A hypothesis whose words, and those of its alternatives, are said so much later."""
+    words = [
+        word
+        if word.start is None or word.end is None
+        else replace(word, start=round(word.start + seconds, 3), end=round(word.end + seconds, 3))
+        for word in hypothesis.words
+    ]
+    others = [moved(other, seconds) for other in hypothesis.alternatives]
+    return replace(hypothesis, words=words, alternatives=others)
