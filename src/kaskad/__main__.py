@@ -18,6 +18,7 @@ COMMANDS = (
     "tune_decoder",
     "extract_language",
     "transcribe",
+    "align",
 )
 
 

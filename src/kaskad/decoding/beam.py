@@ -14,9 +14,9 @@ from pyctcdecode.alphabet import BPE_TOKEN, Alphabet
 from pyctcdecode.decoder import BeamSearchDecoderCTC, OutputBeam
 from pyctcdecode.language_model import LanguageModel
 
-from kaskad.decoding.alignment import align, frames_needed
 from kaskad.decoding.ctc_decoder import SearchDecoder, word_border
 from kaskad.decoding.hypothesis import Hypothesis, Word, best_of
+from kaskad.decoding.likeliest_path import align, frames_needed
 from kaskad.decoding.word_lists import spell_words
 from kaskad.ngrams.kenlm import open_language_model
 from kaskad.text.tokenizer import Tokenizer

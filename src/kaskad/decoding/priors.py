@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from kaskad.decoding.alignment import align
+from kaskad.decoding.likeliest_path import align
 from kaskad.text.tokenizer import BLANK
 
 MILLION = 1_000_000  # the prior of the most frequent label

@@ -1,11 +1,13 @@
 """A recogniser trained by connectionist temporal classification (CTC)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from kaskad.audio.features import Features
 from kaskad.audio.masks import Count, padding_mask
@@ -62,6 +64,14 @@ class CTCRecogniser(Recogniser):
     def posteriors(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """``forward`` for a batch."""
         return self(batch.waveforms, batch.waveform_lengths)
+
+    @torch.inference_mode()
+    def posteriors_of(self, waveforms: Sequence[np.ndarray]) -> list[Tensor]:
+        """Log-probabilities (frames', labels) of each of (samples,) float32."""
+        lengths = torch.tensor([len(waveform) for waveform in waveforms])
+        padded = pad_sequence([torch.from_numpy(w) for w in waveforms], batch_first=True)
+        log_probs, frames = self.eval()(padded.to(self.device), lengths.to(self.device))
+        return [row[:count] for row, count in zip(log_probs, frames.tolist(), strict=True)]
 
     def losses(self, batch: Batch) -> Tensor:
         return ctc_losses(*self.posteriors(batch), batch)

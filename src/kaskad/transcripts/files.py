@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,21 +39,33 @@ def require_fitting(path: Path, recordings: int) -> None:
         )
 
 
-def write_transcripts(transcripts: Sequence[Transcript], path: Path) -> list[Path]:
+def write_transcripts(
+    transcripts: Sequence[Transcript],
+    path: Path,
+    instead: Mapping[str, Callable[[Transcript], str]] | None = None,
+) -> list[Path]:
     """Write transcripts in the format that the suffix of ``path`` names; return the files.
 
     Where the name holds a ``*``, each recording has its own file, and the ``*`` is its name. What
     could not be transcribed has no file of its own. Raises ``ValueError`` as ``require_fitting``
-    does, and ``NoTimesError`` where words have no times and the format needs them.
+    does, and ``NoTimesError`` where words have no times and the format needs them. ``instead``
+    writes formats of one recording in another way.
     """
     require_fitting(path, len(transcripts))
+    of_one = {**OF_ONE, **(instead or {})}
+
+    def content(part: Sequence[Transcript]) -> str:
+        if path.suffix in OF_MANY:
+            return OF_MANY[path.suffix](part)
+        return "".join(map(of_one[path.suffix], part))
+
     if EACH in path.name:
         heard = [each for each in transcripts if each.error is None]
         files = [path.with_name(path.name.replace(EACH, _file_name(each))) for each in heard]
         for file, transcript in zip(files, heard, strict=True):
-            _write(file, _content([transcript], path.suffix))
+            _write(file, content([transcript]))
         return files
-    _write(path, _content(transcripts, path.suffix))
+    _write(path, content(transcripts))
     return [path]
 
 
@@ -112,12 +124,6 @@ def _hypothesis(hypothesis: Hypothesis) -> dict[str, Any]:
 
 def _rounded(number: float | None) -> float | None:
     return None if number is None else round(number, 4)
-
-
-def _content(transcripts: Sequence[Transcript], suffix: str) -> str:
-    if suffix in OF_MANY:
-        return OF_MANY[suffix](transcripts)
-    return "".join(map(OF_ONE[suffix], transcripts))
 
 
 def _file_name(transcript: Transcript) -> str:

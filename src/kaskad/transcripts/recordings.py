@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -78,8 +79,7 @@ def transcribe_recordings(
     """
     headers = inspect(paths)
     plan = _Plan()
-    with _progress() as progress:
-        task = progress.add_task("looking for speech", total=float(headers["duration"].sum()))
+    with progress_of("looking for speech", float(headers["duration"].sum())) as advance:
         rows = headers.select("duration", "channels", "problem").iter_rows()
         for recording, (path, (duration, channels, problem)) in enumerate(
             zip(paths, rows, strict=True)
@@ -89,14 +89,25 @@ def transcribe_recordings(
                     _cut(plan, recording, path, duration, channels, channel, detect, cut)
                 except AudioError as error:
                     plan.errors[recording] = str(error)
-                progress.advance(task, duration)
+                advance(duration)
             else:
                 plan.errors[recording] = problem
-        progress.update(task, description="transcribing", total=sum(plan.durations), completed=0.0)
-        heard = _listen(
-            recogniser, plan, batch_seconds, workers, lambda done: progress.advance(task, done)
-        )
+    with progress_of("transcribing", sum(plan.durations)) as advance:
+        heard = _listen(recogniser, plan, batch_seconds, workers, advance)
     return _together(plan, heard, names, headers["duration"].fill_null(0.0).to_list())
+
+
+def by_length(
+    rows: pl.DataFrame, sample_rate: int, batch_seconds: float, workers: int
+) -> Iterator[list[Utterance | Skipped]]:
+    """Read the rows of a table (id, path, text, duration) in batches of like length."""
+    if rows.height:
+        yield from DataLoader(
+            SpeechDataset("input", rows, sample_rate),
+            batch_sampler=StepBatchSampler(SortedByLength(rows, batch_seconds, max_utterances=64)),
+            collate_fn=list,
+            num_workers=workers,
+        )
 
 
 def unique_names(paths: Sequence[str]) -> list[str]:
@@ -154,23 +165,15 @@ def _listen(
     ).with_row_index("id")
     rows = rows.with_columns(pl.col("id").cast(pl.String), text=pl.lit(""))
     heard: dict[int, Hypothesis | str] = {}
-    if rows.is_empty():
-        return heard
-    loader = DataLoader(
-        SpeechDataset("input", rows, recogniser.features.sample_rate),
-        batch_sampler=StepBatchSampler(SortedByLength(rows, batch_seconds, max_utterances=64)),
-        collate_fn=list,
-        num_workers=workers,
-    )
-    for items in loader:
+    for items in by_length(rows, recogniser.features.sample_rate, batch_seconds, workers):
         read = [item for item in items if isinstance(item, Utterance)]
         hypotheses = recogniser.transcribe([item.waveform for item in read]) if read else []
         for item, hypothesis in zip(read, hypotheses, strict=True):
             heard[int(item.id)] = hypothesis
-        for item in items:
-            if isinstance(item, Skipped):
-                heard[int(item.id)] = item.reason
-            advance(plan.durations[int(item.id)])
+        for each in items:
+            if isinstance(each, Skipped):
+                heard[int(each.id)] = each.reason
+            advance(plan.durations[int(each.id)])
     return heard
 
 
@@ -214,14 +217,12 @@ def _passages(
             yield recording, Passage(start, end, moved(result, start), part.channel)
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
+@contextmanager
+def progress_of(description: str, seconds: float) -> Iterator[Callable[[float], None]]:
+    """Show on the terminal how far so many seconds of audio are, and the time left; call what it
+    gives for each part that is done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, *times, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(description, total=seconds)
+        yield lambda done: progress.advance(task, done)
