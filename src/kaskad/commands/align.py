@@ -35,7 +35,7 @@ from kaskad.transcripts.transcript import Passage, Transcript
 
 log = logging.getLogger(__name__)
 
-TIMES = (".ctm", ".TextGrid", ".json", ".srt", ".vtt")
+TIMES = (".ctm", ".textgrid", ".json", ".srt", ".vtt")
 SHOWN = 10  # of the worst-fitting utterances
 MARGIN = 0.2  # seconds that are kept around the words of a segment
 
@@ -216,9 +216,9 @@ def _bounds(words: Sequence[Word]) -> tuple[float, float]:
 
 
 def _require_output(output: Path, count: int) -> None:
-    if output.suffix in TIMES:
+    if output.suffix.lower() in TIMES:
         require_fitting(output, count)
-    elif output.suffix in WRITERS:
+    elif output.suffix.lower() in WRITERS:
         require_writable(output)
     else:
         raise ValueError(
@@ -228,12 +228,12 @@ def _require_output(output: Path, count: int) -> None:
 
 
 def _write(output: Path, table: pl.DataFrame, utterances: Sequence[Aligned], pause: float) -> None:
-    if output.suffix in WRITERS:
+    if output.suffix.lower() in WRITERS:
         write_manifest(as_segments(table, utterances, pause), output)
         return
     names = unique_names([each.id for each in utterances])
     named = list(zip(names, utterances, strict=True))
-    if output.suffix == ".json":
+    if output.suffix.lower() == ".json":
         records = [_record(name, each) for name, each in named]
         output.write_text(json.dumps(records, ensure_ascii=False, indent=1) + "\n", "utf-8")
         return
@@ -243,7 +243,7 @@ def _write(output: Path, table: pl.DataFrame, utterances: Sequence[Aligned], pau
     write_transcripts(
         [_transcript(name, each) for name, each in named],
         output,
-        {".TextGrid": lambda transcript: textgrid(transcript, labels[transcript.name])},
+        {".textgrid": lambda transcript: textgrid(transcript, labels[transcript.name])},
     )
 
 

@@ -78,17 +78,19 @@ def transcribe(config: DictConfig) -> dict[str, float]:
             for model in models
         ]
     language = config.language or _language(trained)
-    if output is not None and output.suffix in SUFFIXES:
+    if output is not None and output.suffix.lower() in SUFFIXES:
         files = write_transcripts(heard, output)
         log.info("wrote %d recordings to %s", len(heard), ", ".join(map(str, files)) or "no file")
-    rows = as_table(table, heard, language, with_words=output and output.suffix in WITH_WORDS)
+    rows = as_table(
+        table, heard, language, with_words=output and output.suffix.lower() in WITH_WORDS
+    )
     if genders:
         found = [_gender(each, channel) for each in genders[0] for channel in each.channels]
         rows = rows.with_columns(pl.Series("gender", found, pl.String))
     if output is None:
         shown = [name for name, each in zip(names, heard, strict=True) for _ in each.channels]
         show(shown, rows, speakers=bool(genders))
-    elif output.suffix in WRITERS:
+    elif output.suffix.lower() in WRITERS:
         write_table(rows, output)
         log.info("wrote %d rows to %s", rows.height, output)
     failed = rows.filter(pl.col("error").is_not_null())
@@ -111,9 +113,9 @@ def require_language(language: str | None) -> None:
 
 def require_output(output: Path, table: pl.DataFrame) -> None:
     """Raise ``ValueError`` where the output cannot be written, before hours of work."""
-    if output.suffix in SUFFIXES:
+    if output.suffix.lower() in SUFFIXES:
         require_fitting(output, table.height)
-    elif output.suffix in WRITERS:
+    elif output.suffix.lower() in WRITERS:
         require_writable(output, table)
     else:
         known = ", ".join((*WRITERS, *SUFFIXES))

@@ -12,8 +12,8 @@ from kaskad.transcripts.subtitles import srt, vtt
 from kaskad.transcripts.timings import ctm, textgrid
 from kaskad.transcripts.transcript import Transcript
 
-# Formats of one recording a file, and of many.
-OF_ONE: dict[str, Callable[[Transcript], str]] = {".srt": srt, ".vtt": vtt, ".TextGrid": textgrid}
+# Formats of one recording a file, and of many, by their suffixes in lower case.
+OF_ONE: dict[str, Callable[[Transcript], str]] = {".srt": srt, ".vtt": vtt, ".textgrid": textgrid}
 OF_MANY: dict[str, Callable[[Sequence[Transcript]], str]] = {
     ".ctm": ctm,
     ".json": lambda transcripts: as_json(transcripts),
@@ -32,7 +32,7 @@ def require_fitting(path: Path, recordings: int) -> None:
             pass
     except OSError as error:
         raise ValueError(f"{path}: cannot be written: {error.strerror}; choose another") from error
-    if path.suffix in OF_ONE and recordings > 1 and EACH not in path.name:
+    if path.suffix.lower() in OF_ONE and recordings > 1 and EACH not in path.name:
         raise ValueError(
             f"{path}: a {path.suffix} file has room for one recording, and there are {recordings}; "
             f"for a file each, write output='{path.parent / (EACH + path.suffix)}'"
@@ -55,9 +55,9 @@ def write_transcripts(
     of_one = {**OF_ONE, **(instead or {})}
 
     def content(part: Sequence[Transcript]) -> str:
-        if path.suffix in OF_MANY:
-            return OF_MANY[path.suffix](part)
-        return "".join(map(of_one[path.suffix], part))
+        if path.suffix.lower() in OF_MANY:
+            return OF_MANY[path.suffix.lower()](part)
+        return "".join(map(of_one[path.suffix.lower()], part))
 
     if EACH in path.name:
         heard = [each for each in transcripts if each.error is None]
