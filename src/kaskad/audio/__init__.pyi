@@ -2,9 +2,17 @@ from .augment.band_pass import BandPass as BandPass
 from .augment.noise_and_rooms import Room as Room
 from .augment.noise_and_rooms import background_noise as background_noise
 from .augment.noise_and_rooms import impulse_response as impulse_response
+from .augment.recording import Channel as Channel
+from .augment.recording import Noise as Noise
 from .augment.spec_augment import SpecAugment as SpecAugment
+from .augment.timing import Pad as Pad
+from .augment.timing import Tempo as Tempo
+from .augment.timing import Truncate as Truncate
+from .augment.variation import Variation as Variation
 from .augment.waveform import Augmentation as Augmentation
 from .augment.waveform import Speed as Speed
 from .features import MFCC as MFCC
 from .features import LogMel as LogMel
 from .features import Precomputed as Precomputed
+from .normalise import OverSpeech as OverSpeech
+from .words import WordLogMel as WordLogMel

@@ -44,7 +44,7 @@ def describe(config: DictConfig) -> dict[str, float]:
     suspicious = pl.concat([rest, suspicions(each, cache)])
     suspicious.write_csv(folder / "suspicious.csv")
     sample = usable.row(0, named=True)
-    features = features_for(sample["path"], instantiate(config.features))
+    features = features_for(sample["path"], instantiate(config.features).eval())
     description = {
         "title": config.title,
         "corpora": corpora(usable, rest),

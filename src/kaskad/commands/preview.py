@@ -33,8 +33,10 @@ def preview(config: DictConfig) -> dict[str, float]:
 
     Raises ``ValueError`` where there is nothing to compare.
     """
-    if config.augment.waveform is None and config.augment.features is None:
-        raise ValueError("augment=none varies nothing: choose augment=waveform, spec or full")
+    if not any(config.augment.values()):
+        raise ValueError(
+            "augment=none varies nothing: choose augment=waveform, spec, full or speaker"
+        )
     folder = Path(config.output or config.run_dir)
     name, manifest = _training_corpus(config)
     torch.manual_seed(config.seed)
@@ -100,6 +102,8 @@ def _look(
     audio = f"{name}.wav" if waveform.ndim == 1 and (sounds_differ or not number) else None
     if audio:
         soundfile.write(folder / audio, waveform, features.sample_rate)
+    # What varies energies does so in training alone.
+    features.train(number > 0)
     plain, lengths = features(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))
     covered = cover(plain, lengths)[0].numpy() if cover and number else None
     return Look(name, audio, plain[0].numpy(), covered)

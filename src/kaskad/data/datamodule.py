@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import islice
@@ -16,7 +16,7 @@ import torch
 from pytorch_lightning.utilities import CombinedLoader, rank_zero_only
 from torch.utils.data import DataLoader
 
-from kaskad.data.batch import SKIPPED_SCHEMA, Collate, Skipped
+from kaskad.data.batch import SKIPPED_SCHEMA, Collate, Skipped, Utterance
 from kaskad.data.checks import (
     DataError,
     check_alignable,
@@ -184,6 +184,16 @@ class SpeechDataModule(lightning.LightningDataModule):
             digest.update(rows.write_csv().encode())
         return digest.hexdigest()
 
+    def excerpt(self, count: int) -> Iterator[np.ndarray]:
+        """Read at most ``count`` training utterances without augmentation, always the same ones."""
+        name = self._only("train")
+        manifest = self.manifests[name]
+        dataset = SpeechDataset(name, manifest, self.sample_rate)
+        for row in np.random.default_rng(0).permutation(manifest.height)[:count].tolist():
+            utterance = dataset[0, row]
+            if isinstance(utterance, Utterance):
+                yield utterance.waveform
+
     def train_dataloader(self) -> DataLoader | CombinedLoader:
         names = [self._only("train"), *self.loaded("train_ext")]
         # Who learns a few batches by heart (debug=overfit) is to get the same ones in every epoch.
@@ -226,7 +236,9 @@ class SpeechDataModule(lightning.LightningDataModule):
             raise DataError("no tokenizer yet: call connect(tokenizer) before asking for batches")
         corpus = self.corpora[name]
         return DataLoader(
-            SpeechDataset(name, self.manifests[name], self.sample_rate, augment, self.seed),
+            SpeechDataset(
+                name, self.manifests[name], self.sample_rate, augment, self.seed, corpus.silence
+            ),
             batch_sampler=steps,
             num_workers=self.workers,
             collate_fn=Collate(self.tokenizer, corpus.language, name, corpus.branch),

@@ -19,6 +19,7 @@ from kaskad.audio.features import Features
 from kaskad.audio.masks import Count
 from kaskad.data.batch import Batch, batches_of
 from kaskad.data.corpus import Role
+from kaskad.data.datamodule import SpeechDataModule
 from kaskad.decoding.hypothesis import Hypothesis
 from kaskad.metrics import error_rates
 from kaskad.metrics.scores import Scores
@@ -30,6 +31,8 @@ from kaskad.text.phonemes import phones_of
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
+
+OBSERVED = 1_000  # utterances of the training corpus whose statistics normalise features
 
 
 class Recogniser(Learner):
@@ -74,6 +77,8 @@ class Recogniser(Learner):
         warnings.filterwarnings("ignore", "It is recommended to use `self.log")
         if distributed.rank() > 0:
             torch.manual_seed(torch.initial_seed() + distributed.rank())
+        if stage == "fit" and self.features.corpus_is_missing:
+            self._observe_corpus(self.trainer.datamodule)  # type: ignore[attr-defined]
 
     def losses(self, batch: Batch) -> Tensor:
         """The loss, per label, of each utterance (batch,); Inf where nothing can be learnt."""
@@ -104,6 +109,14 @@ class Recogniser(Learner):
         if self.training and self.augment is not None:
             features = self.augment(features, lengths)
         return features, lengths
+
+    def _observe_corpus(self, data: SpeechDataModule) -> None:
+        """Let the normalisation of the features have statistics of the training corpus."""
+        self.features.eval()
+        for signal in data.excerpt(OBSERVED):
+            waveform = torch.from_numpy(signal)[None].to(self.device)
+            self.features.observe(waveform, torch.tensor([len(signal)], device=self.device))
+        self.features.finish_observing()
 
     def training_step(self, step: Batch | Sequence[Batch], batch_index: int) -> Tensor | None:
         """The mean over corpora, however large, of the mean loss of their utterances; ``None`` if

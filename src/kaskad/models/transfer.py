@@ -107,7 +107,7 @@ def _compare_features(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, 
     different = [
         f"{key} {ours.get(key)} here, {theirs.get(key)} there"
         for key in dict.fromkeys([*ours, *theirs])
-        if ours.get(key) != theirs.get(key)
+        if key != "vary" and ours.get(key) != theirs.get(key)
     ]
     if different:
         log.warning(

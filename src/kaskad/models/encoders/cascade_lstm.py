@@ -14,9 +14,9 @@ class CascadeLSTM(Encoder):
 
     ``input_size`` bins come in; ``time_reduction`` neighbouring frames are stacked into one; a
     layer has ``hidden_size`` cells in each direction. ``dropout`` is the share of values left out
-    before, between and after the layers. The first branch is that of the language which is
-    recognised; the others help the shared layers to learn. One branch alone is a flat net of
-    ``layers + shared_layers``, a ``RecurrentEncoder``.
+    before, between and after the layers, and ``layer_norm`` normalises the output of each. The
+    first branch is that of the language which is recognised; the others help the shared layers to
+    learn. One branch alone is a flat net of ``layers + shared_layers``, a ``RecurrentEncoder``.
     """
 
     def __init__(
@@ -29,13 +29,21 @@ class CascadeLSTM(Encoder):
         shared_layers: int = 2,
         bidirectional: bool = True,
         dropout: float = 0.2,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         self.time_reduction = time_reduction
         self.subnets = nn.ModuleDict(
             {
                 branch: RecurrentEncoder(
-                    input_size, "lstm", time_reduction, hidden_size, layers, bidirectional, dropout
+                    input_size,
+                    "lstm",
+                    time_reduction,
+                    hidden_size,
+                    layers,
+                    bidirectional,
+                    dropout,
+                    layer_norm,
                 )
                 for branch in branches
             }
@@ -46,6 +54,7 @@ class CascadeLSTM(Encoder):
             shared_layers,
             bidirectional=bidirectional,
             dropout=dropout,
+            layer_norm=layer_norm,
         )
         self.output_dropout = nn.Dropout(dropout)
         self.dim = self.shared.dim

@@ -14,8 +14,9 @@ class CNN2dLSTM(Encoder):
     """Two convolutions over (frames, bins), each halving the bins, and an LSTM on what they give.
 
     ``input_size`` bins come in and ``time_reduction`` frames become one; ``dropout`` is the share
-    of values left out before, between and after the layers of the LSTM. After Amodei et al.,
-    "Deep Speech 2" (2015), section 3, with small square kernels.
+    of values left out before, between and after the layers of the LSTM; ``layer_norm`` normalises
+    the output of each of these layers, as ``RecurrentLayers`` has it. After Amodei et al., "Deep
+    Speech 2" (2015), section 3, with small square kernels.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class CNN2dLSTM(Encoder):
         layers: int = 3,
         bidirectional: bool = True,
         dropout: float = 0.2,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         if time_reduction not in TIME_STRIDES:
@@ -48,7 +50,12 @@ class CNN2dLSTM(Encoder):
         bins = -(-input_size // 4)
         self.input_dropout = nn.Dropout(dropout)
         self.lstm = LSTM(
-            channels[1] * bins, hidden_size, layers, bidirectional=bidirectional, dropout=dropout
+            channels[1] * bins,
+            hidden_size,
+            layers,
+            bidirectional=bidirectional,
+            dropout=dropout,
+            layer_norm=layer_norm,
         )
         self.output_dropout = nn.Dropout(dropout)
         self.dim = self.lstm.dim

@@ -16,10 +16,11 @@ class RecurrentEncoder(Encoder):
     """``layers`` layers of ``hidden_size`` cells in each direction, and nothing before them.
 
     ``input_size`` bins come in; ``time_reduction`` neighbouring frames are stacked into one.
-    ``dropout`` is the share of values left out before, between and after the layers. As the
-    acoustic model of Graves et al., "Speech Recognition with Deep Recurrent Neural Networks"
-    (2013); stacked frames after Sak et al., "Fast and Accurate Recurrent Neural Network Acoustic
-    Models for Speech Recognition" (2015).
+    ``dropout`` is the share of values left out before, between and after the layers; ``layer_norm``
+    normalises the output of each layer, as ``RecurrentLayers`` has it. As the acoustic model of
+    Graves et al., "Speech Recognition with Deep Recurrent Neural Networks" (2013); stacked frames
+    after Sak et al., "Fast and Accurate Recurrent Neural Network Acoustic Models for Speech
+    Recognition" (2015).
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class RecurrentEncoder(Encoder):
         layers: int = 4,
         bidirectional: bool = True,
         dropout: float = 0.2,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         self.time_reduction = time_reduction
@@ -41,6 +43,7 @@ class RecurrentEncoder(Encoder):
             layers,
             bidirectional=bidirectional,
             dropout=dropout,
+            layer_norm=layer_norm,
         )
         self.output_dropout = nn.Dropout(dropout)
         self.dim = self.layers.dim

@@ -6,6 +6,7 @@ round each utterance within its own length.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -23,6 +24,11 @@ class RecurrentLayers(nn.Module):
     ``forward(sequences (batch, frames, input_size), lengths (batch,)) -> (batch, frames, dim)``;
     ``dim`` is ``hidden_size``, or twice that if bidirectional. What stands beyond an utterance's
     length is undefined, and never reaches what stands within.
+
+    ``layer_norm`` brings the output of each layer to mean 0 and variance 1, frame by frame, without
+    weights of its own. Signal and gradient then do not fade from layer to layer, and training
+    leaves the stretch in which only blanks are found much sooner. After Ba et al., "Layer
+    Normalization" (2016).
     """
 
     cell: type[nn.LSTM] | type[nn.GRU]
@@ -35,6 +41,7 @@ class RecurrentLayers(nn.Module):
         *,
         bidirectional: bool = True,
         dropout: float = 0.0,
+        layer_norm: bool = False,
     ) -> None:
         super().__init__()
         if layers < 1:
@@ -46,6 +53,7 @@ class RecurrentLayers(nn.Module):
             self.cell(s, hidden_size, batch_first=True) for s in sizes if bidirectional
         )
         self.dropout = nn.Dropout(dropout)
+        self.layer_norm = layer_norm
 
     def forward(self, sequences: Tensor, lengths: Tensor) -> Tensor:
         for index, ahead in enumerate(self.forwards):
@@ -55,7 +63,7 @@ class RecurrentLayers(nn.Module):
             if self.backwards:
                 turned, _ = self.backwards[index](reverse_by_length(sequences, lengths))
                 output = torch.cat([output, reverse_by_length(turned, lengths)], dim=2)
-            sequences = output
+            sequences = F.layer_norm(output, (self.dim,)) if self.layer_norm else output
         return sequences
 
 
