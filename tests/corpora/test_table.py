@@ -93,9 +93,34 @@ def test_a_speaker_left_out_is_the_whole_test(tmp_path: Path, spoken: pl.DataFra
     assert after["validation"] == (before["validation"] | before["test"]) - theirs
 
 
+@pytest.mark.parametrize("spoken", [SPLIT, SPOKEN], ids=["with parts", "without parts"])
+def test_validation_by_speaker_trains_on_everybody_else(
+    tmp_path: Path, spoken: pl.DataFrame
+) -> None:
+    spoken.write_csv(tmp_path / "manifest.csv")
+    of = {s: set(spoken.filter(pl.col("speaker") == s)["path"]) for s in ("03", "07")}
+    everyone = set(spoken["path"])
+    chosen = parts(tmp_path, leave_out="07", validate_on=["03"])
+    assert (chosen["test"], chosen["validation"]) == (of["07"], of["03"])
+    assert chosen["train"] == everyone - of["03"] - of["07"]
+    assert parts(tmp_path, leave_out="07", validate_on="03") == chosen
+    shared = parts(tmp_path, leave_out="07", validate_on=0.3)
+    assert shared["test"] == of["07"]
+    assert shared["train"] | shared["validation"] == everyone - of["07"]
+    speakers = spoken.filter(pl.col("path").is_in(list(shared["validation"])))["speaker"].unique()
+    assert set(spoken.filter(pl.col("speaker").is_in(speakers))["path"]) == shared["validation"]
+    assert 0.2 < len(speakers) / (spoken["speaker"].n_unique() - 1) < 0.4
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"split": "train", "validate_on": "7"}, "no speaker '7' to validate on; speakers: 00"),
+        ({"split": "train", "validate_on": 1.0}, "a share above 0 that leaves some of them"),
+        (
+            {"split": "train", "leave_out": "07", "validate_on": ["03", "07"]},
+            "validate_on names 07, who is tested",
+        ),
         ({"split": "tset"}, "unknown split 'tset'; known: train, validation, test, all"),
         (
             {"split": "test", "leave_out": "7"},

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from kaskad.corpora.splits import select_split
+from kaskad.corpora.splits import Speakers, select_split
 from kaskad.text.numerals import number_to_words
 
 SOURCE = "https://github.com/Jakobovski/free-spoken-digit-dataset"
@@ -16,12 +16,19 @@ TEST_RECORDINGS = range(0, 5)
 VALIDATION_RECORDINGS = range(5, 10)
 
 
-def read_fsdd(root: str | Path, split: str, *, leave_out: str | None = None) -> pl.DataFrame:
+def read_fsdd(
+    root: str | Path,
+    split: str,
+    *,
+    leave_out: str | None = None,
+    validate_on: Speakers = None,
+) -> pl.DataFrame:
     """Return one split (train, validation, test) of the corpus, read from its file names.
 
     The official split has the same speakers on both sides; validation is taken from its training
     part. With ``leave_out=theo`` that speaker is the whole test, and the recordings 0-9 of the
-    others are the validation.
+    others are the validation, or all recordings of the speakers ``validate_on``, as
+    ``select_split`` has it.
 
     Raises ``FileNotFoundError`` where the corpus is not, ``ManifestError`` on an unknown speaker.
     """
@@ -51,4 +58,4 @@ def read_fsdd(root: str | Path, split: str, *, leave_out: str | None = None) -> 
         gender=pl.lit("male"),
         language=pl.lit("en"),
     )
-    return select_split(table.drop("recording"), split, Path(root), leave_out)
+    return select_split(table.drop("recording"), split, Path(root), leave_out, validate_on)

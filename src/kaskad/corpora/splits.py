@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import md5
 from pathlib import Path
 
@@ -15,10 +15,16 @@ log = logging.getLogger(__name__)
 SPLIT_NAMES = {"val": "validation", "dev": "validation", "valid": "validation"}
 PARTS = ("train", "validation", "test")
 SHOWN_SPLITS = 5
+# One speaker, several, or a share of them.
+Speakers = str | Sequence[str] | float | None
 
 
 def select_split(
-    everything: pl.DataFrame, split: str, path: Path, leave_out: str | None = None
+    everything: pl.DataFrame,
+    split: str,
+    path: Path,
+    leave_out: str | None = None,
+    validate_on: Speakers = None,
 ) -> pl.DataFrame:
     """Return the rows of ``split`` (train, validation, test, or all).
 
@@ -27,12 +33,15 @@ def select_split(
     80/10/10 by speaker, or by utterance where there are fewer than three, and says so: always the
     same way, with at least one in each part. Utterances of unknown speakers are divided one by one.
     With ``leave_out`` the test split is all of that speaker, and nobody else's split has them.
+    With ``validate_on`` the same holds of validation and these speakers, or that share of those who
+    are not tested; everybody else trains.
 
     Args:
         everything: all rows.
         split: of which rows are wanted.
         path: of the table or the folder, for messages.
         leave_out: a speaker.
+        validate_on: one speaker, several, or a share of them, as 0.2.
 
     Raises ``ManifestError`` for an unknown split or speaker, and where no row is in any part.
     """
@@ -43,6 +52,8 @@ def select_split(
     everything = name_parts(everything)
     if leave_out is not None:
         everything = _leave_out(everything, leave_out, path)
+    if validate_on is not None:
+        everything = _validate_on(everything, validate_on, path)
     if split == "all":
         return everything
     _tell_of_others(everything, path)
@@ -119,14 +130,54 @@ def _parts(names: Iterable[str], fewest: int) -> dict[str, str]:
 
 
 def _leave_out(everything: pl.DataFrame, speaker: str, path: Path) -> pl.DataFrame:
-    speakers: list[str] = []
-    if "speaker" in everything.columns:
-        speakers = everything["speaker"].drop_nulls().unique().sort().to_list()
-    if speaker not in speakers:
-        raise ManifestError(
-            f"{path}: no speaker '{speaker}' to leave out; speakers: {', '.join(speakers)}"
-        )
+    _require_speakers(everything, [speaker], "leave out", path)
     others = pl.col("split").replace({"test": "validation"})
     return everything.with_columns(
         split=pl.when(pl.col("speaker") == speaker).then(pl.lit("test")).otherwise(others)
     )
+
+
+def _validate_on(everything: pl.DataFrame, chosen: Speakers, path: Path) -> pl.DataFrame:
+    if isinstance(chosen, float):
+        untested = everything.filter(pl.col("split") != "test")
+        names = _speakers(untested)
+        count = max(1, round(chosen * len(names)))
+        if not 0.0 < chosen < 1.0 or count >= len(names):
+            raise ManifestError(
+                f"{path}: validate_on is {chosen:g} of the speakers: give a share above 0 that "
+                f"leaves some of them to train on; there are {len(names)} who are not tested"
+            )
+        chosen = sorted(names, key=lambda name: md5(name.encode()).digest())[:count]
+    chosen = [chosen] if isinstance(chosen, str) else [str(name) for name in chosen or []]
+    _require_speakers(everything, chosen, "validate on", path)
+    tested = pl.col("split") == "test"
+    if both := _speakers(everything.filter(tested & pl.col("speaker").is_in(chosen))):
+        raise ManifestError(
+            f"{path}: validate_on names {', '.join(both)}, who {'is' if len(both) == 1 else 'are'} "
+            "tested: choose speakers of the training part"
+        )
+    validated = pl.col("speaker").is_in(chosen).fill_null(False)
+    return everything.with_columns(
+        split=pl.when(tested.fill_null(False))
+        .then("split")
+        .when(validated)
+        .then(pl.lit("validation"))
+        .otherwise(pl.col("split").replace({"validation": "train"}))
+    )
+
+
+def _require_speakers(
+    everything: pl.DataFrame, wanted: Sequence[str], purpose: str, path: Path
+) -> None:
+    speakers = _speakers(everything)
+    for speaker in wanted:
+        if speaker not in speakers:
+            raise ManifestError(
+                f"{path}: no speaker '{speaker}' to {purpose}; speakers: {', '.join(speakers)}"
+            )
+
+
+def _speakers(everything: pl.DataFrame) -> list[str]:
+    if "speaker" not in everything.columns:
+        return []
+    return everything["speaker"].drop_nulls().unique().sort().to_list()

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from kaskad.corpora.manifest import read_manifest, refuse_repeated_ids
-from kaskad.corpora.splits import select_split
+from kaskad.corpora.splits import Speakers, select_split
 from kaskad.corpora.text_files import ManifestError
 
 NAMES = ("manifest", "metadata")
@@ -26,6 +26,7 @@ def read_table(
     language: str | None = None,
     audio_root: str | Path | None = None,
     leave_out: str | None = None,
+    validate_on: Speakers = None,
     unpacked: str | Path | None = None,
 ) -> pl.DataFrame:
     """Return the rows of one ``split`` (train, validation, test, or all) of a table.
@@ -40,6 +41,7 @@ def read_table(
         language: of all rows, where the table does not say it.
         audio_root: the folder that all audio lies in (None: that of the table).
         leave_out: a speaker who is the whole test.
+        validate_on: speakers who are the whole validation, or a share of those not tested.
         unpacked: a folder for audio that lies inside the table, where it is written as files.
 
     Raises ``ManifestError`` as ``read_manifest`` does, and where no row is in any part.
@@ -53,11 +55,11 @@ def read_table(
     pieces = _pieces(Path(root))
     if not pieces:
         path = find_manifest(Path(root))
-        return select_split(read(path), split, path, leave_out)
+        return select_split(read(path), split, path, leave_out, validate_on)
     tables = [read(path).with_columns(split=pl.lit(name)) for path, name in pieces.items()]
     everything = pl.concat(tables, how="diagonal_relaxed")
     refuse_repeated_ids(everything, Path(root))
-    return select_split(everything, split, Path(root), leave_out)
+    return select_split(everything, split, Path(root), leave_out, validate_on)
 
 
 def _pieces(root: Path) -> dict[Path, str]:

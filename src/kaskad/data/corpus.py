@@ -21,6 +21,7 @@ class Corpus:
     """``manifest(split=…)`` makes the table; ``split`` is named like the role unless given.
     ``language`` as in ISO 639-1 (ru, en). ``branch`` names the part of a cascade that listens to
     it, and is the language unless given: two corpora of one language may have a branch each.
+    ``silence``: seconds of digital silence put before and after each recording, for tests.
 
     Roles: ``train`` is what the recogniser is for, ``train_ext`` another language that trains
     beside it, ``validation`` chooses the checkpoint, ``test`` is reported.
@@ -31,6 +32,7 @@ class Corpus:
     manifest: Callable[..., pl.DataFrame]
     split: str | None = None
     branch: str = ""
+    silence: float = 0.0
 
     def __post_init__(self) -> None:
         if self.role not in get_args(Role):

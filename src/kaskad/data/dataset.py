@@ -18,7 +18,8 @@ class SpeechDataset(Dataset[Utterance | Skipped]):
 
     An item is asked for as ``(epoch, row)``, or ``(epoch, row, n)`` where that row came ``n`` times
     before: what augmentation draws depends on these and the seed alone, so a run repeats with any
-    number of workers, and resumes where it stopped.
+    number of workers, and resumes where it stopped. ``silence``: seconds of digital silence before
+    and after each recording.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class SpeechDataset(Dataset[Utterance | Skipped]):
         sample_rate: int,
         augment: Augment | None = None,
         seed: int = 0,
+        silence: float = 0.0,
     ) -> None:
         # Columns of Arrow memory: forked workers share them, where Python lists would be copied.
         self.ids, self.paths, self.texts = manifest["id"], manifest["path"], manifest["text"]
@@ -35,6 +37,7 @@ class SpeechDataset(Dataset[Utterance | Skipped]):
         self.sample_rate = sample_rate
         self.augment = augment
         self.seed = seed
+        self.silence = round(silence * sample_rate)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -45,6 +48,9 @@ class SpeechDataset(Dataset[Utterance | Skipped]):
             waveform = read_signal(self.paths[row], self.sample_rate)
         except (AudioError, OSError) as error:
             return Skipped(self.corpus, self.ids[row], f"{self.paths[row]}: {error}")
+        if self.silence:
+            around = [(self.silence, self.silence)] + [(0, 0)] * (waveform.ndim - 1)
+            waveform = np.pad(waveform, around)
         if self.augment is not None:
             generator = np.random.default_rng((self.seed, *key))
             waveform = self.augment(waveform, self.sample_rate, generator)

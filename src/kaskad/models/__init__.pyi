@@ -6,6 +6,7 @@ from .encoders.cnn2d_lstm import CNN2dLSTM as CNN2dLSTM
 from .encoders.quartznet import Jasper as Jasper
 from .encoders.quartznet import QuartzNet as QuartzNet
 from .encoders.recurrent import RecurrentEncoder as RecurrentEncoder
+from .encoders.word_cnn import WordCNN as WordCNN
 from .gender import GenderRecogniser as GenderRecogniser
 from .language_model import LanguageModel as LanguageModel
 from .layers.attention_decoder import AttentionDecoder as AttentionDecoder
@@ -14,3 +15,4 @@ from .scheduled_sampling import ScheduledSampling as ScheduledSampling
 from .schedules import one_cycle as one_cycle
 from .schedules import plateau as plateau
 from .seq2seq import Seq2SeqRecogniser as Seq2SeqRecogniser
+from .word_classifier import WordClassifier as WordClassifier
