@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,13 @@ def free_port() -> Callable[[], int]:
     return find
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as long what starts commands, trains on the corpus of tones, or reads a real one."""
+    for item in items:
+        if {"fork_server", "tone_corpus", "real_data"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("long")
+
+
 @dataclass
 class Command:
     """A command at work as a process of its own, or after its end."""
@@ -83,8 +91,9 @@ class Command:
             time.sleep(0.01)
 
     def kill(self, number: int = signal.SIGKILL, *, group: bool = False) -> None:
-        """Send a signal to the process, or to its whole group as a terminal does."""
-        (os.killpg if group else os.kill)(self.id, number)
+        """Send a signal to the process, or to its whole group; nothing where it has ended."""
+        with suppress(ProcessLookupError):
+            (os.killpg if group else os.kill)(self.id, number)
 
 
 class ForkServer:

@@ -1,11 +1,14 @@
 """Every choice under conf/ and every recipe of experiments/ is one that a run can make."""
 
 import re
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from string import Template
 
 import pytest
 import torch
+import yaml
 
 from kaskad.commands.shard import shard
 from kaskad.commands.train import train
@@ -25,74 +28,62 @@ ONE_STEP = [
     "trainer.limit_train_batches=1",
     "trainer.limit_val_batches=1",
     "trainer.limit_test_batches=1",
-    "datamodule.workers=0",
-    "datamodule.batch_seconds=4",
 ]
-# Corpora as other tools lay them out; tests/corpora/ reads one of each.
+OF_AUDIO = ["datamodule.workers=0", "datamodule.batch_seconds=4"]
+NEEDS: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_name("one_step.yaml").read_text())
+TONES = ["data=table", "data.root=$tone_corpus"]
+# Corpora as other tools lay them out are checked only; tests/corpora/ reads one of each.
 FORMATS = ("common_voice", "kaldi", "lhotse", "librispeech", "nemo", "sidecar")
-LAID_OUT = [f"data={name}" for name in FORMATS]
-REAL = {"data=an4": "an4", "data=fsdd": "fsdd", "data=ru_uk": "", "data=ru_en": ""}
-OF_TEXT = ["model=lstm_lm", "datamodule=text"]
-READY_FEATURES = ["data=voxforge_ru_mfcc", "features=precomputed"]
+CHECKED = [f"data={name}" for name in FORMATS]
+ON_A_GPU = ["trainer=gpu", "trainer=ddp"]
 
 
-@pytest.mark.parametrize("choice", CHOICES)
-def test_one_training_step_with(
-    choice: str, compose, tone_corpus, request, tmp_path, monkeypatch
-) -> None:
-    overrides = [choice, *ONE_STEP]
-    if choice == "callbacks=notices":  # to a service that is away
-        monkeypatch.setenv("KASKAD_NOTIFY", "json://localhost:9")
-        overrides += ["callbacks.notices.attempts=1", "callbacks.notices.patience=1"]
-    if choice == "callbacks=remote":  # to a server that is away
-        monkeypatch.setenv("KASKAD_TELEGRAM_TOKEN", "1:token")
-        overrides += ["callbacks.remote.users=[1]", "callbacks.remote.api=http://localhost:9"]
-    if choice in ("trainer=gpu", "trainer=ddp") and not torch.cuda.is_available():
+@pytest.fixture
+def packed_tones(compose, tone_corpus: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "packed"
+    shard(compose("shard", tmp_path, "data=table", f"data.root={tone_corpus}", f"output={folder}"))
+    return folder
+
+
+@pytest.fixture
+def settings_for(request, monkeypatch) -> Callable[[str], list[str]]:
+    """What a choice needs beside itself, with folders in place of the names of fixtures."""
+
+    def settings(choice: str) -> list[str]:
+        needed = []
+        for need in map(Template, NEEDS.get(choice, TONES)):
+            folders = {name: request.getfixturevalue(name) for name in need.get_identifiers()}
+            name, _, value = need.substitute(folders).partition("=")
+            if name.isupper():
+                monkeypatch.setenv(name, value)
+            else:
+                needed.append(f"{name}={value}")
+        return needed
+
+    return settings
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice not in CHECKED])
+def test_one_training_step_with(choice: str, compose, settings_for, tmp_path: Path) -> None:
+    if choice in ON_A_GPU and not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
-    if choice == "trainer=ddp_sim":  # two of them: tests/test_distributed.py
-        overrides.append("trainer.devices=1")
-    if choice == "sampler=balanced":
-        overrides.append("sampler.by=gender")
-    if choice in REAL:
-        overrides.append(f"data.root={request.getfixturevalue('real_data') / REAL[choice]}")
-    elif choice in ("data=numbers", "data=digits"):
-        count = "{train: 4, validation: 2, test: 2, test_known: 2}"
-        overrides += [f"data.root={tmp_path}", f"data.source.utterances={count}"]
-    elif choice in ("data=numbers_ru_en", "model=cascade_lstm"):
-        counts = ["data.source.utterances={train: 4, validation: 2, test: 2}"]
-        counts.append("data.source_ext.utterances={train: 4}")
-        overrides += ["data=numbers_ru_en", f"data.root={tmp_path}", *counts]
-    elif choice == "data=toloka":
-        overrides += [f"data.root={tmp_path}", f"data.source.cache={tmp_path}"]
-        overrides.append("data.source.utterances={train: 24, test: 6}")
-    elif choice in READY_FEATURES:
-        root = request.getfixturevalue("real_data") / "voxforge_ru_mfcc"
-        overrides += [*READY_FEATURES, f"data.root={root}"]
-    elif choice in OF_TEXT:  # what is tested is learnt, and there is no audio to be batched
-        settings = [each for each in ONE_STEP if not each.startswith("datamodule.")]
-        overrides = [*OF_TEXT, *settings, "data=table", f"data.root={tone_corpus}"]
-        overrides.append("datamodule.remove=[]")
-    elif choice in LAID_OUT:
-        check(compose("train", tmp_path, choice, f"data.root={tmp_path}"))
-        return
-    elif choice == "overlap=default":  # the tones of the test are those of the training
-        overrides += ["data=table", f"data.root={tone_corpus}"]
-        overrides += ["overlap.recording=report", "overlap.near_duplicate=report"]
-    elif choice == "data=table":
-        overrides.append(f"data.root={tone_corpus}")
-    elif choice == "sampler=shards":
-        packed = tmp_path / "packed"
-        of_files = ["data=table", f"data.root={tone_corpus}", f"output={packed}"]
-        shard(compose("shard", tmp_path, *of_files))
-        overrides += ["data=table", f"data.root={packed}"]
-    else:
-        overrides += ["data=table", f"data.root={tone_corpus}"]
-    if choice == "debug=overfit":  # which validates once in ten epochs
-        overrides.append("trainer.check_val_every_n_epoch=1")
-    config = compose("train", tmp_path, *overrides)
+    settings = settings_for(choice)
+    if "datamodule=text" not in settings:
+        settings += OF_AUDIO
+    config = compose("train", tmp_path, choice, *ONE_STEP, *settings)
     figures = train(config)
     assert figures[config.optimised_metric] >= 0.0
     assert (tmp_path / "report.json").is_file()
+
+
+@pytest.mark.parametrize("choice", CHECKED)
+def test_a_format_of_other_tools_is_a_choice(choice: str, compose, tmp_path: Path) -> None:
+    check(compose("train", tmp_path, choice, f"data.root={tmp_path}"))
+
+
+def test_every_need_is_that_of_a_choice() -> None:
+    assert NEEDS.keys() <= set(CHOICES)
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

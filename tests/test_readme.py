@@ -1,11 +1,8 @@
 """Every command of the README works as written, on a fresh copy of the project."""
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -14,18 +11,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
-COPIED = (
-    "conf",
-    "experiments",
-    "src",
-    "train.py",
-    "evaluate.py",
-    "transcribe.py",
-)
+COPIED = ("conf", "experiments", "train.py", "evaluate.py", "transcribe.py")
 
 
 @pytest.fixture(scope="module")
-def clone(tone_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clone(fork_server, tone_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project as a newcomer has it, trained once, with the README's own corpus beside it."""
     folder = tmp_path_factory.mktemp("clone")
     for name in COPIED:
@@ -39,24 +29,18 @@ def clone(tone_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     clips.with_columns(speakers).write_csv(folder / "speech" / "manifest.csv")
     (folder / "recordings.csv").write_text("path,shelf\nspeech/0.wav,a\nspeech/1.wav,b\n")
     utterances = "{train: 20, validation: 4, test: 6, test_known: 6}"
-    run(folder, ["train.py", "debug=fast", f"data.source.utterances={utterances}"])
+    run(fork_server, folder, ["train.py", "debug=fast", f"data.source.utterances={utterances}"])
     return folder
 
 
-def run(folder: Path, arguments: list[str]) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(folder / "src")},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, f"{shlex.join(arguments)}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+def run(fork_server, folder: Path, arguments: list[str]) -> str:
+    code, output, errors = fork_server.run(*arguments, directory=folder)
+    assert code == 0, f"{shlex.join(arguments)}\n{output}\n{errors}"
+    return output
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_command_works_as_written(command: str, clone: Path) -> None:
+def test_the_command_works_as_written(command: str, clone: Path, fork_server) -> None:
     program, *arguments = shlex.split(command)
     assert program in ("python", "kaskad")
     if program == "kaskad":
@@ -73,4 +57,4 @@ def test_the_command_works_as_written(command: str, clone: Path) -> None:
         arguments.append(
             "data.source.utterances={train: 20, validation: 4, test: 6, test_known: 6}"
         )
-    assert run(clone, arguments)
+    assert run(fork_server, clone, arguments)

@@ -1,10 +1,7 @@
 """Many models on many corpora: one summary, an exit code to rely on, and nothing is heard twice."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,44 +160,40 @@ def test_what_is_misspelt_is_told_before_anything_is_tested(
     assert not (tmp_path / "run" / "model_1").exists()
 
 
-# evaluate.py, killed before it takes so many batches; tells how many it took.
-SCRIPT = """
-import atexit, os, runpy, signal, sys
+# Kills evaluate.py before it takes so many batches; tells how many it took.
+KILL = """
+import atexit, os, signal
 from kaskad.models.recogniser import Recogniser
-step, taken, kill_before = Recogniser.test_step, [], int(sys.argv[1])
+step, taken = Recogniser.test_step, []
 def counted(*arguments):
-    if len(taken) == kill_before:
+    if len(taken) == {kill_before}:
         os.kill(os.getpid(), signal.SIGKILL)
     taken.append(1)
     return step(*arguments)
 Recogniser.test_step = counted
 atexit.register(lambda: print("batches:", len(taken)))
-sys.argv = sys.argv[2:]
-runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
 def test_a_killed_evaluation_goes_on_and_ends_the_same(
-    run, hears, settings, tmp_path: Path
+    run, hears, settings, tmp_path: Path, fork_server
 ) -> None:
-    def command(kill_before: int, *arguments: str) -> subprocess.CompletedProcess:
-        call = [sys.executable, "-c", SCRIPT, str(kill_before), str(ROOT / "evaluate.py")]
-        environment = os.environ | {"COLUMNS": "200"}
-        return subprocess.run(
-            [*call, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
-        )
+    def command(kill_before: int, *arguments: str) -> tuple[int, str, str]:
+        options = {"directory": tmp_path, "environment": {"COLUMNS": "200"}}
+        options["first"] = KILL.format(kill_before=kill_before)
+        return fork_server.run(ROOT / "evaluate.py", *arguments, **options)
 
     asked = [f"checkpoint={hears('а')}", *settings[:2], *SMALL]
     bounds = ["+bounds.part.wer=0.1", "critical=[part]"]
     with pytest.raises(BoundsError):
         run("run", *asked, "corpora=[whole,part]", *bounds)
-    killed = command(5, *asked, *bounds, "data=[whole,part]", "hydra.run.dir=killed")
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    code, _, errors = command(5, *asked, *bounds, "data=[whole,part]", "hydra.run.dir=killed")
+    assert code == -signal.SIGKILL, errors
     assert len(list((tmp_path / "killed").rglob("heard/test/*.parquet"))) == 2
-    again = command(99, "resume=killed")
-    assert again.returncode == 1, again.stderr
-    assert "batches: 5" in again.stdout  # of nine, two parts of two were on the disk
-    assert "part (test), model 1: WER is 33.33 %" in again.stderr
+    code, output, errors = command(99, "resume=killed")
+    assert code == 1, errors
+    assert "batches: 5" in output  # of nine, two parts of two were on the disk
+    assert "part (test), model 1: WER is 33.33 %" in errors
     rows, twins = summary(tmp_path / "run"), summary(tmp_path / "killed")
     for row in rows + twins:
         del row["audio_seconds_per_second"]

@@ -1,12 +1,9 @@
 """Two processes learn, and hear, what one would, utterance by utterance."""
 
 import csv
-import json
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -37,40 +34,6 @@ SETTINGS = [
     "disk_reserve=0.1",
     "hydra.run.dir=run",
 ]
-
-
-@pytest.fixture(scope="module")
-def run(free_port) -> Iterator[Run]:
-    """Run train.py in so many processes of its own; returns the exit code."""
-    script = Path(__file__).with_name("interrupted_runs.py")
-    command = [sys.executable, str(script)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
-
-        def run_command(
-            directory: Path, *arguments: str, processes: int = 1, step: int | None = None
-        ) -> int:
-            directory.mkdir(exist_ok=True)
-            environments = together(processes, free_port()) if processes > 1 else [{}]
-            request = [str(directory), arguments, step, signal.SIGKILL, environments]
-            server.stdin.write(json.dumps(request).encode() + b"\n")
-            server.stdin.flush()
-            return int(server.stdout.readline())
-
-        yield run_command
-        server.stdin.close()
-
-
-def together(processes: int, port: int) -> list[dict[str, str]]:
-    """What torchrun tells each process of a run."""
-    shared = {
-        "TORCHELASTIC_RUN_ID": "test",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "WORLD_SIZE": str(processes),
-        "LOCAL_WORLD_SIZE": str(processes),
-        "GROUP_RANK": "0",
-    }
-    return [shared | {"RANK": str(n), "LOCAL_RANK": str(n)} for n in range(processes)]
 
 
 def logged(folder: Path) -> dict[tuple[str, str], float]:

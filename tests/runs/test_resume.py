@@ -7,9 +7,7 @@ import random
 import shlex
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,26 +44,6 @@ EVERY = "callbacks.last_checkpoint.every_n_steps"
 # Parts of the names of what no two runs have in common.
 MEASURED = ("seconds", "minutes", "/time/", "/memory/")
 Run = Callable[..., int]
-
-
-@pytest.fixture(scope="module")
-def run() -> Iterator[Run]:
-    """Run train.py in a process of its own, to be interrupted or not; returns its exit code."""
-    script = Path(__file__).with_name("interrupted_runs.py")
-    command = [sys.executable, str(script)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
-
-        def run_command(
-            directory: Path, *arguments: str, step: int | None = None, number: int = signal.SIGKILL
-        ) -> int:
-            directory.mkdir(exist_ok=True)
-            request = [str(directory), arguments, step, number]
-            server.stdin.write(json.dumps(request).encode() + b"\n")
-            server.stdin.flush()
-            return int(server.stdout.readline())
-
-        yield run_command
-        server.stdin.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,7 @@
 """Searches over a command that costs nothing, with the project's own choices for sweep."""
 
-import os
 import re
-import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import optuna
@@ -12,7 +9,6 @@ import polars as pl
 import pytest
 from optuna.trial import TrialState
 
-import kaskad.cli.command
 from kaskad.sweeps.studies import RETRY_OF, ended, storage_of
 
 ROOT = Path(__file__).parents[2]
@@ -73,23 +69,27 @@ def project(tmp_path):
     return tmp_path
 
 
-def start(project, *arguments, **environment):
-    source = str(Path(kaskad.cli.command.__file__).parents[2])
-    return subprocess.Popen(
-        [sys.executable, "train.py", *arguments],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": source, "COLUMNS": "300", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+@pytest.fixture
+def start(fork_server, project):
+    """Begin train.py of the project; errors go where the output goes."""
+
+    def start_train(*arguments, **environment):
+        environment = {"COLUMNS": "300", **environment}
+        options = {"directory": project, "environment": environment, "together": True}
+        return fork_server.start("train.py", *arguments, **options)
+
+    return start_train
 
 
-def run(project, *arguments, **environment):
-    process = start(project, *arguments, **environment)
-    output, _ = process.communicate()
-    return process.returncode, output
+@pytest.fixture
+def run(start):
+    """Run train.py of the project; returns the exit code and what it printed."""
+
+    def run_train(*arguments, **environment):
+        command = start(*arguments, **environment)
+        return command.wait(), command.output
+
+    return run_train
 
 
 def trials_of(sweep):
@@ -100,10 +100,10 @@ def study_of(sweep):
     return optuna.load_study(study_name=sweep.name, storage=storage_of(sweep))
 
 
-def test_a_search_survives_a_failure_and_leaves_its_best_as_a_recipe(project):
+def test_a_search_survives_a_failure_and_leaves_its_best_as_a_recipe(run, project):
     (project / "failing").touch()
     search = ["sweep=optuna", "sweep.study=first", "sweep.trials=6", "optimizer.weight_decay=0.2"]
-    code, output = run(project, "-m", *search, "model=small,big", "+experiments=regularised")
+    code, output = run("-m", *search, "model=small,big", "+experiments=regularised")
     sweep = project / "runs/sweeps/first"
     assert code == 1, output
     milestones = ["#1 : ", "Job 1 failed: ", "MemoryError: no room", "#5 : ", "│ 1     │ failed"]
@@ -119,7 +119,7 @@ def test_a_search_survives_a_failure_and_leaves_its_best_as_a_recipe(project):
     assert best["validation/wer"] == trials["validation/wer"].min()
     commands = re.search(r"(cp \S+ experiments/) && python (train.py \S+)", output)
     subprocess.run(commands[1], shell=True, check=True, cwd=project)
-    code, output = run(project, *commands[2].split()[1:], "--cfg", "job")
+    code, output = run(*commands[2].split()[1:], "--cfg", "job")
     assert code == 0, output
     for line in (
         f"lr: {best['optimizer.lr']}",
@@ -130,16 +130,16 @@ def test_a_search_survives_a_failure_and_leaves_its_best_as_a_recipe(project):
     assert "sweep" not in output
 
 
-def test_a_search_that_was_killed_goes_on_with_the_trials_that_are_left(project):
+def test_a_search_that_was_killed_goes_on_with_the_trials_that_are_left(start, run, project):
     search = ["-m", "sweep=optuna", "sweep.study=killed", "sweep.trials=4"]
     (project / "waiting").touch()
-    process = start(project, *search)
-    assert "waiting\n" in iter(process.stdout.readline, "")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    process = start(*search)
+    process.wait_until_it_prints("waiting\n")
+    process.kill(group=True)
+    process.wait()
     (project / "waiting").unlink()
 
-    code, output = run(project, *search)
+    code, output = run(*search)
     assert code == 0, output
     sweep = project / "runs/sweeps/killed"
     trials = study_of(sweep).trials
@@ -155,10 +155,10 @@ def test_a_search_that_was_killed_goes_on_with_the_trials_that_are_left(project)
     assert len({trial.params["optimizer.lr"] for trial in trials}) == 4  # no draw is repeated
     assert trials_of(sweep)["trial"].to_list() == [0, 1, 3, 4]
 
-    code, output = run(project, *search, "model=big")
+    code, output = run(*search, "model=big")
     assert code == 1
     assert "sweep.study=killed was begun with settings [], and now ['model=big']" in output
-    code, output = run(project, *search, "sweep.trials=5")
+    code, output = run(*search, "sweep.trials=5")
     assert code == 0, output
     assert len(ended(study_of(sweep))) == 5
 
@@ -177,16 +177,15 @@ def test_a_search_that_was_killed_goes_on_with_the_trials_that_are_left(project)
         ),
     ],
 )
-def test_a_mistake_ends_a_search_before_it_costs_anything(project, arguments, told, trials):
-    code, output = run(project, "-m", "sweep=optuna", "sweep.study=wrong", *arguments)
+def test_a_mistake_ends_a_search_before_it_costs_anything(run, project, arguments, told, trials):
+    code, output = run("-m", "sweep=optuna", "sweep.study=wrong", *arguments)
     assert code == 1
     assert told in output
     assert len([*project.glob("runs/sweeps/wrong/*/result.json")]) == trials
 
 
-def test_a_search_for_several_goals_leaves_all_that_no_other_trial_beats(project):
+def test_a_search_for_several_goals_leaves_all_that_no_other_trial_beats(run, project):
     code, output = run(
-        project,
         "-m",
         "sweep=genetic",
         "sweep.study=sizes",
@@ -205,11 +204,11 @@ def test_a_search_for_several_goals_leaves_all_that_no_other_trial_beats(project
     assert set(trials_of(sweep).filter(state="best")["trial"]) == unbeaten
 
 
-def test_cma_es_goes_on_with_its_cloud_where_another_command_left_it(project):
+def test_cma_es_goes_on_with_its_cloud_where_another_command_left_it(run, project):
     search = ["-m", "sweep=optuna", "sweep/sampler=cma_es", "sweep.study=cloud"]
     search.append("sweep.sampler.n_startup_trials=2")
     for trials in (9, 18):
-        code, output = run(project, *search, f"sweep.trials={trials}")
+        code, output = run(*search, f"sweep.trials={trials}")
         assert code == 0, output
     attributes = [trial.system_attrs for trial in study_of(project / "runs/sweeps/cloud").trials]
     assert len(attributes) == 18
@@ -219,10 +218,9 @@ def test_cma_es_goes_on_with_its_cloud_where_another_command_left_it(project):
     assert generations == sorted(generations) and len(set(generations)) > 2
 
 
-def test_jobs_side_by_side_and_one_that_dies(project):
+def test_jobs_side_by_side_and_one_that_dies(run, project):
     (project / "dying").touch()
     code, output = run(
-        project,
         "-m",
         "sweep=optuna",
         "sweep.study=dead",
@@ -238,10 +236,10 @@ def test_jobs_side_by_side_and_one_that_dies(project):
     assert trials["state"].to_list()[4] in ("best", "complete")
 
 
-def test_the_url_of_the_storage_is_written_nowhere(project, tmp_path_factory):
+def test_the_url_of_the_storage_is_written_nowhere(run, project, tmp_path_factory):
     database = tmp_path_factory.mktemp("elsewhere") / "secret-token.db"
     search = ["-m", "sweep=optuna", "sweep.study=away", "sweep.trials=1"]
-    code, output = run(project, *search, KASKAD_SWEEP_STORAGE=f"sqlite:///{database}")
+    code, output = run(*search, KASKAD_SWEEP_STORAGE=f"sqlite:///{database}")
     assert code == 0, output
     assert database.exists()
     assert "secret-token" not in output

@@ -2,33 +2,17 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as lightning
 
 from kaskad.callbacks.progress import TimeLeft
 from kaskad.data.batch import Batch, batches_of
+from kaskad.metrics.registry import epoch_in_figures
 from kaskad.runs import distributed
 
 log = logging.getLogger(__name__)
-
-# Figures by the names of the loggers, how they are shown, and times what.
-SHOWN = (
-    ("training/loss_epoch", "loss {:.3f}", 1),
-    ("validation/loss", "validation loss {:.3f}", 1),
-    ("validation/wer", "WER {:.2f} %", 100),
-    ("validation/balanced_error", "balanced error {:.2f} %", 100),
-    ("validation/perplexity", "perplexity {:.2f}", 1),
-    ("training/learning_rate", "learning rate {:.2g}", 1),
-    ("training/gradient_norm_epoch", "gradient norm {:.2g}", 1),
-    ("training/audio_seconds_per_second", "{:.0f} audio seconds/s", 1),
-    ("training/time/data", "waiting for data {:.0f} %", 100),
-    ("training/time/forward", "forward {:.0f} %", 100),
-    ("training/time/backward", "backward {:.0f} %", 100),
-    ("training/memory/resident", "memory {:.1f} GB", 1),
-    ("training/memory/gpu", "GPU {:.1f} GB", 1),
-)
 
 
 class EpochLine(lightning.Callback):
@@ -70,7 +54,7 @@ class EpochLine(lightning.Callback):
     ) -> None:
         repeats = self._repeats(trainer)
         module.log_dict({f"training/repeats/{corpus}": times for corpus, times in repeats.items()})
-        shown = [*in_words(trainer.callback_metrics)]
+        shown = epoch_in_figures(trainer.callback_metrics)
         shown += [f"{corpus} {times:.1f} times" for corpus, times in repeats.items()]
         minutes = self._pace.minutes_left(trainer.global_step)
         if minutes is not None:
@@ -90,12 +74,3 @@ class EpochLine(lightning.Callback):
     def _met_everywhere(self) -> Counter[str]:
         """What all processes of the run have met."""
         return sum(distributed.gathered(self._met), Counter())
-
-
-def in_words(figures: Mapping[str, Any]) -> list[str]:
-    """Those of ``figures`` that a line shows, each with what it is."""
-    return [
-        text.format(factor * float(figures[name]))
-        for name, text, factor in SHOWN
-        if name in figures
-    ]

@@ -16,7 +16,8 @@ from kaskad.evaluation.comparison import (
     shared,
     side_by_side,
 )
-from kaskad.reports.html import TITLES, render_comparison
+from kaskad.metrics.registry import shown_in
+from kaskad.reports.html import render_comparison
 from kaskad.reports.readable_json import to_json
 from kaskad.reports.report import find_results
 
@@ -62,16 +63,16 @@ def show(comparison: dict[str, Any], console: Console) -> None:
         table.add_column("")
         for number in range(1, len(part["models"]) + 1):
             table.add_column(str(number), justify="right")
-        for name in (name for name in TITLES if name in part["models"][0]["figures"]):
+        for name, metric in shown_in("report", part["models"]).items():
             cells = []
             for model in part["models"]:
                 share = model["figures"].get(name)
-                cell = "–" if share is None else f"{100 * share:.2f} %"
+                cell = "–" if share is None else metric.unit.write(share)
                 if name in model.get("difference", {}):
                     low, high = (100 * bound for bound in model["difference_intervals"][name])
                     cell += f" ({low:+.2f} to {high:+.2f})"
                 cells.append(cell)
-            table.add_row(TITLES[name], *cells)
+            table.add_row(metric.title, *cells)
         console.print(table)
     for number, run in enumerate(comparison["runs"], start=1):
         console.print(f"{number}: {run}", highlight=False)

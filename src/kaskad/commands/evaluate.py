@@ -18,8 +18,8 @@ from kaskad.evaluation.plan import Plan, make_plan
 from kaskad.evaluation.recogniser import PARTS, _report, show_figures
 from kaskad.evaluation.results import TestResults
 from kaskad.evaluation.summary import BEYOND, FAILED, Row, rows_of, show_summary, write_summary
+from kaskad.metrics.registry import METRICS
 from kaskad.models.recogniser import load_recogniser
-from kaskad.reports.html import TITLES
 from kaskad.runs.checkpoints import find_checkpoint
 from kaskad.runs.environment import environment
 from kaskad.runs.folder import run_lock
@@ -58,7 +58,7 @@ def evaluate(config: DictConfig) -> dict[str, float]:
     return {
         f"model_{row['model']}/{row['data']}/{row['corpus']}/{name}": row[name]
         for row in rows
-        for name in TITLES
+        for name in METRICS
         if name in row
     }
 

@@ -7,16 +7,13 @@ import pytorch_lightning as lightning
 from rich.console import Console
 
 from kaskad.data.text_datamodule import TextDataModule
+from kaskad.metrics.registry import METRICS
 from kaskad.models.language_model import LanguageModel
 from kaskad.reports.footprint import footprint
 from kaskad.reports.readable_json import to_json
 from kaskad.reports.report import by_corpus
 
-TITLES = {
-    "perplexity": "perplexity of a word",
-    "perplexity_per_label": "perplexity of a label",
-    "out_of_vocabulary_rate": "unknown words",
-}
+FIGURES = ("perplexity", "perplexity_per_label", "out_of_vocabulary_rate")
 
 
 def measure_and_report(
@@ -56,9 +53,9 @@ def show(report: dict[str, Any], console: Console) -> None:
     """Print the figures of every corpus."""
     corpora = report["corpora"]
     table = by_corpus(report)
-    for figure, name in TITLES.items():
-        values = (part["figures"][figure] for part in corpora.values())
-        shown = "{:.2%}" if figure.endswith("rate") else "{:.2f}"
-        table.add_row(name, *map(shown.format, values))
+    for name in FIGURES:
+        metric = METRICS[name]
+        values = (part["figures"][name] for part in corpora.values())
+        table.add_row(metric.title, *map(metric.unit.write, values))
     table.add_row("sentences", *(str(part["sentences"]) for part in corpora.values()))
     console.print(table)

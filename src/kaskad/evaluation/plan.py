@@ -14,9 +14,11 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from kaskad.config.check import check
 from kaskad.config.messages import ConfigurationError, did_you_mean, nearest_first
 from kaskad.config.overrides import as_typed, typed_overrides
-from kaskad.reports.html import TITLES
+from kaskad.metrics.registry import METRICS
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint
 
+# The figures of a report that can be held against a bound: shares.
+BOUNDED_METRICS = [name for name, metric in METRICS.items() if "report" in metric.places]
 PLAN = "plan.json"  # in the run folder: what to go on with after an interruption
 # What an evaluation may go on with otherwise than it began: nothing that is heard depends on it.
 MAY_CHANGE = (
@@ -162,7 +164,7 @@ def _check_bounds(bounds: dict[str, Any]) -> None:
                 f"bounds.{name}={figures}: of which figure? +bounds.{name}.wer={figures}"
             )
         for figure, bound in figures.items():
-            _require(figure, TITLES, f"bounds.{name}", "figure")
+            _require(figure, BOUNDED_METRICS, f"bounds.{name}", "figure")
             if not (isinstance(bound, int | float) and 0 <= bound <= 1):
                 raise ConfigurationError(
                     f"bounds.{name}.{figure}={bound}: wants a share from 0 to 1; 12 % is 0.12"

@@ -8,14 +8,12 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from kaskad.reports.html import TITLES
+from kaskad.metrics.registry import METRICS, shown_in
 from kaskad.reports.readable_json import to_json
 
 Row = dict[str, Any]  # a model on a test corpus, and what came of it
 # What is thought of a row: a corpus that failed has no figures.
 WITHIN, BEYOND, FAILED, NO_BOUNDS = "within", "beyond", "failed", "no bounds"
-# Figures that have room on the console.
-SHOWN = ("wer", "werc", "cer", "per", "number_accuracy", "balanced_accuracy")
 COLOURS = {WITHIN: "green", BEYOND: "red", FAILED: "red", NO_BOUNDS: ""}
 
 
@@ -46,11 +44,12 @@ def beyond(figures: Mapping[str, float], bounds: Mapping[str, float]) -> list[st
         if name not in figures:
             faults.append(f"there is no figure {name} to hold against its bound")
             continue
-        lacking = bound - figures[name] if "accuracy" in name else figures[name] - bound
+        metric = METRICS[name]
+        lacking = (figures[name] - bound) * (1 if metric.lower_is_better else -1)
         if lacking > 0:
             share, points, limit = (100 * x for x in (figures[name], lacking, bound))
             faults.append(
-                f"{TITLES[name]} is {share:.2f} %, {points:.2f} points beyond its bound of "
+                f"{metric.title} is {share:.2f} %, {points:.2f} points beyond its bound of "
                 f"{limit:.2f} %"
             )
     return faults
@@ -64,9 +63,10 @@ def write_summary(rows: Sequence[Row], folder: Path, origin: Mapping[str, Any]) 
 
 def show_summary(rows: Sequence[Row], console: Console) -> None:
     """Print the rows, the figures with their intervals; then which model is which."""
-    figures = [name for name in SHOWN if any(name in row for row in rows)]
+    figures = shown_in("summary", [{"figures": row} for row in rows])
     table = Table("model", "data", "corpus")
-    for heading in ("utterances", "skipped", *(TITLES[name] for name in figures), "speed"):
+    titles = (metric.title for metric in figures.values())
+    for heading in ("utterances", "skipped", *titles, "speed"):
         table.add_column(heading, justify="right")
     table.add_column("bounds")
     for row in rows:

@@ -10,17 +10,28 @@ from pytorch_lightning.loggers.logger import rank_zero_experiment
 from torch import Tensor
 
 from kaskad.loggers.media_logger import MediaLogger, to_markdown
+from kaskad.metrics.registry import METRICS
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
+
+
+def _curves(*, lower_is_better: bool) -> str:
+    names = [
+        name
+        for name, metric in METRICS.items()
+        if "curves" in metric.places and metric.lower_is_better == lower_is_better
+    ]
+    return f"^validation/({'|'.join(names)})$"
+
 
 # The page "Custom Scalars": categories, and in each its charts with the figures (regular
 # expressions) that are drawn into them.
 LAYOUT = {
     "Learning": {
         "losses": ["Multiline", ["^training/loss(_epoch$|/)", "^validation/loss$"]],
-        "error rates": ["Multiline", ["^validation/(wer|werc|cer|per|perc|digit_cer)$"]],
-        "right": ["Multiline", ["^validation/.*accuracy$"]],
+        "error rates": ["Multiline", [_curves(lower_is_better=True)]],
+        "right": ["Multiline", [_curves(lower_is_better=False)]],
     },
     "Steps": {
         "learning rate": ["Multiline", ["^training/learning_rate$"]],

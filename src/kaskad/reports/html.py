@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jinja2
@@ -10,28 +10,8 @@ import numpy as np
 import polars as pl
 
 from kaskad.metrics.alignment import align
+from kaskad.metrics.registry import shown_in
 from kaskad.reports.clips import Clips
-
-# How a figure is called and shown; the rest of report.json speaks for itself.
-TITLES = {
-    "wer": "WER",
-    "werc": "WERC",
-    "cer": "CER",
-    "per": "PER",
-    "perc": "PERC",
-    "sentence_accuracy": "exact sentences",
-    "number_accuracy": "exact numbers",
-    "digit_cer": "CER of digits",
-    "balanced_accuracy": "balanced accuracy",
-    "accuracy_female": "accuracy of women",
-    "accuracy_male": "accuracy of men",
-}
-
-
-def titles(corpora: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Of TITLES, those that a corpus has a figure for."""
-    given = {name for part in corpora for name in part["figures"]}
-    return {name: title for name, title in TITLES.items() if name in given}
 
 
 def render_report(report: Mapping[str, Any]) -> str:
@@ -80,7 +60,7 @@ def _render(template: str, **content: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = _percent
-    environment.globals.update(titles=titles, align=_align)
+    environment.globals.update(shown_in=shown_in, align=_align)
     return environment.get_template(template).render(**content)
 
 

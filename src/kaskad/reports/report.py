@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from kaskad.metrics.error_rates import WORD_ERRORS
+from kaskad.metrics.registry import shown_in
 from kaskad.metrics.scores import Scores
 from kaskad.reports.breakdown import break_down
-from kaskad.reports.html import render_report, titles
+from kaskad.reports.html import render_report
 from kaskad.reports.readable_json import to_json
 
 EXAMPLES = 5
@@ -84,9 +85,9 @@ def show_report(report: Mapping[str, Any], console: Console) -> None:
     """Print the figures of every corpus, and example hypotheses beneath their references."""
     corpora = report["corpora"]
     table = by_corpus(report)
-    for name, title in titles(corpora.values()).items():
-        shares = [part["figures"].get(name) for part in corpora.values()]
-        table.add_row(title, *("–" if s is None else f"{100 * s:.2f} %" for s in shares))
+    for name, metric in shown_in("report", corpora.values()).items():
+        values = [part["figures"].get(name) for part in corpora.values()]
+        table.add_row(metric.title, *("–" if v is None else metric.unit.write(v) for v in values))
     for name, title in (
         ("utterances", "utterances"),
         ("skipped", "skipped"),

@@ -14,6 +14,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from kaskad.config.messages import explain
+from kaskad.metrics.registry import Unit, find_metric
 from kaskad.runs.environment import environment
 from kaskad.sweeps.results import JobResult, SweepTable, read_results
 
@@ -29,9 +30,10 @@ class RecipeTable(Callback):
     line changes more than how the recipe is run (``hydra/launcher=…``, ``trainer.enable_…``). A
     sweep with failed jobs writes nothing, nor does a search (``sweep=…``), which has its own table.
 
-    ``figures`` maps the figures of a run (``test/wer``) to the heads of their columns; shares are
-    shown in percent, other figures (``training/minutes``) as they are. ``harmonic_mean`` gives
-    each run further figures: a name for each, and the figures of which it is the mean.
+    ``figures`` maps the figures of a run (``test/wer``) to the heads of their columns; they are
+    written as ``kaskad.metrics.registry`` says, others (``training/minutes``) as they are.
+    ``harmonic_mean`` gives each run further figures: a name for each, and the figures of which it
+    is the mean.
     """
 
     def __init__(
@@ -92,7 +94,15 @@ class RecipeTable(Callback):
             result.figures[name] = statistics.harmonic_mean(values)  # 0 where one of them is 0
         return {name: round(result.figure(name, "figures"), 6) for name in self.figures}
 
+    def _unit(self, name: str) -> Unit:
+        """That of the metric; a harmonic mean has the unit of its parts."""
+        for each in (name, *self.harmonic_mean.get(name, ())):
+            if (metric := find_metric(each)) is not None:
+                return metric.unit
+        return Unit(digits=1)
+
     def _markdown(self, table: Mapping[str, Any]) -> str:
+        units = {name: self._unit(name) for name in self.figures}
         lines = [
             f"# {self.name}",
             "",
@@ -104,11 +114,11 @@ class RecipeTable(Callback):
             "|---|" + "---:|" * len(self.figures),
         ]
         for row in table["rows"]:
-            cells = [_shown(name, row[name]) for name in self.figures]
+            cells = [unit.write(row[name]) for name, unit in units.items()]
             lines.append(f"| {row['run']} | " + " | ".join(cells) + " |")
         for what, rows in self._alike(table["rows"]).items():
             if len(rows) > 1:
-                cells = [_mean_and_std(name, [row[name] for row in rows]) for name in self.figures]
+                cells = [_mean_and_std(u, [row[name] for row in rows]) for name, u in units.items()]
                 head = f"**{what}: mean ± std**" if what else "**mean ± std**"
                 lines.append(f"| {head} | " + " | ".join(cells) + " |")
         return "\n".join(lines) + "\n"
@@ -135,15 +145,6 @@ def _swept(result: JobResult) -> str:
     return " ".join(o for o in result.overrides if not re.match(named, o))
 
 
-def _is_share(name: str) -> bool:
-    return not name.startswith("training/") and not name.endswith(("_per_second", "parameters"))
-
-
-def _shown(name: str, value: float) -> str:
-    return f"{100 * value:.2f} %" if _is_share(name) else f"{value:.1f}"
-
-
-def _mean_and_std(name: str, values: list[float]) -> str:
-    scale = 100 if _is_share(name) else 1
-    mean, deviation = statistics.mean(values) * scale, statistics.stdev(values) * scale
-    return f"{mean:.2f} ± {deviation:.2f}" + (" %" if _is_share(name) else "")
+def _mean_and_std(unit: Unit, values: list[float]) -> str:
+    mean, deviation = statistics.mean(values), statistics.stdev(values)
+    return f"{unit._replace(sign='').write(mean, 2)} ± {unit.write(deviation, 2)}"

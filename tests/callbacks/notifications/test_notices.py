@@ -3,10 +3,7 @@
 import base64
 import json
 import logging
-import os
 import re
-import subprocess
-import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -218,23 +215,20 @@ def test_a_wrong_url_is_refused_without_its_secrets(
 
 
 def test_nothing_that_is_written_or_shown_holds_a_token(
-    serve, free_port, tone_corpus: Path, tmp_path: Path
+    serve, free_port, fork_server, tone_corpus: Path, tmp_path: Path
 ) -> None:
     service, folder = serve(), tmp_path / "run"
     nobody = f"json://127.0.0.1:{free_port()}/{TOKEN}"
     arguments = [*SMALL, f"data.root={tone_corpus}", f"hydra.run.dir={folder}"]
     arguments += ["hydra.verbose=true", "callbacks.notices.attempts=2"]
-    done = subprocess.run(
-        [sys.executable, TRAIN, *arguments],
-        env=os.environ | {ORDINARY: f"{service.url} {nobody}", CRITICAL: service.url},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
+    channels = {ORDINARY: f"{service.url} {nobody}", CRITICAL: service.url}
+    code, output, errors = fork_server.run(
+        TRAIN, *arguments, directory=tmp_path, environment=channels
     )
-    assert done.returncode == 0, done.stderr
+    assert code == 0, errors
     assert len(service.got) == 3
-    assert "KASKAD_NOTIFY (2): 3 of 3 notices did not get through" in done.stdout
-    assert TOKEN not in done.stdout + done.stderr
+    assert "KASKAD_NOTIFY (2): 3 of 3 notices did not get through" in output
+    assert TOKEN not in output + errors
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {"train.log", "config.yaml", "environment.json"} <= {path.name for path in files}
     assert not [path for path in files if TOKEN.encode() in path.read_bytes()]

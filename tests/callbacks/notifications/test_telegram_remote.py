@@ -2,10 +2,7 @@
 
 import io
 import logging
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -258,7 +255,7 @@ def test_what_cannot_work_is_refused_before_the_training(
 
 
 def test_nothing_that_is_written_or_shown_holds_the_token(
-    serve, tone_corpus: Path, hears_one_letter, tmp_path: Path
+    serve, fork_server, tone_corpus: Path, hears_one_letter, tmp_path: Path
 ) -> None:
     server, folder = serve(failures=2), tmp_path / "run"
     remote = [f"users=[{USER}]", f"api={server.url}", "backoff=0.01"]
@@ -266,27 +263,22 @@ def test_nothing_that_is_written_or_shown_holds_the_token(
     arguments = [*SMALL, f"data.root={tone_corpus}", f"hydra.run.dir={folder}"]
     arguments += ["callbacks=remote", *(f"callbacks.remote.{each}" for each in remote)]
     arguments += ["hydra.verbose=true", "trainer.max_epochs=100000"]
-    command = [sys.executable, TRAIN, *arguments]
-    output = tmp_path / "output.txt"
-    with (
-        output.open("w") as file,
-        subprocess.Popen(
-            command,
-            env=os.environ | {"PYTHONASYNCIODEBUG": "1"},
-            cwd=tmp_path,
-            stdout=file,
-            stderr=file,
-        ) as run,
-    ):
-        try:
-            assert server.is_asked.wait(120), output.read_text()
-            server.ask("/status")
-            server.say(voice={"file_id": "v", "file_unique_id": "v", "duration": 1})  # gone: 500
-            assert "stopping" in server.ask("/stop yes")
-            assert run.wait(60) == 130
-        finally:
-            run.kill()
-    shown = output.read_text()
+    run = fork_server.start(
+        TRAIN,
+        *arguments,
+        directory=tmp_path,
+        environment={"PYTHONASYNCIODEBUG": "1"},
+        together=True,
+    )
+    try:
+        assert server.is_asked.wait(120), run.output
+        server.ask("/status")
+        server.say(voice={"file_id": "v", "file_unique_id": "v", "duration": 1})  # gone: 500
+        assert "stopping" in server.ask("/stop yes")
+        assert run.wait() == 130
+    finally:
+        run.kill()
+    shown = run.output
     assert "Telegram cannot be reached, and is tried again" in shown
     assert "a message has got no answer" in shown
     assert "to go on: python train.py resume=" in shown

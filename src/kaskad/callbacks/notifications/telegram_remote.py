@@ -17,7 +17,6 @@ from aiogram.types import BufferedInputFile, Message
 
 from kaskad.audio.precomputed import read_signal
 from kaskad.audio.reading import AudioError, read_header
-from kaskad.callbacks.epoch_line import in_words
 from kaskad.callbacks.last_checkpoint import LastCheckpoint
 from kaskad.callbacks.notifications.learning_curve import LearningCurve
 from kaskad.callbacks.notifications.telegram import TelegramBot
@@ -28,6 +27,7 @@ from kaskad.callbacks.progress import (
     epoch_in_words,
     monitored,
 )
+from kaskad.metrics.registry import epoch_in_figures
 from kaskad.models.recogniser import load_recogniser
 
 log = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ class Remote(lightning.Callback):
     async def _status(self, message: Message) -> SendMessage:
         step, steps = self._trainer.global_step, self._pace.steps
         lines = [f"{self.prefix}: {epoch_in_words(self._trainer)}, step {step} of {steps}"]
-        if figures := in_words(self._figures):
+        if figures := epoch_in_figures(self._figures):
             lines.append(f"the last epoch: {', '.join(figures)}")
         return message.answer("\n".join([*lines, *self._pace.time_left(step)]))
 
