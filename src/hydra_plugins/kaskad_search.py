@@ -10,14 +10,12 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from kaskad.runs.folder import run_lock
-from kaskad.sweeps.results import RESULT_FILE, JobResult, read_result
+from kaskad.sweeps.results import DIED, RESULT_FILE, JobResult, read_result
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
 log = logging.getLogger(__name__)
-
-DIED = "its process ended before it could tell why"
 
 
 class OptunaSweeper(BasicSweeper):

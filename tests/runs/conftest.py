@@ -34,12 +34,13 @@ def run(fork_server, free_port) -> Run:
         step: int | None = None,
         number: int = signal.SIGKILL,
         processes: int = 1,
+        environment: dict[str, str] | None = None,
     ) -> int:
         directory.mkdir(exist_ok=True)
         options = {"directory": directory, "together": True}
         if step is not None:
             options["first"] = INTERRUPT.format(step=step, number=int(number))
-        environments = torchrun(processes, free_port()) if processes > 1 else [{}]
+        environments = torchrun(processes, free_port()) if processes > 1 else [environment or {}]
         commands = [
             fork_server.start(TRAIN, *arguments, environment=environment, **options)
             for environment in environments

@@ -3,6 +3,7 @@
 import csv
 import fcntl
 import json
+import os
 import random
 import shlex
 import shutil
@@ -12,12 +13,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from mlflow import MlflowClient
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kaskad.commands.train import train
 from kaskad.config.messages import ConfigurationError
 from kaskad.data.checks import DataError
 from kaskad.runs.checkpoints import CheckpointError
-from kaskad.runs.folder import run_folder
+from kaskad.runs.stop_signals import NUMBERS
 
 CHANNELS = "model.encoder.channels=[4,4]"
 # Dropout and every kind of augmentation on: random numbers are drawn wherever they can be.
@@ -44,6 +47,9 @@ EVERY = "callbacks.last_checkpoint.every_n_steps"
 # Parts of the names of what no two runs have in common.
 MEASURED = ("seconds", "minutes", "/time/", "/memory/")
 Run = Callable[..., int]
+# What a job finds in its environment, each with SLURM_ before it.
+SLURM = {"JOB_ID": "77", "JOB_NAME": "train", "NTASKS": "1", "NNODES": "1", "NODELIST": "localhost"}
+SLURM |= {"PROCID": "0", "LOCALID": "0", "NODEID": "0"}
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +127,17 @@ def test_a_run_that_is_killed_again_and_again_ends_the_same(run, settings, whole
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
-def test_a_run_that_is_killed_at_random_ends_the_same(seed, run, settings, whole, tmp_path) -> None:
-    every = random.Random(seed).choice(["null", 1, 3, 5])
-    step = random.Random(seed).randrange(14 if every == "null" else 6, STEPS)
-    assert_same_run(go_through(run, tmp_path, [*settings, f"{EVERY}={every}"], [step]), whole)
+def test_a_run_that_is_stopped_at_random_ends_the_same(
+    seed, run, settings, whole, tmp_path
+) -> None:
+    draw = random.Random(seed)
+    every, number = draw.choice(["null", 1, 3, 5]), draw.choice([signal.SIGKILL, *NUMBERS])
+    step = draw.randrange(14 if every == "null" else 6, STEPS)
+    code = -number if number == signal.SIGKILL else 128 + number
+    begin = [*settings, f"{EVERY}={every}", "hydra.run.dir=run"]
+    assert run(tmp_path, *begin, step=step, number=number) == code
+    assert run(tmp_path, "resume=run") == 0, (tmp_path / "output.txt").read_text()
+    assert_same_run(tmp_path / "run", whole)
 
 
 VARIANTS = {
@@ -152,9 +165,9 @@ def test_every_kind_of_run_goes_on(name: str, run: Run, settings, tmp_path) -> N
     assert_same_run(folder, tmp_path / "whole" / "run")
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_the_run_after_the_step(number, code, run, settings, whole, tmp_path) -> None:
-    assert run(tmp_path, *settings, step=20, number=number) == code
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_ends_the_run_after_the_step(number, run, settings, whole, tmp_path) -> None:
+    assert run(tmp_path, *settings, step=20, number=number) == 128 + number
     output = (tmp_path / "output.txt").read_text()
     (folder,) = tmp_path.glob("runs/cnn2d_lstm_table/*-*-*/*-*-*")
     assert f"stopped by {number.name} after step 21" in output
@@ -165,19 +178,39 @@ def test_a_signal_ends_the_run_after_the_step(number, code, run, settings, whole
     assert_same_run(folder, whole)
 
 
-def test_the_newest_run_is_so_by_time(tmp_path: Path) -> None:
-    runs = ["2026-01-31/23-59-59", "2026-02-01/00-00-01", "2025-12-31/23-00-00"]
-    for name in runs:
-        (tmp_path / name / "checkpoints").mkdir(parents=True)
-        (tmp_path / name / "checkpoints" / "last.ckpt").touch()
-    newest = tmp_path / "2026-02-01/00-00-01"
-    assert run_folder("auto", str(tmp_path), "new") == str(newest)
-    (newest / "report.json").touch()
-    assert run_folder("auto", str(tmp_path), "new") == f"{tmp_path}/new"
-    assert run_folder(None, str(tmp_path), "new") == f"{tmp_path}/new"
-    assert run_folder(str(tmp_path), "runs", "new") == str(tmp_path)
-    with pytest.raises(ConfigurationError, match="no such run folder"):
-        run_folder(str(tmp_path / "typo"), "runs", "new")
+def test_a_slurm_job_is_queued_again_and_goes_on_by_itself(run, settings, whole, tmp_path) -> None:
+    (tmp_path / "scontrol").write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked.txt\n')
+    (tmp_path / "scontrol").chmod(0o755)
+    slurm = {f"SLURM_{name}": value for name, value in SLURM.items()}
+    slurm["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    number = signal.SIGUSR1
+    assert run(tmp_path, *settings, step=20, number=number, environment=slurm) == 128 + number
+    assert (tmp_path / "asked.txt").read_text() == "requeue 77\n"
+    assert not [*tmp_path.rglob("hpc_ckpt*")]
+    assert run(tmp_path, *settings, environment=slurm) == 0  # the same command, once more
+    (folder,) = tmp_path.glob("runs/cnn2d_lstm_table/*-*-*/*-*-*")
+    assert_same_run(folder, whole)
+
+
+def test_trackers_hold_no_step_twice(run: Run, settings, tmp_path, monkeypatch) -> None:
+    database = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    trackers = {"MLFLOW_TRACKING_URI": database}
+    overrides = [each for each in settings if not each.startswith("logger=")]
+    overrides += ["logger=[tensorboard,mlflow]", f"{EVERY}=4", "hydra.run.dir=run"]
+    assert run(tmp_path, *overrides, step=23, environment=trackers) == -signal.SIGKILL
+    assert run(tmp_path, "resume=run", environment=trackers) == 0
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard"), {"scalars": 0})
+    events.Reload()
+    for name in {*events.Tags()["scalars"]} - {"epoch"}:  # which comes with whatever is logged
+        steps = [event.step for event in events.Scalars(name)]
+        assert len(set(steps)) == len(steps), name
+    assert len(events.Scalars("training/loss_step")) == STEPS
+    client = MlflowClient(database)
+    (kept,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    for name in {*kept.data.metrics} - {"epoch"}:
+        steps = [metric.step for metric in client.get_metric_history(kept.info.run_id, name)]
+        assert len(set(steps)) == len(steps), name
+    assert len(client.get_metric_history(kept.info.run_id, "training/loss_step")) == STEPS
 
 
 @pytest.fixture
@@ -206,15 +239,16 @@ def test_a_torn_checkpoint_is_recognised_and_the_one_before_taken(
 
 
 def test_what_may_change_does_and_another_run_is_refused(
-    stopped, compose, monkeypatch, caplog
+    stopped, compose, monkeypatch, caplog, tmp_path
 ) -> None:
     folder, corpus = stopped
     resume = f"resume={folder}"
     for overrides, told in (
+        (["augment.features.time_masks=7"], r"augment\.features\.time_masks is 7 .* in the run"),
         (["model=lstm"], r"model\.encoder\._target_ is .*RecurrentEncoder .* and .*CNN2dLSTM"),
-        (["data=digits"], r"data\.root is data/digits on the command line, and .*corpus"),
+        (["data=digits"], r"data\.source\._target_ is .*digits"),
         (["optimizer.lr=0.5"], r"optimizer\.lr is 0\.5 .* and 0\.002 in the run"),
-        (["debug=overfit"], r"trainer\.max_epochs is 100 .* and 3 in the run"),
+        (["debug=overfit"], r"trainer\.overfit_batches is 2 .* and None in the run"),
     ):
         with pytest.raises(ConfigurationError, match=told):
             train(compose("train", folder, resume, *overrides))
@@ -229,7 +263,14 @@ def test_what_may_change_does_and_another_run_is_refused(
     train(compose("train", folder, resume, "datamodule.workers=0", "seed=0", *notices))
     assert "callbacks.notices.prefix is ${task} from here on" in caplog.text
     (folder / "report.json").unlink()
-    train(compose("train", folder, resume))  # what is left to do is the test
+    moved = tmp_path / "elsewhere" / "run"
+    shutil.move(folder, moved)  # and so has its corpus
+    shutil.move(corpus, tmp_path / "moved corpus")
+    resume, folder = f"resume={moved}", moved
+    with pytest.raises(FileNotFoundError):
+        train(compose("train", folder, resume))
+    place = f"data.root='{tmp_path / 'moved corpus'}'"
+    train(compose("train", folder, resume, place))  # what is left to do is the test
     assert json.loads((folder / "report.json").read_text())["training"]["steps"] == STEPS
 
 

@@ -1,4 +1,5 @@
 from .attention_maps import AttentionMaps as AttentionMaps
+from .averaging import MovingAverage as MovingAverage
 from .best_checkpoint import BestCheckpoint as BestCheckpoint
 from .epoch_line import EpochLine as EpochLine
 from .freezing import Freezing as Freezing

@@ -7,12 +7,18 @@ from typing import Any
 
 import pytorch_lightning as lightning
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from pytorch_lightning.callbacks import Timer
 
+from kaskad.config.overrides import pasteable
 from kaskad.data.checks import DataError
-from kaskad.runs import distributed
+from kaskad.loggers.media_logger import MediaLogger
+from kaskad.runs import distributed, slurm
+from kaskad.runs.checkpoints import CheckpointError
 from kaskad.runs.folder import LAST, PREVIOUS
 from kaskad.runs.random_states import random_states, set_random_states
-from kaskad.runs.stop_signals import StopSignals
+from kaskad.runs.stop_signals import WARNINGS, StopSignals
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +33,9 @@ class LastCheckpoint(lightning.Callback):
     and logs of those before are through. It holds the position in the order of the data and the
     random states, and the sums behind the figures of the epoch.
 
-    SIGTERM or Ctrl-C writes it as well and ends the run cleanly; a second one ends it at once.
+    A signal that ``StopSignals`` hears (Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2) writes it as
+    well and ends the run cleanly; a second one ends it at once. After SIGUSR1 or SIGUSR2, by which
+    Slurm announces that a job's time is up, the job is queued again.
     """
 
     def __init__(self, folder: str | Path, every_n_steps: int | None = None) -> None:
@@ -71,7 +79,7 @@ class LastCheckpoint(lightning.Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, *_: Any
     ) -> None:
-        # Else Lightning would leave out the plateau scheduler where the epoch was interrupted.
+        # Else Lightning would leave out schedules by epochs where the epoch was interrupted.
         trainer.fit_loop._restarting = False
         self._add_sums(trainer)
 
@@ -120,6 +128,11 @@ class LastCheckpoint(lightning.Callback):
         module: lightning.LightningModule,
         checkpoint: dict[str, Any],
     ) -> None:
+        if STATE not in checkpoint:
+            raise CheckpointError(
+                "this checkpoint has weights, and not where its training stood: it was not written "
+                "as last.ckpt. Begin a new run with its weights: init_from=…"
+            )
         self._read = checkpoint[STATE]
         data = trainer.datamodule  # type: ignore[attr-defined]
         if self._read["corpus"] != data.fingerprint():
@@ -129,7 +142,11 @@ class LastCheckpoint(lightning.Callback):
                 "new run from these weights: init_from=…"
             )
         data.begin_at(self._read["epoch"], self._read["batches"])
-        trainer.should_stop = self._read["finished"]
+        # A run that had ended goes on where its end has been put off.
+        trainer.should_stop = self._read["finished"] == _end_of(trainer)
+        for logger in trainer.loggers:
+            if isinstance(logger, MediaLogger):
+                logger.go_on_from(checkpoint["global_step"])
 
     def _write(self, trainer: lightning.Trainer, batches: int, *, finished: bool = False) -> None:
         """Write a checkpoint after so many batches of the epoch."""
@@ -137,13 +154,15 @@ class LastCheckpoint(lightning.Callback):
             return
         for logger in trainer.loggers:
             logger.save()  # all that led here
+            if isinstance(logger, MediaLogger):
+                logger.settle()
         last = self.folder / LAST
         if last.exists() and trainer.is_global_zero:
             last.replace(self.folder / PREVIOUS)
         self._writing = {
             "epoch": trainer.current_epoch,
             "batches": batches,
-            "finished": finished,
+            "finished": _end_of(trainer) if finished else None,
             "corpus": self._corpus,
             "random": distributed.gathered(random_states()),
             "metrics": dict(trainer.callback_metrics),
@@ -177,13 +196,22 @@ class LastCheckpoint(lightning.Callback):
 
     def _stop(self, trainer: lightning.Trainer) -> None:
         number = self.signals.heard or signal.SIGTERM  # another process of the run may have got it
-        log.warning(
-            "stopped by %s after step %d; to go on: python train.py resume=%s",
-            signal.Signals(number).name,
-            trainer.global_step,
-            self.folder.parent,
-        )
+        name = signal.Signals(number).name
+        in_sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+        resume = pasteable("resume", str(self.folder.parent))
+        hint = "" if in_sweep else f"; to go on: python train.py {resume}"
+        log.warning("stopped by %s after step %d%s", name, trainer.global_step, hint)
+        self.signals.hand_on(number)
+        if number in WARNINGS and trainer.is_global_zero and slurm.queue_again():
+            log.warning("job %s is queued again, and goes on by itself", slurm.job_id())
         raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+
+def _end_of(trainer: lightning.Trainer) -> dict[str, Any]:
+    """When a training is to end."""
+    timers = [each for each in trainer.callbacks if isinstance(each, Timer)]  # type: ignore[attr-defined]
+    seconds = [timer._duration for timer in timers]
+    return {"epochs": trainer.max_epochs, "steps": trainer.max_steps, "seconds": seconds}
 
 
 def _is_between_batches(trainer: lightning.Trainer) -> bool:

@@ -16,7 +16,7 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
@@ -24,14 +24,18 @@ from pathlib import Path
 from typing import cast
 
 import hydra
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeperConf
 from hydra.conf import HelpConf, HydraConf, JobConf
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
+from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
 from omegaconf import DictConfig, OmegaConf
 
 import kaskad.cli.resolvers  # noqa: F401 - registers them
+from kaskad.cli.console import forgiving_console
 from kaskad.cli.search_path import (
     EXPERIMENTS,
     ProjectSearchPath,
@@ -39,13 +43,16 @@ from kaskad.cli.search_path import (
     conf_folder,
 )
 from kaskad.config.check import check
+from kaskad.config.groups import fill_groups, take_away
 from kaskad.config.messages import ConfigurationError, explain
-from kaskad.config.overrides import data_lists_as_corpora, typed_overrides
-from kaskad.sweeps.results import JobResult
+from kaskad.config.overrides import data_lists_as_corpora, debug_last, typed_overrides
+from kaskad.sweeps.results import Job, JobResult
 
 Figures = Mapping[str, float] | float | None
 Task = Callable[[DictConfig], Figures]
 Main = Callable[[], None]
+
+log = logging.getLogger(__name__)
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
 
@@ -71,9 +78,14 @@ def run(name: str) -> None:
         figures: Figures = getattr(module, name)(config)
         return figures
 
+    def names_of_figures(config: DictConfig) -> Collection[str]:
+        module = import_module(f"kaskad.commands.{name}")
+        names: Collection[str] = getattr(module, "names_of_figures", lambda config: ())(config)
+        return names
+
     if name == "evaluate":
         sys.argv[1:] = data_lists_as_corpora(sys.argv[1:])
-    command(name, conf_folder(), summary_of(name))(task)()
+    command(name, conf_folder(), summary_of(name), names_of_figures)(task)()
 
 
 def summary_of(name: str) -> str:
@@ -84,7 +96,10 @@ def summary_of(name: str) -> str:
 
 
 def command(
-    config_name: str, config_dir: Path | None = None, header: str | None = None
+    config_name: str,
+    config_dir: Path | None = None,
+    header: str | None = None,
+    figures: Callable[[DictConfig], Collection[str]] | None = None,
 ) -> Callable[[Task], Main]:
     """Make a function a command, with `<config_dir>/<config_name>.yaml` behind it.
 
@@ -97,6 +112,8 @@ def command(
         config_name: The file of the configuration, without `.yaml`; also the name of the job.
         config_dir: Its folder; `conf` beside the file of the function unless given.
         header: The first line of `--help`; the docstring of the function's module unless given.
+        figures: Which figures the task may return, if that is known before: a sweep that is to
+            minimise another one is refused before its first job.
     """
 
     def decorate(task: Task) -> Main:
@@ -106,6 +123,7 @@ def command(
 
         def checked_task(config: DictConfig) -> Figures:
             _refuse_misspelt_groups(groups)
+            fill_groups(config, folder, config_name)
             defaults = cast(DictConfig, OmegaConf.load(folder / f"{config_name}.yaml"))
             defaults.pop("optimised_metric", None)  # which null turns off
             check(config, defaults)
@@ -117,20 +135,37 @@ def command(
 
         @functools.wraps(task)
         def job(config: DictConfig) -> Figures:
+            with forgiving_console():
+                try:
+                    if HydraConfig.get().mode == RunMode.MULTIRUN:
+                        return _run_in_sweep(checked_task, config, groups)
+                    return checked_task(config)
+                except Exception as error:
+                    _report_error(error, groups)
+                    sys.exit(1)
+
+        job.figures = figures  # type: ignore[attr-defined]
+
+        def run_hydra() -> None:
+            sys.argv[1:] = debug_last(take_away(sys.argv[1:], folder, config_name))
+            run = hydra.main(str(folder), config_name, version_base="1.3")(job)
             try:
-                if HydraConfig.get().mode == RunMode.MULTIRUN:
-                    return _run_in_sweep(checked_task, config, groups)
-                return checked_task(config)
-            except Exception as error:
-                _report_error(error, groups)
-                sys.exit(1)
+                run()
+            except ConfigCompositionException as error:
+                if not _drop_needless_plus(error):
+                    raise
+                run()
 
         def main() -> None:
+            with forgiving_console():
+                run_and_explain()
+
+        def run_and_explain() -> None:
             full_error = os.environ.get(FULL_ERROR, "0")
             _store_hydra_defaults(config_name, title, full_error)
             os.environ[FULL_ERROR] = "1"  # Hydra then hands its errors on instead of printing them
             try:
-                hydra.main(str(folder), config_name, version_base="1.3")(job)()
+                run_hydra()
             except (KeyboardInterrupt, SystemExit) as end:
                 # Lightning answers Ctrl-C with an exit of its own.
                 if KeyboardInterrupt not in (type(end), type(end.__context__)):
@@ -147,6 +182,15 @@ def command(
     return decorate
 
 
+def _drop_needless_plus(error: ConfigCompositionException) -> bool:
+    """Whether `+key=value` is now `key=value` on the command line: the error was that there is such
+    a key, and so nothing is to be added."""
+    there = re.search(r"An item is already at '(.+?)'", str(error))
+    plus = [each for each in sys.argv[1:] if there and each.startswith(f"+{there[1]}=")]
+    sys.argv = [each[1:] if each in plus else each for each in sys.argv]
+    return bool(plus)
+
+
 def _store_hydra_defaults(name: str, header: str, full_error: str) -> None:
     """Change what Hydra itself starts from; a configuration may still say otherwise."""
     defaults = HydraConf(
@@ -155,13 +199,26 @@ def _store_hydra_defaults(name: str, header: str, full_error: str) -> None:
         job=JobConf(name=name, env_set={FULL_ERROR: full_error}),
         callbacks={"sweep_table": {"_target_": "kaskad.sweeps.SweepTable"}},
     )
-    ConfigStore.instance().store("config", defaults, group="hydra", provider="kaskad")
+    store = ConfigStore.instance().store
+    store("config", defaults, group="hydra", provider="kaskad")
+    grid = BasicSweeperConf("hydra_plugins.kaskad_grid.GridSweeper")
+    store("basic", grid, group="hydra/sweeper", provider="kaskad")
+    processes = JobLibLauncherConf("hydra_plugins.kaskad_processes.ProcessLauncher")
+    store("joblib", processes, group="hydra/launcher", provider="kaskad")
 
 
 def _run_in_sweep(task: Task, config: DictConfig, groups: list[str]) -> Figures:
-    """Run one job; a failure is told at once, kept for the table, and does not end the sweep."""
+    """Run one job; a failure is told at once, kept for the table, and does not end the sweep.
+
+    A job that has its result already, from an earlier command, takes that over.
+    """
     run = HydraConfig.get()
-    result = JobResult(run.job.num, typed_overrides())
+    job = Job(run.job.num, typed_overrides(), Path(run.runtime.output_dir))
+    if job.is_done():
+        log.info("job %d is done: its result is taken over", job.number)
+        result, metric = job.result(), config.get("optimised_metric")
+        return result.figure(metric, "optimised_metric") if metric else result.figures
+    result = JobResult(job.number, job.overrides)
     try:
         returned = task(config)
         if isinstance(returned, Mapping):

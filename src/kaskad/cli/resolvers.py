@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig, OmegaConf
 
-from kaskad.runs.folder import run_folder
+from kaskad.runs.which_run import run_folder
 
 
 def cpu_precision() -> str:
@@ -20,6 +20,12 @@ def branches(corpora: DictConfig) -> list[str]:
     return list(dict.fromkeys(c.get("branch") or c.language for c in training))
 
 
+def either(value: object, otherwise: object) -> object:
+    """The first of two, if it is anything."""
+    return otherwise if value is None else value
+
+
+OmegaConf.register_new_resolver("or", either, replace=True)
 OmegaConf.register_new_resolver("branches", branches, replace=True)
 OmegaConf.register_new_resolver("cpu_precision", cpu_precision, replace=True)
 OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)

@@ -15,11 +15,12 @@ from kaskad.callbacks.skipped_utterances import SkippedUtterances
 from kaskad.config.messages import explain
 from kaskad.evaluation.nearest import nearest_count
 from kaskad.evaluation.plan import Plan, make_plan
-from kaskad.evaluation.recogniser import PARTS, _report, show_figures
+from kaskad.evaluation.recogniser import PARTS, _report, figures_of
 from kaskad.evaluation.results import TestResults
 from kaskad.evaluation.summary import BEYOND, FAILED, Row, rows_of, show_summary, write_summary
 from kaskad.metrics.registry import METRICS
 from kaskad.models.recogniser import load_recogniser
+from kaskad.reports.report import show_report
 from kaskad.runs.checkpoints import find_checkpoint
 from kaskad.runs.environment import environment
 from kaskad.runs.folder import run_lock
@@ -137,7 +138,10 @@ def evaluate_one(
         folder: Where the report goes.
         go_on: Complete a test that was interrupted in this folder.
     """
-    return show_figures(report_on(config, name, folder, go_on=go_on))
+    report = report_on(config, name, folder, go_on=go_on)
+    figures = figures_of(report)
+    show_report(report, Console())
+    return figures
 
 
 def report_on(

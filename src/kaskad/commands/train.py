@@ -2,9 +2,8 @@
 
 import json
 import logging
-import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,33 +16,43 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import ModelCheckpoint, Timer
+from pytorch_lightning.callbacks import Timer
 from pytorch_lightning.utilities import rank_zero_only
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from rich.console import Console
 
+from kaskad.callbacks.best_checkpoint import chosen_figures, take_best
 from kaskad.callbacks.embedding_order import EmbeddingOrder
 from kaskad.callbacks.final_metrics import tell_figures
 from kaskad.callbacks.pruning import was_pruned
 from kaskad.callbacks.skipped_utterances import SkippedUtterances
 from kaskad.config.messages import ConfigurationError
+from kaskad.config.overrides import pasteable
 from kaskad.data.corpus import read_transcripts, require_branches
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.text_datamodule import TextDataModule
-from kaskad.evaluation.language_model import measure_and_report
+from kaskad.evaluation import language_model as language_test
+from kaskad.evaluation import recogniser as recogniser_test
+from kaskad.evaluation.blank import tell_if_blank
 from kaskad.evaluation.nearest import nearest_count
-from kaskad.evaluation.recogniser import test_and_report
+from kaskad.metrics.registry import METRICS
 from kaskad.models.language_model import LanguageModel
 from kaskad.models.recogniser import Recogniser
 from kaskad.models.transfer import transfer_weights
+from kaskad.reports.report import show_report
 from kaskad.runs import distributed
 from kaskad.runs.checkpoints import (
     AtomicCheckpointIO,
     ConfigInCheckpoint,
     newest_whole_checkpoint,
-    read_checkpoint,
 )
 from kaskad.runs.environment import environment
-from kaskad.runs.folder import AUTO, add_environment, is_interrupted, run_lock
-from kaskad.runs.resume import settings_to_go_on_with
+from kaskad.runs.folder import add_environment, run_lock
+from kaskad.runs.requirements import require_all
+from kaskad.runs.resume import settings_to_go_on_with, working_directory_of
+from kaskad.runs.slurm import slurm_plugins
+from kaskad.runs.terminal import shows_bars
+from kaskad.runs.which_run import AUTO, goes_on, interrupted_runs
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -59,12 +68,17 @@ def train(config: DictConfig) -> dict[str, float]:
     if not first:
         logging.getLogger().setLevel(logging.ERROR)  # the first process speaks for all
     with run_lock(folder) if first else nullcontext():  # for all processes of the run
+        if goes_on(config, folder):
+            config, checkpoint = _go_on(config, folder)
+            with working_directory_of(folder):
+                return _train(config, folder, checkpoint)
+        if config.resume == AUTO:
+            _tell_what_was_found(config, folder)
         return _train(config, folder)
 
 
-def _train(config: DictConfig, folder: Path) -> dict[str, float]:
-    _need_disk_space(folder, config.disk_reserve)
-    config, checkpoint = _go_on(config, folder) if config.resume else (config, None)
+def _train(config: DictConfig, folder: Path, checkpoint: Path | None = None) -> dict[str, float]:
+    require_all(config, folder)
     made = environment(config.seed)
     if checkpoint:
         made = add_environment(folder, made)
@@ -77,27 +91,35 @@ def _train(config: DictConfig, folder: Path) -> dict[str, float]:
     else:
         plan = plan_recogniser(config, folder, made, begins=checkpoint is None)
     resolved = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    resolved["choices"] = _choices()
     rank_zero_only(OmegaConf.save)(resolved, folder / "config.yaml")
 
     trainer = make_trainer(config, resolved, folder, plan.watchers())
     trainer.fit(plan.model, datamodule=plan.data, ckpt_path=checkpoint, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
-    validated = _validated(trainer, plan.model)
     if was_pruned(trainer):  # hopeless: not worth a test
-        return validated
-    training = _take_best(trainer, plan.model)
-    origin = {"training": training, "environment": made, **plan.said}
+        return chosen_figures(trainer)
     tester = trainer
     if trainer.world_size > 1:
         distributed.part()
         if not trainer.is_global_zero:
             return {}  # the first process tests alone
-        alone = {"devices": 1, "num_nodes": 1, "strategy": "auto", "enable_checkpointing": False}
-        tester = instantiate(config.trainer, callbacks=plan.watchers(), logger=False, **alone)
-    figures = plan.test(tester, plan.model, plan.data, folder, config.task, origin)
+        tester = _bare_trainer(config, plan.watchers())
+
+    def validate() -> Mapping[str, float]:
+        (figures,) = _bare_trainer(config, []).validate(plan.model, plan.data, verbose=False)
+        return figures
+
+    training = _trained(trainer) | take_best(trainer, plan.model, validate)
+    validated = training.get("validation") or chosen_figures(trainer)
+    origin = {"training": training, "environment": made, **plan.said}
+    report = plan.test(tester, plan.model, plan.data, folder, config.task, origin)
+    figures = plan.figures_of(report)
     figures |= {"training/minutes": training["minutes"], **validated}
-    tell_figures(trainer, figures)
+    tell_figures(trainer, figures)  # before anything is shown, which may fail
+    plan.show(report, Console())
+    tell_if_blank(report, trainer.global_step)
     return figures
 
 
@@ -108,7 +130,9 @@ class Plan:
 
     model: Recogniser | LanguageModel
     data: SpeechDataModule | TextDataModule
-    test: Callable[..., dict[str, float]]
+    test: Callable[..., dict[str, Any]]
+    figures_of: Callable[[dict[str, Any]], dict[str, float]]
+    show: Callable[[dict[str, Any], Console], None]
     watchers: Callable[[], list[lightning.Callback]]
     said: dict[str, Any]
 
@@ -130,8 +154,9 @@ def plan_recogniser(
     said = {"overlap": overlap}
     # Runs of old that are resumed do not have this setting.
     nearest = nearest_count(recogniser, config.get("nearest", 0))
-    test = partial(test_and_report, nearest=nearest)
-    return Plan(recogniser, data, test, lambda: [SkippedUtterances(), EmbeddingOrder()], said)
+    test = partial(recogniser_test.test_and_report, nearest=nearest)
+    watchers = partial(_make_watchers, SkippedUtterances, EmbeddingOrder)
+    return Plan(recogniser, data, test, recogniser_test.figures_of, show_report, watchers, said)
 
 
 def plan_language_model(config: DictConfig) -> Plan:
@@ -148,7 +173,9 @@ def plan_language_model(config: DictConfig) -> Plan:
     fit_tokenizer(config, data)
     model: LanguageModel = instantiate(config.model)
     data.connect(model.tokenizer)
-    return Plan(model, data, measure_and_report, list, {"text": data.summary()})
+    test = language_test.measure_and_report
+    said = {"text": data.summary()}
+    return Plan(model, data, test, language_test.figures_of, language_test.show, list, said)
 
 
 def load_data(config: DictConfig, listing: Path | None = None) -> SpeechDataModule:
@@ -192,10 +219,13 @@ def make_trainer(
     callbacks = [instantiate(node) for node in config.callbacks.values() if node is not None]
     trainer: lightning.Trainer = instantiate(
         config.trainer,
-        callbacks=[ConfigInCheckpoint(resolved), *watchers, Timer(), *callbacks],
-        plugins=[AtomicCheckpointIO()],
+        callbacks=[ConfigInCheckpoint(resolved), *watchers, _timer(config.trainer), *callbacks],
+        plugins=[AtomicCheckpointIO(), *slurm_plugins()],
         logger=[instantiate(node) for node in config.logger.values() if node is not None],
-        default_root_dir=str(folder),
+        # Not the run folder itself: on Slurm, Lightning loads any hpc_ckpt_*.ckpt that it finds.
+        default_root_dir=str(folder / "checkpoints"),
+        max_time=None,  # _timer has it
+        enable_progress_bar=config.trainer.enable_progress_bar and shows_bars(),
     )
     several = trainer.num_devices * trainer.num_nodes > 1
     if several and HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -206,11 +236,8 @@ def make_trainer(
     return trainer
 
 
-def _go_on(config: DictConfig, folder: Path) -> tuple[DictConfig, Path | None]:
-    """The settings of the run to go on with, and its checkpoint; of a new run, there is none."""
-    if config.resume == AUTO and not is_interrupted(folder):
-        log.info("resume=auto: %s has no interrupted run: a new one begins", config.task)
-        return config, None
+def _go_on(config: DictConfig, folder: Path) -> tuple[DictConfig, Path]:
+    """The settings of the run to go on with, and its checkpoint."""
     # Lightning warns of what we have taken care of.
     for warned in ("You're resuming from", "Checkpoint directory", "Experiment logs directory"):
         warnings.filterwarnings("ignore", warned)
@@ -219,41 +246,61 @@ def _go_on(config: DictConfig, folder: Path) -> tuple[DictConfig, Path | None]:
     return settings_to_go_on_with(config, saved, folder), path
 
 
-def _validated(trainer: lightning.Trainer, model: Recogniser | LanguageModel) -> dict[str, float]:
-    """The figure by which the weights were chosen; without a checkpoint, that of the last epoch."""
-    checkpoint = trainer.checkpoint_callback
-    if isinstance(checkpoint, ModelCheckpoint) and checkpoint.best_model_score is not None:
-        return {str(checkpoint.monitor): float(checkpoint.best_model_score)}
-    name = f"validation/{model.objective}"
-    figures = trainer.callback_metrics
-    return {name: float(figures[name])} if name in figures else {}
+def names_of_figures(config: DictConfig) -> list[str]:
+    """The figures that ``train`` may return: a sweep can minimise one of these."""
+    names = [*METRICS, "loss"]
+    corpora = [name for name, corpus in config.data.corpora.items() if corpus.role == "test"]
+    found = [f"{place}/{name}" for place in ("validation", *corpora) for name in names]
+    speeds = [f"{corpus}/audio_seconds_per_second" for corpus in corpora]
+    return [*found, *speeds, "parameters", "training/minutes"]
 
 
-def _take_best(trainer: lightning.Trainer, model: lightning.LightningModule) -> dict[str, Any]:
-    """Take over the best weights; returns what the report says of the training."""
-    checkpoint = trainer.checkpoint_callback
+def _bare_trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> lightning.Trainer:
+    """A trainer of one process that only tests, and that nobody watches."""
+    alone = {"devices": 1, "num_nodes": 1, "strategy": "auto", "enable_checkpointing": False}
+    silent = {"enable_progress_bar": False, "enable_model_summary": False, "max_time": None}
+    trainer: lightning.Trainer = instantiate(
+        config.trainer, callbacks=callbacks, logger=False, **alone, **silent
+    )
+    return trainer
+
+
+def _trained(trainer: lightning.Trainer) -> dict[str, Any]:
+    """How long the training was, for the report."""
     timer = next(each for each in trainer.callbacks if isinstance(each, Timer))  # type: ignore[attr-defined]
-    said: dict[str, Any] = {
+    return {
         "minutes": round(timer.time_elapsed("train") / 60, 2),
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
     }
-    if isinstance(checkpoint, ModelCheckpoint) and checkpoint.best_model_score is not None:
-        model.load_state_dict(read_checkpoint(checkpoint.best_model_path)["state_dict"])
-        said["checkpoint"] = checkpoint.best_model_path
-        said["best"] = {checkpoint.monitor: round(float(checkpoint.best_model_score), 6)}
-    else:
-        log.warning("no checkpoint was written: the weights of the last step are tested")
-    return said
 
 
-def _need_disk_space(folder: Path, reserve: float) -> None:
-    free = shutil.disk_usage(folder).free / 1e9
-    if free < reserve:
-        raise OSError(
-            f"{folder}: {free:.1f} GB are free on this disk, and a run wants {reserve:.1f}; make "
-            "room, write elsewhere (hydra.run.dir=…), or ask for less (disk_reserve=…)"
-        )
+def _timer(trainer: DictConfig) -> Timer:
+    """Counts the minutes of training; ends it where there is a limit."""
+    try:
+        return Timer(trainer.get("max_time"))
+    except MisconfigurationException as error:
+        raise ConfigurationError(
+            f"trainer.max_time={trainer.max_time}: wants days, hours, minutes and seconds in two "
+            "digits each, as in trainer.max_time=00:12:30:00"
+        ) from error
+
+
+def _tell_what_was_found(config: DictConfig, folder: Path) -> None:
+    """Why resume=auto begins a new run."""
+    others = interrupted_runs(Path("runs"))
+    known = f"; others were interrupted: {pasteable('resume', str(others[0]))}" if others else ""
+    log.info("resume=auto: %s has no interrupted run: a new one begins%s", config.task, known)
+
+
+def _choices() -> dict[str, str | None]:
+    """The choice for each group, by which the data of a checkpoint is known later."""
+    choices = HydraConfig.get().runtime.choices
+    return {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
+
+
+def _make_watchers(*kinds: type[lightning.Callback]) -> list[lightning.Callback]:
+    return [kind() for kind in kinds]
 
 
 @rank_zero_only

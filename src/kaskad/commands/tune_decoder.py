@@ -23,6 +23,7 @@ from torch import Tensor
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.decoding.priors import count_labels, write_priors
 from kaskad.decoding.saved_posteriors import Posteriors
+from kaskad.evaluation.own_data import add_own_data
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import load_recogniser
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint, read_checkpoint
@@ -37,6 +38,8 @@ def tune_decoder(config: DictConfig) -> dict[str, float]:
     """Search ``config.space``; the best options go into decoder/tuned.yaml and tuned.ckpt."""
     folder = Path(config.run_dir)
     path = find_checkpoint(Path(config.checkpoint))
+    if config.get("data") is None:
+        add_own_data(config, [path])
     recogniser, trained = load_recogniser(path, decoder=config.decoder, trusted=config.trusted)
     if not isinstance(recogniser, CTCRecogniser):
         raise CheckpointError(f"{path}: only a recogniser with CTC has posteriors to decode")

@@ -1,8 +1,4 @@
-"""What is wrong with a configuration, found before a run begins and said so that it can be mended.
-
-`check` looks through a composed configuration; `explain` puts any error that ended a run, Hydra's
-own included, into at most three lines.
-"""
+"""What is wrong with a configuration, found before a run begins, and said so as to be mended."""
 
 import inspect
 import logging
@@ -21,8 +17,8 @@ from typeguard import CollectionCheckStrategy, ForwardRefPolicy, TypeCheckError,
 from kaskad.config.messages import (
     HYDRA_KEYWORDS,
     ConfigurationError,
-    _innermost_cause,
     did_you_mean,
+    innermost_cause,
     nearest_first,
 )
 
@@ -110,7 +106,7 @@ def _faults_of_call(call: DictConfig, name: str) -> Iterator[str]:
     except Exception as error:
         module, _, attribute = str(target).rpartition(".")
         question = did_you_mean(attribute, vars(sys.modules.get(module, object)))
-        yield f"{name}{origin}: cannot import {target}: {_innermost_cause(error)}{question}"
+        yield f"{name}{origin}: cannot import {target}: {innermost_cause(error)}{question}"
         return
 
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

@@ -12,10 +12,15 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationResolutionError,
+)
 from yaml import MarkedYAMLError
 
 from kaskad.config.extras import how_to_install
+from kaskad.config.overrides import with_quotes
 
 LINES, WIDTH = 3, 1000  # lines and characters a line that an explanation may have
 HYDRA_KEYWORDS = {"_target_", "_args_", "_partial_", "_recursive_", "_convert_"}
@@ -54,17 +59,21 @@ def explain(error: BaseException, groups: Iterable[str] = ()) -> str:
             ]
         case OverrideParseException(override=override, message=str(message)):
             reason = [line for line in message.splitlines()[:-1] if override not in line]
-            lines = [f"{override}: cannot be read as key=value", *reason]
+            quoted = with_quotes(override)
+            hint = f"in quotes it can: {quoted}" if quoted else ""
+            lines = [f"{override}: cannot be read as key=value", hint, *reason]
         case MarkedYAMLError(problem=problem, context=context, problem_mark=mark) if mark:
             lines = [f"{mark.name}, line {mark.line + 1}: {problem}", context or ""]
+        case InterpolationResolutionError(__cause__=ConfigurationError() as cause):
+            lines = [str(cause)]  # from a resolver of ours, which says all that there is to say
         case InstantiationException(__cause__=Exception()):
             full_key = re.search(r"full_key: (\S+)", str(error))
             what = str(error).splitlines()[0].rstrip(":")
-            lines = [f"{full_key[1]}: {what}" if full_key else what, _innermost_cause(error)]
+            lines = [f"{full_key[1]}: {what}" if full_key else what, innermost_cause(error)]
         case _:
             lines = _named(error).splitlines()
             if error.__cause__:
-                lines = [*lines[: LINES - 1], f"because of {_innermost_cause(error)}"]
+                lines = [*lines[: LINES - 1], f"because of {innermost_cause(error)}"]
     lines = [line.strip() for text in lines for line in text.splitlines() if line.strip(" ^")]
     lines[LINES - 1 :] = ["; ".join(lines[LINES - 1 :])]
     return "\n".join(shorten(line, WIDTH, placeholder=" ...") for line in lines if line)
@@ -82,6 +91,16 @@ def nearest_first(word: str, choices: Iterable[str]) -> str:
     return ", ".join([*near, *sorted(set(choices).difference(near))])
 
 
+def require_figure(name: str, figures: Iterable[str], option: str) -> None:
+    """Raise ``ConfigurationError`` where ``option`` names a figure that does not exist."""
+    if name not in figures:
+        question = did_you_mean(name, figures)
+        raise ConfigurationError(
+            f"{option}={name}: there is no such figure{question}\n"
+            f"the figures are {nearest_first(name, figures)}"
+        )
+
+
 def _named(error: BaseException) -> str:
     """The error's message, after its type unless the message was written to stand alone."""
     if type(error) is ValueError or isinstance(error, ConfigurationError | HydraException):
@@ -91,7 +110,8 @@ def _named(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
-def _innermost_cause(error: BaseException) -> str:
+def innermost_cause(error: BaseException) -> str:
+    """The message of the error that began it all."""
     while error.__cause__:
         error = error.__cause__
     return _named(error)

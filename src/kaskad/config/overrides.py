@@ -1,9 +1,14 @@
-"""The overrides of the command line, as they were typed."""
+"""What the command line says of a configuration, as key=value; and how to write it there."""
 
+import re
+import shlex
+import sys
 from collections.abc import Sequence
 from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from omegaconf import ListConfig, OmegaConf
 
 
@@ -27,3 +32,79 @@ def data_lists_as_corpora(arguments: Sequence[str]) -> list[str]:
             argument = argument.replace("data", "corpora", 1)
         changed.append(argument)
     return changed
+
+
+def debug_last(arguments: Sequence[str]) -> list[str]:
+    """The arguments of a command, such that ``debug=…`` has the last word over a recipe.
+
+    Hydra appends ``+experiments=…`` to the list of defaults, and so after what stands there."""
+    if not any(re.match(r"\+experiments(@[^=]*)?=", argument) for argument in arguments):
+        return list(arguments)
+    debug = [each for each in arguments if re.match(r"debug=(?!null$)", each)]
+    rest = [each for each in arguments if each not in debug]
+    return [*rest, *(f"+debug@_global_={each.partition('=')[2]}" for each in debug)]
+
+
+def pasteable(key: str, value: str) -> str:
+    """``key=value`` with all the quotes that Hydra and the shell want, ready to be pasted."""
+    return _for_the_shell(f"{key}={_readable(value)}")
+
+
+def with_quotes(override: str) -> str | None:
+    """An override that Hydra cannot read, with quotes such that it can, ready to be pasted; None
+    where quotes do not help."""
+    key, is_assignment, value = override.partition("=")
+    if not is_assignment or not key:
+        return None
+    quoted = f"{key}={_readable(value)}"
+    return _for_the_shell(quoted) if _can_be_read(quoted) else None
+
+
+def command_again(key: str, value: str) -> str:
+    """The command that began this process, ready to be pasted, with ``key=value`` in addition."""
+    script, *arguments = sys.argv
+    kept = [each for each in arguments if not each.startswith(f"{key}=")]
+    return f"{shlex.join(['python', script, *kept])} {pasteable(key, value)}"
+
+
+def _can_be_read(override: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(override)
+    except HydraException:
+        return False
+    return True
+
+
+def _readable(value: str) -> str:
+    """A value as it is where Hydra can read it; else with quotes, inside lists and dicts too."""
+    value = value.strip()
+    if _can_be_read(f"key={value}"):
+        return value
+    if value[:1] + value[-1:] == "[]":
+        return f"[{','.join(map(_readable, _parts(value[1:-1])))}]"
+    if value[:1] + value[-1:] == "{}" and ":" in value:
+        pairs = [part.partition(":") for part in _parts(value[1:-1])]
+        return f"{{{','.join(f'{name}:{_readable(content)}' for name, _, content in pairs)}}}"
+    mark = '"' if "'" in value and '"' not in value else "'"
+    body = value.replace(mark, f"\\{mark}")
+    return f"{mark}{body}{mark}"
+
+
+def _parts(listed: str) -> list[str]:
+    """What commas divide, those within brackets and quotes left out."""
+    parts, depth, mark = [""], 0, ""
+    for letter in listed:
+        if letter in "'\"" and mark in ("", letter):
+            mark = "" if mark else letter
+        depth += (letter in "[{(") - (letter in ")}]")
+        if letter == "," and depth == 0 and not mark:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def _for_the_shell(override: str) -> str:
+    if override == shlex.quote(override):
+        return override
+    return shlex.quote(override) if any(mark in override for mark in '"$`\\!') else f'"{override}"'

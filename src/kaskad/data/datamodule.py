@@ -27,6 +27,7 @@ from kaskad.data.checks import (
 )
 from kaskad.data.corpus import Corpus
 from kaskad.data.dataset import Augment, SpeechDataset
+from kaskad.data.samplers.even_draw import in_order
 from kaskad.data.samplers.length import LengthBuckets, SortedByLength
 from kaskad.data.samplers.order import BatchOrder, require_budget
 from kaskad.data.samplers.steps import Interleave, StepBatchSampler, interleave
@@ -212,10 +213,10 @@ class SpeechDataModule(lightning.LightningDataModule):
         return loaders[0] if len(loaders) == 1 else CombinedLoader(loaders, "min_size")
 
     def val_dataloader(self) -> DataLoader:
-        return self._in_order(self._only("validation"))
+        return self._in_order(self._only("validation"), "limit_val_batches")
 
     def test_dataloader(self) -> list[DataLoader]:
-        return [self._in_order(name) for name in self.of_role("test")]
+        return [self._in_order(name, "limit_test_batches") for name in self.of_role("test")]
 
     def _only(self, role: str) -> str:
         names = self.of_role(role)
@@ -225,8 +226,10 @@ class SpeechDataModule(lightning.LightningDataModule):
             )
         return names[0]
 
-    def _in_order(self, name: str) -> DataLoader:
-        order = SortedByLength(self.manifests[name], self.batch_seconds, self.max_utterances)
+    def _in_order(self, name: str, option: str) -> DataLoader:
+        limit = getattr(self.trainer, option, 1.0)
+        budget = self.batch_seconds, self.max_utterances
+        order = in_order(self.manifests[name], *budget, limit, self.seed)
         return self._loader(name, StepBatchSampler(order))
 
     def _loader(

@@ -23,11 +23,10 @@ def measure_and_report(
     folder: Path,
     title: str,
     origin: dict[str, Any],
-) -> dict[str, float]:
-    """Run the test, write report.json into ``folder``, show it, and return its figures.
+) -> dict[str, Any]:
+    """Run the test, write report.json into ``folder`` and return the report.
 
-    ``origin`` is what the report says of where the model comes from. A figure bears the name of
-    its corpus: ``test/perplexity``.
+    ``origin`` is what the report says of where the model comes from.
     """
     trainer.test(model, datamodule=data, verbose=False)
     corpora: dict[str, dict[str, Any]] = {
@@ -42,9 +41,13 @@ def measure_and_report(
         "corpora": corpora,
     }
     (folder / "report.json").write_text(to_json(report), encoding="utf-8")
-    show(report, Console())
+    return report
+
+
+def figures_of(report: dict[str, Any]) -> dict[str, float]:
+    """The figures of a report, each with the name of its corpus: ``test/perplexity``."""
     figures = {"parameters": float(report["parameters"])}
-    for name, part in corpora.items():
+    for name, part in report["corpora"].items():
         figures |= {f"{name}/{figure}": value for figure, value in part["figures"].items()}
     return figures
 

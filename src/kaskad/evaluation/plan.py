@@ -12,25 +12,16 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from kaskad.config.check import check
+from kaskad.config.marks import may_change
 from kaskad.config.messages import ConfigurationError, did_you_mean, nearest_first
 from kaskad.config.overrides import as_typed, typed_overrides
+from kaskad.evaluation.own_data import add_own_data
 from kaskad.metrics.registry import METRICS
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint
 
 # The figures of a report that can be held against a bound: shares.
 BOUNDED_METRICS = [name for name, metric in METRICS.items() if "report" in metric.places]
 PLAN = "plan.json"  # in the run folder: what to go on with after an interruption
-# What an evaluation may go on with otherwise than it began: nothing that is heard depends on it.
-MAY_CHANGE = (
-    "bounds",
-    "critical",
-    "datamodule.cache",
-    "datamodule.workers",
-    "save_every",
-    "trainer.accelerator",
-    "trainer.devices",
-    "trainer.enable_",
-)
 
 
 @dataclass(frozen=True)
@@ -62,13 +53,17 @@ def make_plan(config: DictConfig, folder: Path) -> Plan:
     overrides = typed_overrides()
     is_resumed = config.resume is not None
     if not is_resumed:
-        names = list(config.corpora) or [config.title]
         checkpoints = _find(config.checkpoint)
+        without_data = config.get("data") is None and not config.corpora
+        own = add_own_data(config, checkpoints) if without_data else None
+        names = list(config.corpora) or [config.title or own]
     else:
         began = _began(folder)
         names, checkpoints = began["corpora"], [Path(path) for path in began["checkpoints"]]
         overrides = _changed(began["overrides"], overrides, folder)
         config = hydra.compose(run.job.config_name, overrides)
+        if config.get("data") is None and not config.corpora:
+            add_own_data(config, checkpoints)
     for option in ("settings", "bounds", "critical"):
         for name in config[option]:
             _require(name, names, option)
@@ -118,7 +113,7 @@ def _changed(saved: Sequence[str], given: Sequence[str], folder: Path) -> list[s
         key = _key(override)
         if override in saved or key == "resume":
             continue
-        if not key.startswith(MAY_CHANGE):
+        if not may_change(key):
             raise ConfigurationError(
                 f"{folder} is another evaluation: it did not begin with {override}\n"
                 "leave that out to go on with it as it is, or leave out resume=…"

@@ -6,7 +6,6 @@ from typing import Any, cast
 
 import polars as pl
 import pytorch_lightning as lightning
-from rich.console import Console
 
 from kaskad.data.checks import DataError
 from kaskad.data.datamodule import SpeechDataModule
@@ -15,7 +14,7 @@ from kaskad.evaluation.results import TestResults
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import Recogniser
 from kaskad.reports.footprint import footprint
-from kaskad.reports.report import describe, judge, show_report, worst, write_report
+from kaskad.reports.report import describe, judge, worst, write_report
 
 PARTS = "heard"  # in the folder of a report, until that is written
 
@@ -28,22 +27,22 @@ def test_and_report(
     title: str,
     origin: dict[str, Any],
     nearest: int = 0,
-) -> dict[str, float]:
-    """Run the test, write the report into ``folder``, show it, and return its figures.
+) -> dict[str, Any]:
+    """Run the test, write the report into ``folder`` and return it.
 
     ``origin`` is what the report says of where the model comes from, its ``environment`` at least.
     So many of the ``nearest`` training utterances are shown beside each of the worst.
-    A figure bears the name of its corpus: ``test/wer``. Raises ``DataError``, once the report is
-    written, if nothing of a corpus could be read.
     """
     results = TestResults(folder / PARTS)
     results.forget()  # of a test with other weights
-    return show_figures(_report(trainer, recogniser, data, results, folder, title, origin, nearest))
+    return _report(trainer, recogniser, data, results, folder, title, origin, nearest)
 
 
-def show_figures(report: dict[str, Any]) -> dict[str, float]:
-    """Show a report on the console and return its figures, as ``test_and_report`` does."""
-    show_report(report, Console())
+def figures_of(report: dict[str, Any]) -> dict[str, float]:
+    """The figures of a report, each with the name of its corpus: ``test/wer``.
+
+    Raises ``DataError`` if nothing of a corpus could be read.
+    """
     figures = {"parameters": float(report["parameters"])}
     for name, part in report["corpora"].items():
         if not part["utterances"]:
@@ -92,6 +91,7 @@ def _report(
         "corpora": {
             name: {
                 **describe(table, scores[name], results.seconds(name), close.get(name)),
+                "of": data.manifests[name].height - len(results.unread(name)),
                 "skipped": lost.get(name, 0),
             }
             for name, table in judged.items()

@@ -31,6 +31,12 @@ class MediaLogger(ABC):
     def show_histogram(self, name: str, values: np.ndarray, step: int) -> None:
         """How often which of ``values`` (count,) occur."""
 
+    def go_on_from(self, step: int) -> None:  # noqa: B027 - most loggers have nothing to do
+        """A run goes on after so many steps: what was logged of later ones comes again."""
+
+    def settle(self) -> None:  # noqa: B027 - most loggers write at once
+        """Wait, for some seconds at most, until all that was logged is safe: a checkpoint comes."""
+
     @abstractmethod
     def conclude(
         self, settings: Mapping[str, Any], figures: Mapping[str, float], step: int

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from kaskad.loggers.tracking_uri import ADDRESS, shown, try_to_open, without_pas
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 10.0  # seconds that a checkpoint waits for the tracker
 PAUSE = 60.0  # seconds for which a tracker that failed is left alone
 AT_ONCE = 1000  # figures that MLflow takes in one call
 BINS = 20  # of a histogram
@@ -52,6 +54,7 @@ class MLflow(MLFlowLogger, MediaLogger):
         self.lost = 0
         self._waiting: list[Metric] = []
         self._away_until = 0.0
+        self._known: dict[str, int] = {}  # figures that were logged before, up to which step
         self._thread = ThreadPoolExecutor(1, "mlflow")  # one thing after the other
         self._kept_id = Path(folder, "mlflow_run_id.txt")
         served = uri.startswith(("http:", "https:"))
@@ -77,6 +80,18 @@ class MLflow(MLFlowLogger, MediaLogger):
             ) from None
 
     @rank_zero_only
+    def go_on_from(self, step: int) -> None:
+        """Log nothing twice that an interrupted run logged of the steps from ``step`` on: what is
+        the same again. MLflow keeps every figure that it ever got."""
+
+        def look() -> None:
+            for name in self.experiment.get_run(self.run_id).data.metrics:
+                history = self.experiment.get_metric_history(self.run_id, name)
+                self._known[name] = max(metric.step for metric in history)
+
+        self._thread.submit(self._reach, look)
+
+    @rank_zero_only
     def log_hyperparams(self, params: Any) -> None:
         self._thread.submit(self._reach, lambda: super(MLflow, self).log_hyperparams(params))
 
@@ -89,6 +104,12 @@ class MLflow(MLFlowLogger, MediaLogger):
     def save(self) -> None:
         """Have the figures sent; Lightning calls this after each time that it logs some."""
         self._thread.submit(self._send)
+
+    @rank_zero_only
+    def settle(self) -> None:
+        """Else a run that is killed has a checkpoint, and not all figures of the steps before."""
+        with suppress(TimeoutError):
+            self._thread.submit(self._send).result(timeout=PATIENCE)
 
     @rank_zero_only
     def finalize(self, status: str = "success") -> None:
@@ -140,11 +161,11 @@ class MLflow(MLFlowLogger, MediaLogger):
         self._thread.submit(try_to_send)
 
     def _send(self) -> None:
-        while self._waiting:
-            part = self._waiting[:AT_ONCE]
-            if not self._reach(partial(self.experiment.log_batch, self.run_id, part)):
+        while taken := self._waiting[:AT_ONCE]:
+            new = [each for each in taken if each.step > self._known.get(each.key, -1)]
+            if new and not self._reach(partial(self.experiment.log_batch, self.run_id, new)):
                 return
-            del self._waiting[:AT_ONCE]
+            del self._waiting[: len(taken)]  # others may have been added meanwhile
 
     def _finish(self, status: str) -> None:
         self._away_until = 0.0  # perhaps the last time to try

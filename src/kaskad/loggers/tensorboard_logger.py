@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.loggers.logger import rank_zero_experiment
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from torch import Tensor
 
 from kaskad.loggers.media_logger import MediaLogger, to_markdown
@@ -51,6 +52,11 @@ class TensorBoard(TensorBoardLogger, MediaLogger):
 
     def __init__(self, save_dir: str, name: str = "tensorboard", version: str = "") -> None:
         super().__init__(save_dir, name, version, default_hp_metric=False)
+
+    def go_on_from(self, step: int) -> None:
+        """Have TensorBoard forget what an interrupted run logged of the steps from ``step`` on."""
+        restart = Event(step=step, session_log=SessionLog(status=SessionLog.START))
+        self.experiment.file_writer.add_event(restart, step)
 
     @property
     @rank_zero_experiment

@@ -170,6 +170,12 @@ def find_metric(name: str) -> Metric | None:
     return METRICS.get(name) or METRICS.get(name.rpartition("/")[2])
 
 
+def higher_is_better(name: str) -> bool:
+    """Whether more of a figure is better, as of an accuracy: ``validation/number_accuracy``."""
+    metric = find_metric(name)
+    return metric is not None and not metric.lower_is_better
+
+
 def shown_in(place: Place, corpora: Iterable[Mapping[str, Any]]) -> dict[str, Metric]:
     """The metrics of ``place`` that one of the corpora of a report has a figure for, by name."""
     given = {name for part in corpora for name in part["figures"]}

@@ -12,6 +12,7 @@ from .language_model import LanguageModel as LanguageModel
 from .layers.attention_decoder import AttentionDecoder as AttentionDecoder
 from .layers.lstm_lm import LSTMLanguageModel as LSTMLanguageModel
 from .scheduled_sampling import ScheduledSampling as ScheduledSampling
+from .schedules import constant as constant
 from .schedules import one_cycle as one_cycle
 from .schedules import plateau as plateau
 from .seq2seq import Seq2SeqRecogniser as Seq2SeqRecogniser

@@ -1,12 +1,16 @@
 """What everything that learns labels has around its net: an optimizer, and labels to keep to."""
 
+import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from kaskad.config.messages import require_figure
 from kaskad.models.schedules import Schedule
 from kaskad.text.tokenizer import Tokenizer, difference
 
@@ -67,5 +71,27 @@ class Learner(lightning.LightningModule):
         optimizer = self.make_optimizer(self.parameters())
         if self.make_schedule is None:
             return optimizer
-        schedule = self.make_schedule(optimizer, int(self.trainer.estimated_stepping_batches))
+        steps = self.trainer.estimated_stepping_batches
+        schedule = self.make_schedule(optimizer, int(steps) if math.isfinite(steps) else -1)
+        warnings.filterwarnings("ignore", "ReduceLROnPlateau conditioned on metric")  # see below
         return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any | None) -> None:
+        """Step schedules that go by time. Those that watch a figure are left to each validation:
+        Lightning would count an epoch without one as another without improvement."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
+
+    def on_validation_end(self) -> None:
+        """Tell a schedule that watches a figure what this validation found.
+
+        Raises ``ConfigurationError`` where there is no such figure: before the first step, as the
+        validation that Lightning tries first ends here, too.
+        """
+        figures = self.trainer.callback_metrics
+        for schedule in self.trainer.lr_scheduler_configs:
+            if isinstance(schedule.scheduler, ReduceLROnPlateau):
+                monitor = schedule.monitor or ""
+                require_figure(monitor, figures, "scheduler.monitor")
+                if not self.trainer.sanity_checking:
+                    schedule.scheduler.step(figures[monitor])

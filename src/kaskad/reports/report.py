@@ -41,6 +41,7 @@ def describe(
     audio = float(results["duration"].sum())
     return {
         "utterances": scores.utterances,
+        "empty": int((results["hypothesis"] == "").sum()),
         "figures": {name: round(value, 6) for name, value in figures.items()},
         **scores.counts(),
         "audio_seconds": round(audio, 2),
@@ -88,8 +89,8 @@ def show_report(report: Mapping[str, Any], console: Console) -> None:
     for name, metric in shown_in("report", corpora.values()).items():
         values = [part["figures"].get(name) for part in corpora.values()]
         table.add_row(metric.title, *("–" if v is None else metric.unit.write(v) for v in values))
+    table.add_row("utterances", *map(how_many, corpora.values()))
     for name, title in (
-        ("utterances", "utterances"),
         ("skipped", "skipped"),
         ("audio_seconds_per_second", "audio seconds per second"),
     ):
@@ -109,6 +110,12 @@ def show_report(report: Mapping[str, Any], console: Console) -> None:
         console.print(f"{undecoded} utterances could not be decoded; report.html names them")
     if report["skipped"]:
         console.print(f"{len(report['skipped'])} utterances were skipped; skipped.csv says why")
+
+
+def how_many(part: Mapping[str, Any]) -> str:
+    """How many utterances of a corpus were tested: 12, or 7 of 12 where a limit left some out."""
+    tested, there = part["utterances"], part.get("of", 0)
+    return f"{tested} of {there}" if tested < there else str(tested)
 
 
 def by_corpus(report: Mapping[str, Any]) -> Table:

@@ -11,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.core.hydra_config import HydraConfig
+
+from kaskad.config.overrides import typed_overrides
+from kaskad.runs import slurm
 
 PACKAGES = (
     "kaskad", "torch", "torchaudio", "pytorch-lightning", "hydra-core", "numpy", "polars",
@@ -22,6 +26,9 @@ def environment(seed: int | None) -> dict[str, Any]:
     """Versions, commit, seed, command and machine of this process."""
     return {
         "command": shlex.join(["python", *sys.argv]),
+        "directory": os.getcwd(),
+        "overrides": typed_overrides() if HydraConfig.initialized() else [],
+        "slurm_job": slurm.job_id(),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "seed": seed,
         "commit": _commit(),

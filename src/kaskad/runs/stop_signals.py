@@ -1,11 +1,18 @@
-"""SIGTERM and Ctrl-C: the first asks a run to stop where it can go on later, a second ends it."""
+"""Signals that ask a run to stop where it can go on later; a second one ends it at once.
+
+SIGINT is Ctrl-C, SIGTERM a cluster's or a machine's "end", SIGHUP a terminal that is closed, and
+SIGUSR1 or SIGUSR2 what Slurm is asked to send before a job's time is up (``--signal=USR1@90``).
+"""
 
 import os
 import signal
 import threading
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # of the end of a job's time
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *WARNINGS)
 ANSWER = b"\nStopping after this step, or this validation; once more stops at once.\n"
 
 
@@ -22,15 +29,23 @@ class StopSignals:
         """Take the signals over from whoever had them. Only the main thread can."""
         if threading.current_thread() is threading.main_thread() and self.heard is None:
             self._listening, self._process = True, os.getpid()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._handlers.setdefault(number, signal.getsignal(number))
-                signal.signal(number, self._hear)
+            for number in NUMBERS:
+                handler = self._handlers.setdefault(number, signal.getsignal(number))
+                # nohup has a run survive its terminal.
+                if number != signal.SIGHUP or handler is not signal.SIG_IGN:
+                    signal.signal(number, self._hear)
 
     def ignore(self) -> None:
         """Give the signals back."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._listening = False
+
+    def hand_on(self, number: int) -> None:
+        """Have a signal's first owner answer it: submitit, for one, queues the job again."""
+        handler = self._handlers.get(number)
+        if callable(handler) and handler is not signal.default_int_handler:
+            handler(number, None)
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if not self._listening:  # Lightning has put this back after an exception
@@ -42,4 +57,5 @@ class StopSignals:
         # Data workers may die of it: not to be told in the middle of a step.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         if os.getpid() == self._process:  # and not one of the data workers
-            os.write(2, ANSWER)  # a logger might be at work right now
+            with suppress(OSError):  # the terminal may be gone
+                os.write(2, ANSWER)  # a logger might be at work right now

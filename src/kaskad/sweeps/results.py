@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from kaskad.config.messages import ConfigurationError, did_you_mean, nearest_first
 
+DIED = "its process ended before it could tell why"
+JOBS_FILE = "jobs.json"  # in the folder of a sweep
 RESULT_FILE = "result.json"  # in the folder of each job
 WIDEST = 40  # characters of a column for which the others make room; more is wrapped
 
@@ -47,9 +49,49 @@ def read_result(file: Path) -> JobResult:
     return JobResult(**json.loads(file.read_text("utf-8")))
 
 
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep: its number, what the command line gives it, and its folder."""
+
+    number: int
+    overrides: list[str]
+    folder: Path
+
+    def is_done(self) -> bool:
+        """Whether an earlier command came to the end of this job."""
+        file = self.folder / RESULT_FILE
+        if not file.exists():
+            return False
+        result = read_result(file)
+        return result.overrides == self.overrides and not result.failure
+
+    def is_occupied(self) -> bool:
+        """Whether another job has its run in this folder."""
+        file = self.folder / ".hydra" / "overrides.yaml"
+        return file.exists() and list(OmegaConf.load(file)) != self.overrides
+
+    def result(self) -> JobResult:
+        """What became of it; if it left nothing, it must have died."""
+        file = self.folder / RESULT_FILE
+        if file.exists() and (result := read_result(file)).overrides == self.overrides:
+            return result
+        return JobResult(self.number, self.overrides, failure=DIED)
+
+
+def write_jobs(jobs: Sequence[Job], sweep: Path) -> None:
+    """Note which jobs a sweep has, in its folder, where those of earlier ones may lie, too."""
+    listed = [[job.number, job.overrides, str(job.folder.relative_to(sweep))] for job in jobs]
+    text = json.dumps(listed, indent=2, ensure_ascii=False)
+    (sweep / JOBS_FILE).write_text(text, "utf-8")
+
+
 def read_results(sweep: Path) -> list[JobResult]:
-    """The results of all jobs in the folder of a sweep, in the order of their numbers."""
-    return sorted(map(read_result, sweep.rglob(RESULT_FILE)))
+    """The results of all jobs of the sweep in a folder, in the order of their numbers."""
+    file = sweep / JOBS_FILE
+    if not file.exists():  # a search, each of whose trials has a number of its own
+        return sorted(map(read_result, sweep.rglob(RESULT_FILE)))
+    jobs = json.loads(file.read_text("utf-8"))
+    return [Job(number, overrides, sweep / name).result() for number, overrides, name in jobs]
 
 
 class SweepTable(Callback):

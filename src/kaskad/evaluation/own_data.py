@@ -1,0 +1,62 @@
+"""The data that a checkpoint was trained on, for whoever tests it without saying on what."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from kaskad.config.messages import ConfigurationError
+from kaskad.runs.checkpoints import read_checkpoint
+
+log = logging.getLogger(__name__)
+
+
+def add_own_data(config: DictConfig, checkpoints: Sequence[Path]) -> str:
+    """Complete a configuration without data by the data of the checkpoints; returns its choice.
+
+    Of a checkpoint, only the name of its choice for ``data`` is taken, and plain values of options
+    that this choice has: nothing in it decides what is called. Raises ``ConfigurationError`` where
+    it does not say, or where checkpoints differ.
+    """
+    trained = [read_checkpoint(path)["config"] for path in checkpoints]
+    choices = {each.get("choices", {}).get("data") for each in trained}
+    if len(choices) > 1 or any(each["data"] != trained[0]["data"] for each in trained):
+        raise ConfigurationError(
+            "data: the checkpoints were trained on different data; say which to take: data=…"
+        )
+    (choice,) = choices
+    if choice is None:
+        raise ConfigurationError(
+            f"data: {checkpoints[0]} does not say what it was trained on; say on what to test it: "
+            "data=…"
+        )
+    data = hydra.compose(HydraConfig.get().job.config_name, [f"data={choice}"]).data
+    for key, value in _plain(trained[0]["data"]):
+        # An interpolation repeats another option, which is taken over itself.
+        if _stands_in(data, key) and OmegaConf.select(data, key) != value:
+            OmegaConf.update(data, key, value)
+    with open_dict(config):
+        config.data = data
+    log.info("data=%s: what the checkpoint was trained on", choice)
+    return str(choice)
+
+
+def _plain(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The full name and value of every option that is no call."""
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from _plain(value, f"{prefix}{key}.")
+        elif not key.startswith("_"):
+            yield f"{prefix}{key}", value
+
+
+def _stands_in(node: DictConfig, key: str) -> bool:
+    """Whether a configuration has this option, and a value of its own for it."""
+    place, _, name = key.rpartition(".")
+    parent = OmegaConf.select(node, place) if place else node
+    there = isinstance(parent, DictConfig) and name in parent
+    return there and not OmegaConf.is_interpolation(parent, name)

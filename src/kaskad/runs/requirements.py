@@ -1,0 +1,99 @@
+"""What a training needs, asked for before its corpus is read: what is missing costs no hour."""
+
+import math
+import shutil
+from pathlib import Path
+
+import torch
+from omegaconf import DictConfig
+
+from kaskad.config.messages import ConfigurationError
+
+SEEDS = 2**32  # numpy takes no higher ones
+SHARED_MEMORY = Path("/dev/shm")
+AHEAD = 2  # batches that each process of a DataLoader has ready
+# Arguments of Lightning's trainer that have an option of their own here, and which.
+ELSEWHERE = {
+    "logger": "logger=none, logger=csv or logger=[tensorboard,csv]",
+    "callbacks": "callbacks=… or +callbacks.<name>._target_=…",
+    "plugins": "strategy and precision have options of their own: trainer=ddp, trainer.precision=…",
+    "default_root_dir": "hydra.run.dir=…",
+    "enable_checkpointing": "callbacks=none, or callbacks.checkpoint.save_top_k=0",
+}
+
+
+def require_all(config: DictConfig, folder: Path) -> None:
+    """Raise ``ConfigurationError``, or ``OSError`` of a disk, for whatever a run would miss."""
+    require_options(config)
+    require_device(config.trainer)
+    require_disk_space(folder, config.disk_reserve)
+    require_shared_memory(config)
+
+
+def require_options(config: DictConfig) -> None:
+    """Refuse values that Lightning would take for something else."""
+    if not 0 <= config.seed < SEEDS:
+        raise ConfigurationError(f"seed={config.seed}: wants a number from 0 to {SEEDS - 1}")
+    trainer = config.trainer
+    for name, instead in ELSEWHERE.items():
+        if trainer.get(name) is not None:
+            raise ConfigurationError(
+                f"trainer.{name}: not an option of the trainer here: {instead}"
+            )
+    if trainer.max_epochs is None or trainer.max_epochs < 0:
+        ends = (trainer.get("max_steps") or -1) >= 0 or trainer.get("max_time") is not None
+        cycle = str(config.get("scheduler", {}).get("_target_", "")).endswith("one_cycle")
+        if not ends:
+            raise ConfigurationError(
+                f"trainer.max_epochs={trainer.max_epochs}: this run would never end; give a number "
+                "of epochs, or trainer.max_steps=… or trainer.max_time=DD:HH:MM:SS as well"
+            )
+        if cycle and (trainer.get("max_steps") or -1) < 0:
+            raise ConfigurationError(
+                f"trainer.max_epochs={trainer.max_epochs}: scheduler=one_cycle goes up and down "
+                "once over the whole run and must know its length; give a number of epochs, or "
+                "trainer.max_steps=…, or take scheduler=plateau or scheduler=none"
+            )
+
+
+def require_device(trainer: DictConfig) -> None:
+    """Raise ``ConfigurationError`` where the accelerator that is asked for is not there."""
+    if trainer.get("accelerator") not in ("gpu", "cuda"):
+        return
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    devices = trainer.get("devices", 1)
+    asked = devices if isinstance(devices, int) and devices > 0 else 1
+    if found < asked:
+        known = "no GPU is found" if found == 0 else f"only {found} of them are found"
+        raise ConfigurationError(
+            f"trainer.accelerator={trainer.accelerator}, trainer.devices={devices}: {known}; look "
+            "at nvidia-smi and CUDA_VISIBLE_DEVICES, or train on the processor: trainer=cpu"
+        )
+
+
+def require_disk_space(folder: Path, reserve: float) -> None:
+    """Raise ``OSError`` where less than ``reserve`` GB are free for a run in ``folder``."""
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < reserve:
+        raise OSError(
+            f"{folder}: {free:.1f} GB are free on this disk, and a run wants {reserve:.1f}; make "
+            "room, write elsewhere (hydra.run.dir=…), or ask for less (disk_reserve=…)"
+        )
+
+
+def require_shared_memory(config: DictConfig, place: Path = SHARED_MEMORY) -> None:
+    """Raise ``ConfigurationError`` where batches find no room on their way from the processes that
+    read audio: PyTorch hands them over in /dev/shm, of which a container has 64 MB."""
+    workers = config.datamodule.get("workers") or 0
+    seconds = config.datamodule.get("batch_seconds") or 0.0
+    if workers == 0 or seconds == 0.0 or not place.is_dir():
+        return
+    megabytes = math.ceil(workers * AHEAD * seconds * config.features.sample_rate * 4 / 1e6)
+    free = shutil.disk_usage(place).free / 1e6
+    if free < megabytes:
+        raise ConfigurationError(
+            f"datamodule.workers={workers}: batches on their way need {megabytes} MB in {place}, "
+            f"where {free:.0f} are free; give the container more (docker run --shm-size=1g), take "
+            "smaller batches (datamodule.batch_seconds=…), or read audio in this process "
+            "(datamodule.workers=0)"
+        )

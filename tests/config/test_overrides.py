@@ -1,0 +1,57 @@
+"""An override that Hydra cannot read is shown with the quotes that it wants, ready to paste."""
+
+import shlex
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
+
+from kaskad.config.messages import explain
+from kaskad.config.overrides import command_again, pasteable, with_quotes
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("input=запись.wav", "запись.wav"),
+        ("input=/записи/новая папка/a.wav", "/записи/новая папка/a.wav"),
+        ("data.root=/corpora/a#b", "/corpora/a#b"),
+        ("data.root=it's", "it's"),
+        ('data.root=it\'s "mine"', 'it\'s "mine"'),
+        ("task=a=b", "a=b"),
+        ("input=file(1).wav", "file(1).wav"),
+        ("input=a[1].wav", "a[1].wav"),
+        ("data.root=~/corpora", "~/corpora"),
+        ("task=$5!", "$5!"),
+        ("+note=a&b;c", "a&b;c"),
+        ("decoder.hotwords=[сорок, two,it's]", ["сорок", "two", "it's"]),
+        ("+x={a: ё, b: [1,ы]}", {"a": "ё", "b": [1, "ы"]}),
+    ],
+)
+def test_quotes_make_it_readable(override, value) -> None:
+    parser = OverridesParser.create()
+    try:
+        parser.parse_overrides([override])
+    except OverrideParseException as error:
+        told = explain(error).splitlines()
+        assert told[0] == f"{override}: cannot be read as key=value"
+        (typed,) = shlex.split(told[1].removeprefix("in quotes it can: "))
+        assert parser.parse_override(typed).value() == value
+    else:
+        assert parser.parse_override(override).value() == value
+
+
+def test_the_usual_case_is_shown_in_double_quotes() -> None:
+    assert with_quotes("input=запись.wav") == "\"input='запись.wav'\""
+    assert with_quotes("decoder.hotwords=[сорок]") == "\"decoder.hotwords=['сорок']\""
+    assert with_quotes("nothing") is None
+
+
+@pytest.mark.parametrize("folder", ["runs/a/2026", "runs/my runs", "runs/запуск=1", "/a/it's #2"])
+def test_what_is_printed_can_be_pasted(folder, monkeypatch) -> None:
+    (typed,) = shlex.split(pasteable("resume", folder))
+    assert OverridesParser.create().parse_override(typed).value() == folder
+    monkeypatch.setattr("sys.argv", ["train.py", "-m", "seed=0,1", "task=my task"])
+    command = shlex.split(command_again("resume", folder))
+    assert command[:5] == ["python", "train.py", "-m", "seed=0,1", "task=my task"]
+    assert command[5] == typed

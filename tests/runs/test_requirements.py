@@ -1,0 +1,69 @@
+"""What a run misses is said before its corpus is read."""
+
+import shutil
+from collections import namedtuple
+
+import pytest
+import torch
+
+from kaskad.config.messages import ConfigurationError
+from kaskad.runs.requirements import require_all, require_options, require_shared_memory
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["seed=-1"], "seed=-1: wants a number from 0 to 4294967295"),
+        (["seed=4294967296"], "seed=4294967296: wants"),
+        (["+trainer.logger=false"], r"trainer\.logger: not an option .* logger=none"),
+        (["+trainer.callbacks=[]"], r"trainer\.callbacks: not an option"),
+        (["+trainer.default_root_dir=x"], r"trainer\.default_root_dir: .* hydra\.run\.dir=…"),
+        (["trainer.max_epochs=-1"], r"trainer\.max_epochs=-1: this run would never end"),
+        (
+            ["trainer.max_epochs=-1", "trainer.max_time=00:01:00:00"],
+            r"scheduler=one_cycle .* must know its length",
+        ),
+    ],
+)
+def test_what_lightning_would_misread_is_refused_by_name(overrides, told, compose, tmp_path):
+    with pytest.raises(ConfigurationError, match=told):
+        require_all(compose("train", tmp_path, *overrides), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["trainer.max_epochs=-1", "trainer.max_steps=100"],
+        ["trainer.max_epochs=-1", "trainer.max_time=00:01:00:00", "scheduler=plateau"],
+    ],
+)
+def test_a_run_that_ends_passes(overrides, compose, tmp_path) -> None:
+    require_options(compose("train", tmp_path, *overrides))
+
+
+@pytest.mark.parametrize(
+    ("found", "overrides", "told"),
+    [
+        (0, ["trainer=gpu"], r"trainer\.accelerator=gpu.*no GPU is found.*trainer=cpu"),
+        (1, ["trainer=gpu", "trainer.devices=2"], "only 1 of them are found"),
+        (0, ["trainer=ddp"], "no GPU is found"),
+    ],
+)
+def test_a_gpu_that_is_not_there_is_missed(
+    found, overrides, told, compose, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: found > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: found)
+    with pytest.raises(ConfigurationError, match=told):
+        require_all(compose("train", tmp_path, *overrides), tmp_path)
+
+
+def test_room_for_batches_on_their_way_is_missed(compose, tmp_path, monkeypatch) -> None:
+    usage = namedtuple("usage", "total used free")(64e6, 60e6, 4e6)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
+    config = compose("train", tmp_path, "datamodule.workers=4")
+    with pytest.raises(ConfigurationError, match=r"workers=4: .* need 21 MB .*shm-size"):
+        require_shared_memory(config, tmp_path)
+    config.datamodule.workers = 0
+    require_shared_memory(config, tmp_path)

@@ -1,0 +1,110 @@
+"""A sweep over a grid: it survives a dead job, and the same command again goes on with it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kaskad.cli.command
+
+ROOT = Path(__file__).parents[2]
+PROJECT = {
+    "train.py": '''
+"""Train a tiny net."""
+from kaskad.cli.command import command
+
+@command("train", figures=lambda config: ["validation/wer"])
+def main(config):
+    from tiny import train
+    return train(config)
+
+if __name__ == "__main__":
+    main()
+''',
+    "tiny.py": """
+import os
+from pathlib import Path
+
+def train(config):
+    print("trained", config.seed, flush=True)
+    if Path(f"dying-{config.seed}").exists():
+        os._exit(9)
+    return {"validation/wer": 1 / (1 + config.seed)}
+""",
+    "conf/train.yaml": """
+defaults: [run_folder, _self_]
+task: tiny
+seed: 0
+optimised_metric: validation/wer
+""",
+}
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """Run a sweep of the tiny project into the folder ``mine``; returns code and output."""
+    for name, text in PROJECT.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    run_folder = (ROOT / "conf/run_folder.yaml").read_text()
+    (tmp_path / "conf/run_folder.yaml").write_text(run_folder)
+    source = str(Path(kaskad.cli.command.__file__).parents[2])
+
+    def run(*arguments: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "train.py", "-m", "hydra.sweep.dir=mine", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": source, "COLUMNS": "200"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return done.returncode, done.stdout
+
+    return run
+
+
+def rows(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line[:1] == "│"]
+
+
+def test_the_same_command_goes_on_and_another_one_leaves_it_alone(sweep, tmp_path) -> None:
+    (tmp_path / "dying-1").touch()  # and with it the sweep: its jobs share one process
+    code, output = sweep("seed=0,1,2")
+    assert code == 9, output
+    (tmp_path / "dying-1").unlink()
+    code, output = sweep("seed=0,1,2")
+    assert code == 0, output
+    assert "job 0 is done: its result is taken over" in output
+    assert [line for line in output.splitlines() if "trained" in line] == ["trained 1", "trained 2"]
+    assert len(rows(output)) == 3
+    code, output = sweep("seed=7")
+    assert code == 0, output
+    (row,) = rows(output)
+    assert "0.125" in row
+    (aside,) = (tmp_path / "mine").glob("0_before_*")
+    assert json.loads((aside / "result.json").read_text())["overrides"] == ["seed=0"]
+    assert (tmp_path / "mine/1/result.json").exists()
+
+
+def test_a_worker_that_is_killed_costs_its_job_alone(sweep, tmp_path) -> None:
+    (tmp_path / "dying-1").touch()
+    side_by_side = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    code, output = sweep("seed=0,1,2,3", *side_by_side)
+    assert code == 1, output
+    dead = [row for row in rows(output) if "its process ended before it could tell why" in row]
+    assert len(rows(output)) == 4
+    assert len(dead) == 1 and "seed=1" in dead[0]
+
+
+def test_an_objective_that_does_not_exist_is_refused_before_the_first_job(sweep, tmp_path) -> None:
+    code, output = sweep("seed=0,1", "optimised_metric=validation/wre")
+    assert code == 1
+    assert (
+        "optimised_metric=validation/wre: there is no such figure; did you mean validation/wer?"
+        in output
+    )
+    assert "trained" not in output
