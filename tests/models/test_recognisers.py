@@ -57,9 +57,9 @@ def test_padding_never_changes_a_result(name: str, compose, clips, tmp_path: Pat
             torch.nn.init.normal_(module.running_mean, std=0.3)
             torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
     batch = collate(model, clips)
-    losses, hypotheses = model.judge(batch)
+    losses, hypotheses = model.loss_and_decode(batch)
     for row, clip in enumerate(clips):
-        (loss,), (hypothesis,) = model.judge(collate(model, [clip]))
+        (loss,), (hypothesis,) = model.loss_and_decode(collate(model, [clip]))
         torch.testing.assert_close(loss, losses[row], atol=1e-5, rtol=1e-5)
         assert hypothesis.text == hypotheses[row].text
         assert hypothesis.score == pytest.approx(hypotheses[row].score, rel=1e-4)
@@ -88,7 +88,7 @@ def test_four_clips_are_learnt_by_heart(name: str, compose, clips, tmp_path: Pat
         optimizer.step()
         if step % 5 == 0:
             with torch.no_grad():
-                losses, hypotheses = model.eval().judge(batch)
+                losses, hypotheses = model.eval().loss_and_decode(batch)
             if [hypothesis.text for hypothesis in hypotheses] == WORDS:
                 return
     pytest.fail(f"after {MOST_STEPS} steps, at a loss of {losses.mean():.3f}: {hypotheses}")
@@ -102,8 +102,8 @@ def test_a_checkpoint_gives_back_what_was_saved(name: str, compose, clips, tmp_p
     torch.save({"config": resolved, "state_dict": model.state_dict()}, tmp_path / "best.ckpt")
     loaded, trained = load_recogniser(tmp_path / "best.ckpt")
     assert trained == resolved
-    losses, hypotheses = model.judge(collate(model, clips))
-    losses_again, hypotheses_again = loaded.judge(collate(loaded, clips))
+    losses, hypotheses = model.loss_and_decode(collate(model, clips))
+    losses_again, hypotheses_again = loaded.loss_and_decode(collate(loaded, clips))
     assert torch.equal(losses, losses_again)
     assert hypotheses == hypotheses_again
 

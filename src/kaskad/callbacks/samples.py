@@ -51,7 +51,7 @@ class Samples(MediaCallback):
                 "sample": range(1, len(batch) + 1),
                 "utterance": batch.ids,
                 "reference": batch.texts,
-                "hypothesis": [hypothesis.text for hypothesis in recogniser.listen(batch)],
+                "hypothesis": [hypothesis.text for hypothesis in recogniser.decode(batch)],
             }
         )
         for logger in loggers:

@@ -127,10 +127,7 @@ def command(
             defaults = cast(DictConfig, OmegaConf.load(folder / f"{config_name}.yaml"))
             defaults.pop("optimised_metric", None)  # which null turns off
             check(config, defaults)
-            # Lightning announces at every start what config.yaml says anyway, and warns of itself.
-            logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-            for warned in (".*LeafSpec", "Precision .* is not supported by the model summary"):
-                warnings.filterwarnings("ignore", warned)
+            quiet_lightning()
             return task(config)
 
         @functools.wraps(task)
@@ -189,6 +186,13 @@ def _drop_needless_plus(error: ConfigCompositionException) -> bool:
     plus = [each for each in sys.argv[1:] if there and each.startswith(f"+{there[1]}=")]
     sys.argv = [each[1:] if each in plus else each for each in sys.argv]
     return bool(plus)
+
+
+def quiet_lightning() -> None:
+    """Lightning announces at every start what config.yaml says anyway, and warns of itself."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for warned in (".*LeafSpec", "Precision .* is not supported by the model summary"):
+        warnings.filterwarnings("ignore", warned)
 
 
 def _store_hydra_defaults(name: str, header: str, full_error: str) -> None:

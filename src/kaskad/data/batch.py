@@ -116,3 +116,17 @@ def _pad(sequences: list[Tensor], dtype: torch.dtype) -> Tensor:
     if not sequences:
         return torch.empty(0, 0, dtype=dtype)
     return pad_sequence(sequences, batch_first=True).to(dtype)
+
+
+def untranscribed(waveforms: Sequence[np.ndarray]) -> Batch:
+    """A batch of (samples,) float32 waveforms, or (frames, bins), whose words nobody knows yet."""
+    count = len(waveforms)
+    return Batch(
+        waveforms=pad_sequence([torch.from_numpy(each) for each in waveforms], batch_first=True),
+        waveform_lengths=torch.tensor([len(each) for each in waveforms]),
+        targets=torch.zeros((count, 0), dtype=torch.long),
+        target_lengths=torch.zeros(count, dtype=torch.long),
+        ids=[str(number) for number in range(count)],
+        texts=[""] * count,
+        language="",
+    )

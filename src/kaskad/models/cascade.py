@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from kaskad.audio.features import Features
 from kaskad.data.batch import Batch
-from kaskad.decoding.hypothesis import Hypothesis
 from kaskad.models.ctc import CTCRecogniser, Decoder
 from kaskad.models.encoders.cascade_lstm import CascadeLSTM
 from kaskad.text.tokenizer import BLANK, Tokenizer
@@ -58,7 +57,7 @@ class CascadeRecogniser(CTCRecogniser):
         self, waveforms: Tensor, lengths: Tensor, branch: str | None = None
     ) -> tuple[Tensor, Tensor]:
         """As ``CTCRecogniser``, through ``branch`` (``None``: the first)."""
-        encoded, lengths = self.encoder(*self.see(waveforms, lengths), branch)
+        encoded, lengths = self.encoder(*self.extract_features(waveforms, lengths), branch)
         head = self.head
         if isinstance(head, nn.ModuleDict):
             head = head[branch or self.encoder.branches[0]]
@@ -66,9 +65,6 @@ class CascadeRecogniser(CTCRecogniser):
 
     def posteriors(self, batch: Batch) -> tuple[Tensor, Tensor]:
         return self(batch.waveforms, batch.waveform_lengths, batch.branch)
-
-    def listen(self, batch: Batch) -> list[Hypothesis]:
-        return self.decoder(*self.posteriors(batch))
 
 
 class LanguageHead(nn.Linear):

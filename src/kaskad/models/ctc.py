@@ -57,7 +57,7 @@ class CTCRecogniser(Recogniser):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, samples), (batch,) -> log-probabilities (batch, frames', labels), (batch,)."""
-        encoded, lengths = self.encoder(*self.see(waveforms, lengths))
+        encoded, lengths = self.encoder(*self.extract_features(waveforms, lengths))
         # Probabilities of hundreds of frames multiply: float32 whatever the precision of the run.
         return self.head(encoded).float().log_softmax(dim=2), lengths
 
@@ -76,10 +76,10 @@ class CTCRecogniser(Recogniser):
     def losses(self, batch: Batch) -> Tensor:
         return ctc_losses(*self.posteriors(batch), batch)
 
-    def hypotheses(self, waveforms: Tensor, lengths: Tensor) -> list[Hypothesis]:
-        return self.decoder(*self(waveforms, lengths))
+    def decode(self, batch: Batch) -> list[Hypothesis]:
+        return self.decoder(*self.posteriors(batch))
 
-    def judge(self, batch: Batch) -> tuple[Tensor, list[Hypothesis]]:
+    def loss_and_decode(self, batch: Batch) -> tuple[Tensor, list[Hypothesis]]:
         log_probs, lengths = self.posteriors(batch)
         return ctc_losses(log_probs, lengths, batch), self.decoder(log_probs, lengths)
 

@@ -6,18 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from kaskad.audio.augment.spec_augment import SpecAugment
 from kaskad.audio.features import Features
 from kaskad.audio.masks import Count
-from kaskad.data.batch import Batch, batches_of
+from kaskad.audio.reading import AudioError
+from kaskad.audio.samples import WANTED, Audio, read_or_convert
+from kaskad.data.batch import Batch, batches_of, untranscribed
 from kaskad.data.corpus import Role
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.decoding.hypothesis import Hypothesis
@@ -36,7 +37,9 @@ OBSERVED = 1_000  # utterances of the training corpus whose statistics normalise
 
 
 class Recogniser(Learner):
-    """Waveforms in, hypotheses out. A subclass says how: ``losses``, ``hypotheses``, ``judge``.
+    """Waveforms in, hypotheses out.
+
+    A subclass says how: ``losses``, ``decode``, ``loss_and_decode``.
 
     ``optimizer`` and ``scheduler`` are partial: each is finished here. A recogniser that only
     transcribes needs neither, nor ``augment``. ``objective`` names the figure of ``score`` that is
@@ -84,12 +87,12 @@ class Recogniser(Learner):
         """The loss, per label, of each utterance (batch,); Inf where nothing can be learnt."""
         raise NotImplementedError
 
-    def hypotheses(self, waveforms: Tensor, lengths: Tensor) -> list[Hypothesis]:
-        """What is said in each of (batch, samples), (batch,)."""
+    def decode(self, batch: Batch) -> list[Hypothesis]:
+        """The hypothesis for each utterance of the batch."""
         raise NotImplementedError
 
-    def judge(self, batch: Batch) -> tuple[Tensor, list[Hypothesis]]:
-        """``losses`` and ``hypotheses`` of a batch, from one pass through the net."""
+    def loss_and_decode(self, batch: Batch) -> tuple[Tensor, list[Hypothesis]]:
+        """``losses`` and ``decode`` of a batch, from one pass through the net."""
         raise NotImplementedError
 
     def score(self, references: Sequence[str], hypotheses: Sequence[str], language: str) -> Scores:
@@ -103,7 +106,7 @@ class Recogniser(Learner):
         """The frames on which the labels must find room; here each sample would do: no limit."""
         return samples
 
-    def see(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def extract_features(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Features (batch, frames, bins) of the waveforms, in training augmented, and lengths."""
         features, lengths = self.features(waveforms, lengths)
         if self.training and self.augment is not None:
@@ -178,7 +181,7 @@ class Recogniser(Learner):
         self._language = batch.language
         if len(batch) == 0:
             return
-        losses, hypotheses = self.judge(batch)
+        losses, hypotheses = self.loss_and_decode(batch)
         self._losses += losses[losses.isfinite()].tolist()
         texts = [hypothesis.text for hypothesis in hypotheses]
         self.judged += zip(batch.texts, texts, strict=True)
@@ -196,36 +199,78 @@ class Recogniser(Learner):
             self.log(self.objective, figures[self.objective], prog_bar=True, logger=False)
 
     def test_step(self, batch: Batch, batch_index: int, dataloader_idx: int = 0) -> dict[str, Any]:
-        return {"hypotheses": self.recognise(batch)}
+        return {"hypotheses": self.predict_step(batch, batch_index)}
 
     def predict_step(self, batch: Batch, batch_index: int) -> list[Hypothesis]:
-        return self.recognise(batch)
-
-    def recognise(self, batch: Batch) -> list[Hypothesis]:
-        """What is said in each utterance of the batch; a warning names those without an answer."""
+        """Decode the batch; a warning names utterances for which there is no hypothesis."""
         if len(batch) == 0:
             return []
-        hypotheses = self.listen(batch)
+        hypotheses = self.decode(batch)
         for id_, hypothesis in zip(batch.ids, hypotheses, strict=True):
             if hypothesis.problem is not None:
-                log.warning("%s: nothing was heard: %s", id_, hypothesis.problem)
+                log.warning("%s: no hypothesis: %s", id_, hypothesis.problem)
         return hypotheses
 
-    def listen(self, batch: Batch) -> list[Hypothesis]:
-        """``hypotheses`` for a batch."""
-        return self.hypotheses(batch.waveforms, batch.waveform_lengths)
+    @overload
+    def transcribe(self, audio: Audio, sample_rate: int | None = None) -> Hypothesis: ...
+
+    @overload
+    def transcribe(
+        self, audio: Sequence[Audio], sample_rate: int | None = None
+    ) -> list[Hypothesis]: ...
+
+    def transcribe(
+        self, audio: Audio | Sequence[Audio], sample_rate: int | None = None
+    ) -> Hypothesis | list[Hypothesis]:
+        """Recognise a recording, or each of a list of them.
+
+        Args:
+            audio: A file, or samples: an array or tensor, (samples,) or (samples, channels), of
+                integers or of floats in [-1, 1]. A list of these is one batch.
+            sample_rate: Of the samples, in Hz: that of ``features`` unless given. Any other is
+                resampled. A file knows its own.
+
+        Returns:
+            A ``Hypothesis``: ``text``, ``words`` with start, end (seconds) and confidence. For a
+            list, a list of them.
+
+        Raises:
+            AudioError: If a file or the samples cannot be used; the message says why.
+        """
+        rate = self.features.sample_rate
+        if isinstance(audio, str | Path | np.ndarray | Tensor):
+            return self.transcribe([audio], sample_rate)[0]
+        if not isinstance(audio, Sequence):
+            raise AudioError(f"{type(audio).__name__} is no audio: {WANTED}")
+        if len(audio) == 0:
+            return []
+        given = rate if sample_rate is None else sample_rate
+        return self.decode_waveforms([read_or_convert(each, given, rate) for each in audio])
 
     @torch.inference_mode()
-    def transcribe(self, waveforms: Sequence[np.ndarray]) -> list[Hypothesis]:
-        """What is said in each of (samples,) float32 at ``features.sample_rate`` Hz."""
-        lengths = torch.tensor([len(waveform) for waveform in waveforms])
-        padded = pad_sequence([torch.from_numpy(w) for w in waveforms], batch_first=True)
-        return self.eval().hypotheses(padded.to(self.device), lengths.to(self.device))
+    def decode_waveforms(self, waveforms: Sequence[np.ndarray]) -> list[Hypothesis]:
+        """Decode each of (samples,) float32 at ``features.sample_rate`` Hz, or (frames, bins) of
+        ready features."""
+        return self.eval().decode(untranscribed(waveforms).to(self.device))
 
 
 def finite_audio(batch: Batch) -> Tensor:
     """Whether all samples of an utterance are finite (batch,): so then is their sum."""
     return batch.waveforms.flatten(1).sum(dim=1).isfinite()
+
+
+def load(path: str | Path, *, device: str = "cpu", trusted: Sequence[str] = ()) -> Recogniser:
+    """Load a recogniser that is ready to ``transcribe``; nothing of the file is executed.
+
+    Args:
+        path: A checkpoint, a run folder, or a folder of runs: the newest of them.
+        device: Where it computes: cpu, cuda, cuda:1.
+        trusted: Packages besides kaskad whose classes the checkpoint may use.
+
+    Raises:
+        CheckpointError: If there is no such recogniser; the message says why.
+    """
+    return load_recogniser(path, trusted=trusted)[0].to(device)
 
 
 def load_recogniser(

@@ -57,7 +57,7 @@ class Seq2SeqRecogniser(Recogniser):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, samples), (batch,) -> what attention looks at (batch, frames', dim), (batch,)."""
-        return self.encoder(*self.see(waveforms, lengths))
+        return self.encoder(*self.extract_features(waveforms, lengths))
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         if self.sampling is not None:
@@ -77,11 +77,11 @@ class Seq2SeqRecogniser(Recogniser):
         ctc = alignable.mean() if alignable.numel() else 0.0
         return (1.0 - self.ctc_weight) * losses + self.ctc_weight * ctc
 
-    def hypotheses(self, waveforms: Tensor, lengths: Tensor) -> list[Hypothesis]:
-        encoded, frames = self(waveforms, lengths)
-        return self._search(encoded, frames, lengths)
+    def decode(self, batch: Batch) -> list[Hypothesis]:
+        encoded, lengths = self(batch.waveforms, batch.waveform_lengths)
+        return self._search(encoded, lengths, batch.waveform_lengths)
 
-    def judge(self, batch: Batch) -> tuple[Tensor, list[Hypothesis]]:
+    def loss_and_decode(self, batch: Batch) -> tuple[Tensor, list[Hypothesis]]:
         encoded, lengths = self(batch.waveforms, batch.waveform_lengths)
         losses = self._spelling_losses(encoded, lengths, batch)
         return losses, self._search(encoded, lengths, batch.waveform_lengths)

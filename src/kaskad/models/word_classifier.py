@@ -84,7 +84,7 @@ class WordClassifier(Recogniser):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """(batch, samples), (batch,) -> log-probabilities (batch, labels)."""
-        encoded, lengths = self.encoder(*self.see(waveforms, lengths))
+        encoded, lengths = self.encoder(*self.extract_features(waveforms, lengths))
         mean, deviation = mean_and_deviation(encoded.float(), lengths)
         pooled = torch.cat([mean, deviation], 1) if self.with_deviation else mean
         return self.head(pooled).float().log_softmax(dim=1)
@@ -92,10 +92,10 @@ class WordClassifier(Recogniser):
     def losses(self, batch: Batch) -> Tensor:
         return self._cross_entropy(self(batch.waveforms, batch.waveform_lengths), batch)
 
-    def hypotheses(self, waveforms: Tensor, lengths: Tensor) -> list[Hypothesis]:
-        return self._likeliest(self(waveforms, lengths))
+    def decode(self, batch: Batch) -> list[Hypothesis]:
+        return self._likeliest(self(batch.waveforms, batch.waveform_lengths))
 
-    def judge(self, batch: Batch) -> tuple[Tensor, list[Hypothesis]]:
+    def loss_and_decode(self, batch: Batch) -> tuple[Tensor, list[Hypothesis]]:
         log_probs = self(batch.waveforms, batch.waveform_lengths)
         return self._cross_entropy(log_probs, batch), self._likeliest(log_probs)
 

@@ -167,7 +167,7 @@ def _listen(
     heard: dict[int, Hypothesis | str] = {}
     for items in by_length(rows, recogniser.features.sample_rate, batch_seconds, workers):
         read = [item for item in items if isinstance(item, Utterance)]
-        hypotheses = recogniser.transcribe([item.waveform for item in read]) if read else []
+        hypotheses = recogniser.decode_waveforms([item.waveform for item in read]) if read else []
         for item, hypothesis in zip(read, hypotheses, strict=True):
             heard[int(item.id)] = hypothesis
         for each in items:

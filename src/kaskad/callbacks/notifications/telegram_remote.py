@@ -59,7 +59,7 @@ class VoiceMessages:
             file.flush()
             self.check(read_header(file.name).seconds)
             waveform = read_signal(file.name, self.recogniser.features.sample_rate)
-        (hypothesis,) = self.recogniser.transcribe([waveform])
+        (hypothesis,) = self.recogniser.decode_waveforms([waveform])
         if hypothesis.problem is not None:
             raise AudioError(hypothesis.problem)
         return hypothesis.text or "(nothing)"

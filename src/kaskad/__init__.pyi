@@ -1,0 +1,4 @@
+from .cli.from_python import train as train
+from .models.recogniser import load as load
+
+__version__: str
