@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kaskad.corpora.manifest import read_manifest
 from kaskad.data.checks import check_alignable, check_audio
 from kaskad.text.characters import CharacterTokenizer
 
@@ -36,3 +37,12 @@ def test_samples_survive_their_way_through_seconds(sample_rate: int) -> None:
 
     check_alignable(manifest, CharacterTokenizer(["a"]), frames_of, sample_rate)
     np.testing.assert_array_equal(asked[0], samples)
+
+
+def test_a_test_may_have_utterances_without_a_word(make_corpus) -> None:
+    manifest = read_manifest(make_corpus(["да", None, "…"]))
+    limits = {"min_seconds": 0.05, "max_seconds": 30.0}
+    assert check_audio(manifest, **limits)[0]["text"].to_list() == ["да"]
+    kept, rest = check_audio(manifest, **limits, keep_empty=True)
+    assert kept["text"].to_list() == ["да", "", ""]
+    assert rest.is_empty()

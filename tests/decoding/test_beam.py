@@ -76,6 +76,21 @@ def test_hotwords_are_preferred(speak) -> None:
         BeamDecoder(tokenizer, 0.04, hotwords=["двo"])
 
 
+@pytest.mark.parametrize("hotwords", [["два"], "два", " ДВА, ", "тут;два"])
+def test_hotwords_are_a_list_or_a_text(hotwords, speak) -> None:
+    tokenizer = CharacterTokenizer(list(" адтувы"))
+    posteriors = speak(tokenizer, "два тут", doubtful={2: "у"})[None]
+    found = BeamDecoder(tokenizer, 0.04, hotwords=hotwords)(posteriors, torch.tensor([21]))[0]
+    assert found.text == "два тут"
+
+
+@pytest.mark.parametrize("make", [BeamDecoder, LexiconDecoder])
+@pytest.mark.parametrize("option", ["n_best", "beam_width"])
+def test_nothing_is_not_a_number_of_hypotheses(make, option: str) -> None:
+    with pytest.raises(ValueError, match=f"decoder.{option}=0: .* at least"):
+        make(LETTERS, 0.04, **{option: 0})
+
+
 class Witness(BeamDecoder):
     """Gives the number of its process as the text."""
 

@@ -105,6 +105,24 @@ def test_a_lexicon_is_a_list_a_text_or_a_language_model(
     assert list(vocabulary(lexicon, RUSSIAN)) == ["два", "три"]
 
 
+@pytest.mark.parametrize("content", ["\ufeffдва\r\nтри\r\n", "Два, ТРИ!", "два\u00a0три"])
+def test_a_list_of_words_may_be_written_as_people_write(content: str, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text(content, encoding="utf-8")
+    assert list(vocabulary(tmp_path / "words.txt", RUSSIAN)) == ["два", "три"]
+
+
+def test_a_list_of_words_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("два\nтри\n", encoding="cp1251")
+    with pytest.raises(ValueError, match=r"words\.txt: line 1 is not UTF-8.*iconv"):
+        vocabulary(tmp_path / "words.txt", RUSSIAN)
+
+
+def test_words_that_cannot_be_spelt_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    vocabulary(["два", "seven"], RUSSIAN)
+    assert "1 of 2 words cannot be spelt" in caplog.text
+    assert "'seven'" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("lexicon", "error", "message"),
     [

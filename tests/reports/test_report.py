@@ -15,6 +15,8 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from kaskad.commands.evaluate import evaluate
+from kaskad.metrics.error_rates import score
+from kaskad.reports.report import describe, judge
 
 CASES = {
     "right": (["сто", "два"], ["сто", "два"]),
@@ -125,3 +127,22 @@ def test_an_utterance_without_an_answer_is_named(
     assert told == [{"id": id_, "problem": reason} for id_ in "xyz"]
     assert f"z: nothing was heard: {reason}" in caplog.text
     assert '<b class="wrong">3</b> not decoded' in (tmp_path / "report.html").read_text()
+
+
+def test_words_heard_where_nobody_speaks_are_counted() -> None:
+    references, hypotheses = ["один", "", ""], ["один", "да нет", ""]
+    results = pl.DataFrame(
+        {
+            "id": ["0", "1", "2"],
+            "duration": [1.0, 20.0, 10.0],
+            "reference": references,
+            "hypothesis": hypotheses,
+            "confidences": [[0.9], [0.2, 0.1], []],
+            "problem": pl.Series([None, None, None], dtype=pl.String),
+        }
+    )
+    scores = score(references, hypotheses, "ru")
+    part = describe(judge(results, scores), scores, 1.0)
+    assert part["words_per_minute_of_non_speech"] == 4.0
+    assert part["confidence"]["words"] == 3
+    assert part["confidence"]["accuracy"] == pytest.approx(1 / 3)

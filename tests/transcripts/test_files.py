@@ -12,7 +12,7 @@ from kaskad.decoding.hypothesis import Hypothesis, Word
 from kaskad.transcripts.files import write_transcripts
 from kaskad.transcripts.subtitles import subtitles
 from kaskad.transcripts.timings import NoTimesError
-from kaskad.transcripts.transcript import Passage, Transcript, moved
+from kaskad.transcripts.transcript import Passage, Transcript, moved, without_unsure
 
 
 def passage(text: str, start: float, seconds: float = 0.4, channel: int | None = None) -> Passage:
@@ -132,6 +132,13 @@ def test_words_without_times_are_not_given_any(tmp_path: Path) -> None:
     with pytest.raises(NoTimesError, match="'да' has no times"):
         write_transcripts([heard], tmp_path / "a.ctm")
     assert "00:00:01,000 --> 00:00:03,000\nда нет" in written(tmp_path, "a.srt", heard)
+
+
+def test_words_that_are_not_sure_are_left_out() -> None:
+    words = [Word("да", 0.0, 0.2, 0.9), Word("ттт", 0.3, 0.4, 0.1), Word("нет")]
+    left = without_unsure(Hypothesis("да ттт нет", 0.0, words), 0.5)
+    assert (left.text, left.words) == ("да нет", [words[0], words[2]])
+    assert without_unsure(left, 0.5) is left
 
 
 def test_words_are_moved_to_the_times_of_the_recording() -> None:

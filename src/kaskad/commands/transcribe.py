@@ -72,6 +72,7 @@ def transcribe(config: DictConfig) -> dict[str, float]:
                 detect=detect,
                 cut=cut,
                 channel=config.channel,
+                least_confidence=config.least_confidence,
                 batch_seconds=config.batch_seconds,
                 workers=config.workers,
             )

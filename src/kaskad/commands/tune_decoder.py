@@ -24,6 +24,7 @@ from kaskad.data.datamodule import SpeechDataModule
 from kaskad.decoding.priors import count_labels, write_priors
 from kaskad.decoding.saved_posteriors import Posteriors
 from kaskad.evaluation.own_data import add_own_data
+from kaskad.metrics.calibration import calibration, fit_temperature, words_right
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import load_recogniser
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint, read_checkpoint
@@ -65,6 +66,8 @@ def tune_decoder(config: DictConfig) -> dict[str, float]:
         pl.DataFrame(trials).write_csv(folder / "trials.csv")
     figures = rank(trials, config.metric, config.mode, list(space))
     decoder.update({name: figures[name] for name in space})
+    decoder["temperature"] = 1.0
+    decoder["temperature"] = temperature_of(recogniser, decoder, posteriors)
     write_tuned(decoder, path, folder)
     return {f"validation/{name}": x for name, x in figures.items() if name not in space}
 
@@ -139,6 +142,34 @@ def try_out(
     seconds = time.perf_counter() - began
     scores = recogniser.score(posteriors.references, texts, posteriors.language)
     return {**scores.figures(), "seconds": round(seconds, 3)}
+
+
+def temperature_of(
+    recogniser: CTCRecogniser, decoder: dict[str, Any], posteriors: Posteriors
+) -> float:
+    """The temperature that calibrates the confidences of words; 1.0 where no word is heard."""
+    decode = instantiate(decoder)(
+        tokenizer=recogniser.tokenizer, seconds_per_frame=recogniser.seconds_per_frame
+    )
+    found = [hypothesis for batch in posteriors.batches() for hypothesis in decode(*batch)]
+    confidences, right = words_right(
+        posteriors.references,
+        [hypothesis.text for hypothesis in found],
+        [[word.confidence or 0.0 for word in hypothesis.words] for hypothesis in found],
+    )
+    if not len(confidences):
+        return 1.0
+    temperature = fit_temperature(confidences, right)
+    mended = calibration(confidences ** (1 / temperature), right)
+    before = calibration(confidences, right)
+    if before is not None and mended is not None:
+        log.info(
+            "a temperature of %.3f brings the expected calibration error from %.2f to %.2f %%",
+            temperature,
+            100 * before["expected_calibration_error"],
+            100 * mended["expected_calibration_error"],
+        )
+    return temperature
 
 
 def rank(

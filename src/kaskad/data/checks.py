@@ -41,13 +41,15 @@ def check_audio(
     max_seconds: float,
     cache: Path | None = None,
     target: str = "text",
+    keep_empty: bool = False,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Normalise transcripts, read the headers of the audio, and set aside what cannot be used.
 
     Returns the usable rows, with ``duration`` (s), ``sample_rate`` (Hz) and ``channels`` as
     measured, and the rest with a ``reason`` that names the file. What was measured is kept in the
     folder ``cache``. The column ``target`` becomes the transcript; raises ``DataError`` where there
-    is none.
+    is none. With ``keep_empty`` an utterance may have no words, as of silence or noise: its
+    transcript is then "".
     """
     if target not in manifest.columns:
         first = next(iter(manifest["path"]), "an empty table")
@@ -62,6 +64,9 @@ def check_audio(
     table = known.hstack(headers.drop("problem")).with_columns(
         text=normalise_target(pl.col(target))
     )
+    if keep_empty:
+        table = table.with_columns(pl.col("text").fill_null(""))
+    is_empty = pl.col("text").is_null() | (pl.col("text") == "")
     seconds = pl.col("duration")
     told = pl.col("problem") if "problem" in known.columns else pl.lit(None, pl.String)
     reason = (
@@ -69,7 +74,7 @@ def check_audio(
         .then(told)
         .when(problem.is_not_null())
         .then(problem)
-        .when(pl.col("text").is_null() | (pl.col("text") == ""))
+        .when(is_empty & (not keep_empty))
         .then(pl.lit(fault))
         .when(seconds > max_seconds)
         .then(pl.format("{} s, longer than max_seconds={}", seconds.round(1), max_seconds))

@@ -48,7 +48,8 @@ class SpeechDataModule(lightning.LightningDataModule):
     ``target`` is the column that is recognised, text or gender; it stands in for the transcripts.
     ``batch_seconds``: seconds of audio in a batch, padding included. ``max_seconds`` and
     ``min_seconds`` bound an utterance. A corpus of which more than ``max_skipped`` (a share) must
-    be set aside stops the run. Headers of audio are read once, and kept in the folder ``cache``.
+    be set aside stops the run. With ``empty_references`` a test may have utterances without a
+    word, as of silence and noise. Headers of audio are read once, and kept in the folder ``cache``.
     ``augment`` touches training audio alone, and ``sampler`` (partial) orders it; the rest goes by
     length. ``interleave`` says how many steps an epoch has if corpora of the role ``train_ext`` are
     loaded, too: each step is then a list of batches, that of ``train`` first.
@@ -65,6 +66,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         min_seconds: float = 0.05,
         max_seconds: float = 30.0,
         max_skipped: float = 0.2,
+        empty_references: bool = False,
         cache: str | Path | None = None,
         workers: int = 1,
         seed: int = 0,
@@ -83,6 +85,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         self.min_seconds = min_seconds
         self.max_seconds = max_seconds
         self.max_skipped = max_skipped
+        self.empty_references = empty_references
         self.cache = Path(cache) if cache is not None else None
         self.workers = workers
         self.seed = seed
@@ -112,6 +115,7 @@ class SpeechDataModule(lightning.LightningDataModule):
                 usable, rest = check_audio(
                     manifest,
                     target=self.target,
+                    keep_empty=self.empty_references and role == "test" and self.target == "text",
                     min_seconds=self.min_seconds,
                     max_seconds=self.max_seconds,
                     cache=self.cache,

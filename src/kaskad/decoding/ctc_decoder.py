@@ -54,6 +54,7 @@ class Decoder(ABC):
     ``seconds_per_frame`` turns frames into the times of words. Words are parted where the labels
     say so, and where no label is heard for more than ``pause`` seconds (``None``: by labels alone);
     a single label after a pause is still the end of the word before it, as nets give it late.
+    The confidence of a word is the probability of its labels to the power 1 / ``temperature``.
     For ``blank_penalty``, ``priors`` and ``prior_scale`` see ``Adjustment``. An utterance whose
     posteriors are not numbers gets the empty hypothesis, with a ``problem``.
     """
@@ -64,6 +65,7 @@ class Decoder(ABC):
         seconds_per_frame: float,
         *,
         pause: float | None = 0.4,
+        temperature: float = 1.0,
         blank_penalty: float = 1.0,
         priors: str | Path | None = None,
         prior_scale: float = 0.0,
@@ -73,8 +75,14 @@ class Decoder(ABC):
                 f"decoder.pause={pause}: words are parted where no label is heard for more than so "
                 "many seconds, as 0.4; null parts them by labels alone"
             )
+        if not temperature > 0:
+            raise ValueError(
+                f"decoder.temperature={temperature}: confidences are taken to the power of 1 / "
+                "temperature, which is above 0; 1.0 leaves them as they are"
+            )
         self.tokenizer = tokenizer
         self.seconds_per_frame = seconds_per_frame
+        self.temperature = temperature
         # In frames, with room for what floating point adds.
         self._pause = float("inf") if pause is None else pause / seconds_per_frame + 1e-6
         self.adjust = Adjustment(tokenizer.labels, blank_penalty, priors, prior_scale)
@@ -127,7 +135,8 @@ class Decoder(ABC):
         """A word of such labels: as sure as that all of them were said."""
         start, end = labels[0].start, labels[-1].end
         begin, stop = (round(frame * self.seconds_per_frame, 3) for frame in (start, end))
-        return Word(text, begin, stop, math.exp(min(0.0, sum(run.peak for run in labels))))
+        probability = min(0.0, sum(run.peak for run in labels))
+        return Word(text, begin, stop, math.exp(probability / self.temperature))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # it does not change, and a language model is best kept in memory once

@@ -16,13 +16,14 @@ from kaskad.data.checks import DataError
 # A row an utterance, heard or ``unread``, which says why; each has its share of the ``seconds``
 # that its batch took, reading included.
 HYPOTHESES = {
-    "id": pl.String,
-    "reference": pl.String,
-    "hypothesis": pl.String,
-    "score": pl.Float64,
-    "problem": pl.String,
-    "unread": pl.String,
-    "seconds": pl.Float64,
+    "id": pl.String(),
+    "reference": pl.String(),
+    "hypothesis": pl.String(),
+    "score": pl.Float64(),
+    "confidences": pl.List(pl.Float64()),  # of the words
+    "problem": pl.String(),
+    "unread": pl.String(),
+    "seconds": pl.Float64(),
 }
 EVERY = 500
 
@@ -59,9 +60,11 @@ class TestResults(lightning.Callback):
         seconds = (now - self._since) / max(1, len(batch) + len(batch.skipped))
         self._since = now
         for id_, text, found in zip(batch.ids, batch.texts, outputs["hypotheses"], strict=True):
-            self._rows.append((id_, text, found.text, found.score, found.problem, None, seconds))
+            sure = [word.confidence for word in found.words]
+            row = (id_, text, found.text, found.score, sure, found.problem, None, seconds)
+            self._rows.append(row)
         for lost in batch.skipped:
-            self._rows.append((lost.id, None, None, None, None, lost.reason, seconds))
+            self._rows.append((lost.id, None, None, None, None, None, lost.reason, seconds))
         if len(self._rows) >= self.every:
             self._write_part()
 

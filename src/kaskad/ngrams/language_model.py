@@ -19,6 +19,7 @@ from kaskad.text.tokenizer import Tokenizer
 log = logging.getLogger(__name__)
 
 Tested = Literal["test", "validation", "held_out"]
+SHOWN = 5  # words that a message names
 MAX_ORDER = 6  # of KenLM, as its wheel is built
 
 
@@ -56,7 +57,7 @@ def make_language_model(
     sentences = in_units(chosen, tokenizer, units)
     _require_long_enough(sentences, order)
     frequencies = _frequencies(sentences)
-    words = _vocabulary(vocabulary, frequencies)
+    words = _vocabulary(vocabulary, frequencies, normalised=normalise)
 
     lmplz = find_lmplz() if order > 1 else None  # KenLM itself cannot open its unigram models
     log.info("estimating n-grams of %d sentences with %s", len(sentences), lmplz or "Kaskad's own")
@@ -112,15 +113,27 @@ def _frequencies(sentences: pl.Series) -> pl.DataFrame:
     return words.value_counts().sort("count", "word", descending=[True, False])
 
 
-def _vocabulary(wanted: int | str | None, frequencies: pl.DataFrame) -> list[str] | None:
+def _vocabulary(
+    wanted: int | str | None, frequencies: pl.DataFrame, normalised: bool
+) -> list[str] | None:
     """The words that a model may have; ``None`` where it may have all of the text."""
     if wanted is None:
         return None
     if isinstance(wanted, int):
         chosen = frequencies.head(max(0, wanted))
     else:
-        listed = read_sentences(wanted, normalised=False).str.split(" ").explode()
-        chosen = frequencies.filter(pl.col("word").is_in(listed.unique().implode()))
+        listed = read_sentences(wanted, normalised=normalised).str.split(" ").explode().unique()
+        chosen = frequencies.filter(pl.col("word").is_in(listed.implode()))
+        missing = listed.filter(~listed.is_in(frequencies["word"].implode())).sort()
+        if missing.len():
+            log.warning(
+                "language_model.vocabulary=%s: %d of its %d words are not in the text: %s%s",
+                wanted,
+                missing.len(),
+                listed.len(),
+                ", ".join(missing.head(SHOWN)),
+                ", …" if missing.len() > SHOWN else "",
+            )
     if chosen.is_empty():
         raise ValueError(f"language_model.vocabulary={wanted}: no word of the text is in it")
     log.info(

@@ -9,6 +9,7 @@ from polars import selectors
 from rich.console import Console
 from rich.table import Table
 
+from kaskad.metrics.calibration import calibration, words_right
 from kaskad.metrics.error_rates import WORD_ERRORS
 from kaskad.metrics.registry import shown_in
 from kaskad.metrics.scores import Scores
@@ -38,11 +39,14 @@ def describe(
     if nearest is not None:
         tables["nearest"] = nearest
     figures = scores.figures() if scores.utterances else {}
+    confidence = _confidence(results)
     audio = float(results["duration"].sum())
     return {
         "utterances": scores.utterances,
         "empty": int((results["hypothesis"] == "").sum()),
         "figures": {name: round(value, 6) for name, value in figures.items()},
+        **({"confidence": confidence} if confidence else {}),
+        **_non_speech(results),
         **scores.counts(),
         "audio_seconds": round(audio, 2),
         "seconds": round(seconds, 2),
@@ -57,6 +61,26 @@ def describe(
         .select("id", "problem")
         .to_dicts(),
     }
+
+
+def _non_speech(results: pl.DataFrame) -> dict[str, float]:
+    """What was heard where nobody speaks: words a minute of the utterances without a reference."""
+    silent = results.filter(pl.col("reference") == "")
+    minutes = float(silent["duration"].sum()) / 60
+    if not minutes:
+        return {}
+    words = float(silent["hypothesis"].fill_null("").str.count_matches(r"\S+").sum())
+    return {"words_per_minute_of_non_speech": round(words / minutes, 3)}
+
+
+def _confidence(results: pl.DataFrame) -> dict[str, Any] | None:
+    """How well calibrated the confidences of words are, where words have any."""
+    if "confidences" not in results.columns:
+        return None
+    known = results.drop_nulls(["reference", "hypothesis", "confidences"])
+    known = known.filter(~pl.col("confidences").list.eval(pl.element().is_null()).list.any())
+    columns = (known[name].to_list() for name in ("reference", "hypothesis", "confidences"))
+    return calibration(*words_right(*columns))
 
 
 def write_report(report: Mapping[str, Any], results: pl.DataFrame, folder: Path) -> None:

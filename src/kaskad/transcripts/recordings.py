@@ -29,7 +29,7 @@ from kaskad.data.samplers.length import SortedByLength
 from kaskad.data.samplers.steps import StepBatchSampler
 from kaskad.decoding.hypothesis import Hypothesis
 from kaskad.models.recogniser import Recogniser
-from kaskad.transcripts.transcript import Passage, Transcript, moved
+from kaskad.transcripts.transcript import Passage, Transcript, moved, without_unsure
 
 Channel = int | Literal["each"] | None
 
@@ -60,6 +60,7 @@ def transcribe_recordings(
     detect: VoiceActivity,
     cut: Cut,
     channel: Channel = None,
+    least_confidence: float = 0.0,
     batch_seconds: float = 120.0,
     workers: int = 0,
 ) -> list[Transcript]:
@@ -72,6 +73,7 @@ def transcribe_recordings(
         detect: says where somebody speaks, in recordings longer than ``cut.longest``.
         cut: where these are cut.
         channel: one of the channels, counted from 0, ``each`` of them, or (``None``) their mean.
+        least_confidence: words that are less sure are left out.
         batch_seconds: the most seconds of audio in a batch, with padding.
         workers: processes that read audio; 0 for this one.
 
@@ -94,6 +96,9 @@ def transcribe_recordings(
                 plan.errors[recording] = problem
     with progress_of("transcribing", sum(plan.durations)) as advance:
         heard = _listen(recogniser, plan, batch_seconds, workers, advance)
+    for number, found in heard.items():
+        if isinstance(found, Hypothesis):
+            heard[number] = without_unsure(found, least_confidence)
     return _together(plan, heard, names, headers["duration"].fill_null(0.0).to_list())
 
 

@@ -55,6 +55,16 @@ class Transcript:
         return replace(self, passages=passages, channels=(channel,))
 
 
+def without_unsure(hypothesis: Hypothesis, least: float) -> Hypothesis:
+    """A hypothesis without the words whose confidence is less; its text is what is left."""
+    kept = [
+        word for word in hypothesis.words if word.confidence is None or word.confidence >= least
+    ]
+    if len(kept) == len(hypothesis.words):
+        return hypothesis
+    return replace(hypothesis, words=kept, text=" ".join(word.text for word in kept))
+
+
 def moved(hypothesis: Hypothesis, seconds: float) -> Hypothesis:
     """A hypothesis whose words, and those of its alternatives, are said so much later."""
     words = [
