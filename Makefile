@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip install --quiet "$$(grep ^uv== requirements.lock)
 	&& $(BIN)/uv pip install --quiet --python $(BIN)/python -r $(1) \
 	|| $(BIN)/python -m pip install --quiet -r $(1)
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-fast test-slow lint format typecheck bench mlflow lock fresh \
+.PHONY: help install train test test-fast test-slow lint format typecheck fuzz bench mlflow lock fresh \
 	wheel hooks clean
 
 help: ## list the targets
@@ -40,6 +40,9 @@ test-fast: install ## run the tests that train nothing and start no command, in 
 
 test-slow: install ## run the tests that take minutes each
 	$(PYTEST) -m slow
+
+fuzz: install ## damage checkpoints, audio and caches at random for a minute: SECONDS=3600 SEED=7 for more
+	$(BIN)/python tests/fuzz.py $(or $(SECONDS),60) $(or $(SEED),0)
 
 lint: install ## look for mistakes and untidy formatting
 	$(BIN)/ruff check .

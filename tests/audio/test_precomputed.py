@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kaskad.audio.files import AudioError
 from kaskad.audio.fingerprints import fingerprints
 from kaskad.audio.headers import inspect
 from kaskad.audio.precomputed import read_signal, read_signal_header
-from kaskad.audio.reading import AudioError
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from kaskad.audio import reading
-from kaskad.audio.reading import AudioError, Packed, read_audio, read_header
+from kaskad.audio import files
+from kaskad.audio.files import AudioError, Packed
+from kaskad.audio.reading import read_audio, read_header
 
 
 def pitch(waveform: np.ndarray, sample_rate: int) -> float:
@@ -97,11 +98,11 @@ def pack(tmp_path: Path):
         ("a.mp3", {}),
     ],
 )
-@pytest.mark.parametrize("head", [100, reading.HEAD])
+@pytest.mark.parametrize("head", [100, files.HEAD])
 def test_a_header_in_a_tar_file_is_that_of_the_file(
     write_tone, pack, monkeypatch, name: str, options, head: int
 ) -> None:
-    monkeypatch.setattr(reading, "HEAD", head)
+    monkeypatch.setattr(files, "HEAD", head)
     path = write_tone(name, seconds=5.0, **options)
     assert read_header(pack(path)) == read_header(path)
 
@@ -116,7 +117,7 @@ def test_a_header_in_a_tar_file_takes_little_of_it(write_tone, pack, name: str) 
 
     before = bytes_read()
     read_header(path)
-    assert bytes_read() - before < 5 * reading.HEAD
+    assert bytes_read() - before < 5 * files.HEAD
 
 
 def test_a_read_error_within_a_tar_file_is_told(write_tone, pack, monkeypatch, capfd) -> None:
@@ -127,8 +128,8 @@ def test_a_read_error_within_a_tar_file_is_told(write_tone, pack, monkeypatch, c
             return super().read(size)
 
     path = pack(write_tone("a.ogg", seconds=5.0))
-    monkeypatch.setattr(reading, "HEAD", 100)
-    monkeypatch.setattr(reading, "open", lambda path, mode: Failing(path), raising=False)
+    monkeypatch.setattr(files, "HEAD", 100)
+    monkeypatch.setattr(files, "open", lambda path, mode: Failing(path), raising=False)
     with pytest.raises(AudioError, match="cannot be read: Input/output error"):
         read_header(path)
     assert capfd.readouterr().err == ""

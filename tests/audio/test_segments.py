@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 import soundfile
 
+from kaskad.audio.files import AudioError, Packed
 from kaskad.audio.precomputed import file_of
-from kaskad.audio.reading import AudioError, Packed, read_audio, read_header, read_samples
+from kaskad.audio.reading import read_audio, read_header, read_samples
 from kaskad.audio.segments import Segment, name_segments, whole_recording
 
 RATE = 16_000

@@ -10,10 +10,11 @@ import pytest
 import soundfile
 import torch
 
+from kaskad.audio.files import Packed, read_bytes
 from kaskad.audio.fingerprints import fingerprints
 from kaskad.audio.headers import inspect
 from kaskad.audio.levels import levels
-from kaskad.audio.reading import Packed, read_bytes, read_header
+from kaskad.audio.reading import read_header
 from kaskad.commands.shard import shard
 from kaskad.commands.train import train
 from kaskad.corpora.shards import pack

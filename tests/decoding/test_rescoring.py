@@ -8,7 +8,8 @@ import torch
 
 from kaskad.decoding.beam import BeamDecoder
 from kaskad.decoding.lexicon import LexiconDecoder
-from kaskad.runs.checkpoints import CheckpointError, instantiate_trusted, load_model
+from kaskad.runs.checkpoints import CheckpointError
+from kaskad.runs.trusted_parts import instantiate_trusted, load_model
 from kaskad.text.characters import CharacterTokenizer
 
 LETTERS = CharacterTokenizer(list(" адтувы"))

@@ -14,7 +14,8 @@ from kaskad.config.messages import ConfigurationError
 from kaskad.data.checks import DataError
 from kaskad.models.language_model import LanguageModel
 from kaskad.models.recogniser import load_recogniser
-from kaskad.runs.checkpoints import CheckpointError, load_model
+from kaskad.runs.checkpoints import CheckpointError
+from kaskad.runs.trusted_parts import load_model
 
 SMALL = [
     "model=lstm_lm",

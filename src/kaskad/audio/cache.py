@@ -1,5 +1,6 @@
 """What was measured of audio files, kept: it is measured anew only where a file has changed."""
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,9 @@ import numpy as np
 import polars as pl
 
 from kaskad.audio.precomputed import file_of
+from kaskad.storage import read_parquet, write_parquet
+
+log = logging.getLogger(__name__)
 
 # A file that has these as before is taken to hold what it held.
 IDENTITY = {"path": pl.String, "size": pl.Int64, "modified": pl.Int64}
@@ -25,7 +29,7 @@ def file_stats(paths: Sequence[str] | pl.Series) -> pl.DataFrame:
 
     def look(begin: int) -> None:
         for row, path in enumerate(table["path"][begin : begin + CHUNK], begin):
-            with suppress(OSError):
+            with suppress(OSError, ValueError):  # ValueError: a null character in the name
                 status = os.stat(file_of(path))
                 numbers[row] = status.st_size, status.st_mtime_ns
 
@@ -59,8 +63,8 @@ def remembered(
     missing = wanted.filter(_rows(wanted, known).is_null()).unique(maintain_order=True)
     for rows in missing.iter_slices(portion or max(missing.height, 1)):
         known = pl.concat([known, rows.hstack(measure(rows))])
-        if kept:
-            _keep(known, kept)
+        if kept and not _keep(known, kept):
+            kept = None
     return known.select(*measures)[_rows(wanted, known)]
 
 
@@ -75,16 +79,17 @@ def _rows(wanted: pl.DataFrame, known: pl.DataFrame) -> pl.Series:
 
 def _known(kept: Path | None, schema: Mapping[str, Any]) -> pl.DataFrame:
     nothing = pl.DataFrame(schema=schema)
-    if kept is not None and kept.is_file():
-        with suppress(pl.exceptions.PolarsError):  # a torn file: measure again
-            known = pl.read_parquet(kept)
-            return known if known.schema == nothing.schema else nothing  # of another version
+    with suppress(OSError, ValueError):  # not there, or torn: measure again
+        known = read_parquet(kept) if kept is not None and kept.is_file() else nothing
+        return known if known.schema == nothing.schema else nothing  # of another version
     return nothing
 
 
-def _keep(known: pl.DataFrame, file: Path) -> None:
-    """Write beside, then rename: another run may be reading."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(f".{os.getpid()}")
-    known.write_parquet(partial)
-    partial.replace(file)
+def _keep(known: pl.DataFrame, file: Path) -> bool:
+    """Keep what was measured, if the disk lets it; whether it does."""
+    try:
+        write_parquet(known, file)
+    except OSError as error:
+        log.warning("%s; what was measured is not kept, and is measured again next time", error)
+        return False
+    return True

@@ -26,8 +26,9 @@ from rich.progress import track
 from scipy import fft
 
 from kaskad.audio.cache import file_stats, remembered
+from kaskad.audio.files import AudioError
 from kaskad.audio.precomputed import Frames
-from kaskad.audio.reading import AudioError, read_audio, read_samples
+from kaskad.audio.reading import read_audio, read_samples
 
 # ``recording`` is the hash of the samples, null where they cannot be read; of each of the ``keys``,
 # ``doubts`` masks the two bits that a copy is most likely to have the other way, and ``contexts``

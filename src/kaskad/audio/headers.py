@@ -8,26 +8,29 @@ from pathlib import Path
 import polars as pl
 
 from kaskad.audio.cache import CHUNK, file_for, file_stats, remembered
+from kaskad.audio.files import AudioError
 from kaskad.audio.precomputed import read_signal_header
-from kaskad.audio.reading import AudioError
 
 HEADER = {
     "duration": pl.Float64,
     "sample_rate": pl.Int64,
     "channels": pl.Int64,
     "problem": pl.String,
+    "doubt": pl.String,
 }
 PORTION = 20_000  # files after which what was read is kept
 
-Row = tuple[float | None, int | None, int | None, str | None]
+Row = tuple[float | None, int | None, int | None, str | None, str | None]
 
 
 def inspect(paths: Sequence[str], cache: Path | None = None) -> pl.DataFrame:
-    """Return ``duration`` (s), ``sample_rate`` (Hz), ``channels``, ``problem`` of each path.
+    """Return ``duration`` (s), ``sample_rate`` (Hz), ``channels``, ``problem``, ``doubt`` of each
+    path.
 
-    Of features, these are seconds, frames a second and bins. ``problem`` is null, or why
-    there is nothing to be had. With ``cache``, a folder, the headers of these paths are kept there,
-    and read anew only where a file's size or time has changed.
+    Of features, these are seconds, frames a second and bins. ``problem`` is null, or why there is
+    nothing to be had; ``doubt`` is null, or why this may not be all of the recording. With
+    ``cache``, a folder, the headers of these paths are kept there, and read anew only where a
+    file's size or time has changed.
     """
     kept = None if cache is None else file_for(paths, cache)
     return remembered(file_stats(paths), HEADER, _headers, kept, PORTION)
@@ -47,5 +50,5 @@ def _row(path: str) -> Row:
     try:
         header = read_signal_header(path)
     except AudioError as error:
-        return None, None, None, str(error)
-    return header.seconds, header.sample_rate, header.channels, None
+        return None, None, None, str(error), None
+    return header.seconds, header.sample_rate, header.channels, None, header.doubt

@@ -8,8 +8,9 @@ import polars as pl
 from rich.progress import track
 
 from kaskad.audio.cache import file_for, file_stats, remembered
+from kaskad.audio.files import AudioError
 from kaskad.audio.precomputed import Frames
-from kaskad.audio.reading import AudioError, read_samples
+from kaskad.audio.reading import read_samples
 
 # ``level``: root mean square in dB of full scale, -120 at least; ``clipped``: the share of samples
 # at full scale. Null where there is no audio: of features, too.

@@ -14,7 +14,8 @@ from typing import Self
 
 import numpy as np
 
-from kaskad.audio.reading import AudioError, AudioHeader, Packed, read_audio, read_header
+from kaskad.audio.files import AudioError, Packed, any_error_told, opened
+from kaskad.audio.reading import AudioHeader, read_audio, read_header
 from kaskad.audio.segments import Segment
 
 # What tells the path of frames from one of audio, in Python and in polars.
@@ -57,12 +58,8 @@ class Frames:
         return frames
 
     def _rows(self) -> np.ndarray:
-        try:
-            array = _mapped(self.file, os.stat(self.file).st_mtime_ns)
-        except FileNotFoundError as error:
-            raise AudioError("there is no such file") from error
-        except OSError as error:
-            raise AudioError(f"cannot be read: {error.strerror}") from error
+        with any_error_told(), opened(Packed(self.file, 0, -1)) as file:
+            array = _mapped(self.file, os.fstat(file.fileno()).st_mtime_ns)
         end = len(array) if self.end is None else self.end
         if not self.first < end <= len(array):
             raise AudioError(f"holds no frames {self.first}:{end}: it has {len(array)}")
@@ -102,7 +99,7 @@ def _mapped(file: str, modified: int) -> np.ndarray:
     """The array of a file as it was ``modified``; raises ``AudioError`` unless (frames, bins)."""
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except Exception as error:  # numpy has many ways to refuse a header
         raise AudioError("not an array of numbers, or a broken one") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         raise AudioError("not an array of numbers, or a broken one")

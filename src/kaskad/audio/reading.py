@@ -1,74 +1,53 @@
 """Audio files in: decoded, mono, at one sample rate, or an error that says what is wrong.
 
-A file may lie in a tar file. Its path then ends in the bytes that it has there, those from 512 on
-that are 31,788: ``train-00003.tar#512+31788``. They are found, and read, at once. Any path may end
-in the seconds and the channel that are meant: see ``kaskad.audio.segments``.
+A file may lie in a tar file: see ``kaskad.audio.files``. Any path may end in the seconds and the
+channel that are meant: see ``kaskad.audio.segments``.
+
+Whatever is wrong with a file is an ``AudioError``: it costs that file, and not the job. What is
+read is what there is, not what the header says: see ``kaskad.audio.containers``.
 """
 
 import io
+import logging
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any
 
 import numpy as np
 import soundfile
 import soxr
 
+from kaskad.audio.containers import Content, doubt_in, examine
+from kaskad.audio.files import AudioError, Packed, PackedPart, any_error_told, opened
 from kaskad.audio.segments import Segment
 
-# What tells the path of a file in a tar file, in Python and in polars; a segment may follow.
-PACKED = r"^(.*\.tar)#(\d+)\+(\d+)(?:#.*)?$"
-HEAD = 8_192  # bytes of a packed file, in which a header lies as a rule
+log = logging.getLogger(__name__)
 
-
-class AudioError(ValueError):
-    """A file that holds no usable audio; the message is the reason, without the path."""
+BLOCK = 2**20  # samples that are decoded at a time
+# What no file holds, whatever its header says: a byte of silence in FLAC is 1,000 samples at most.
+MOST_SAMPLES_A_BYTE = 5_000
+LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # Hz
+GUESSED = 2 * 1_152  # samples by which a decoder may differ where it only guesses their number
+# A mean of channels of less than this share of their power is what is left where they cancel.
+CANCELLED = 0.01
 
 
 @dataclass(frozen=True)
 class AudioHeader:
-    """What a file says of itself: samples a channel, Hz, channels."""
+    """What a file holds: samples a channel, Hz, channels; and, where its header says something else
+    of its length, the ``doubt`` whether it is all of the recording."""
 
     samples: int
     sample_rate: int
     channels: int
+    doubt: str | None = None
 
     @property
     def seconds(self) -> float:
         return self.samples / self.sample_rate
-
-
-@dataclass(frozen=True)
-class Packed:
-    """A file that lies in the tar file ``file``: its ``size`` bytes from ``offset`` on."""
-
-    file: str
-    offset: int
-    size: int
-
-    @classmethod
-    def at(cls, path: str | Path) -> Self | None:
-        """What a path names; None where that is a file of its own."""
-        found = re.match(PACKED, str(path))
-        return found and cls(found[1], int(found[2]), int(found[3]))
-
-    def __str__(self) -> str:
-        return f"{self.file}#{self.offset}+{self.size}"
-
-
-def read_bytes(path: str | Path) -> bytes:
-    """Return a file as it is stored, all of it where the path names a segment.
-
-    Raises ``AudioError`` where it cannot be had whole.
-    """
-    packed = Packed.at(path) or Packed(Segment.at(path).file, 0, -1)
-    with _opened(packed) as file:
-        file.seek(packed.offset)
-        return file.read(packed.size)
 
 
 def read_header(path: str | Path) -> AudioHeader:
@@ -76,16 +55,22 @@ def read_header(path: str | Path) -> AudioHeader:
 
     Raises ``AudioError`` where there is no audio to be had.
     """
-    segment, packed = Segment.at(path), Packed.at(path)
-    if packed is None:
-        return _header_of(segment, segment.file)
-    with _opened(packed) as file:
-        part = _Part(file, packed)
-        try:
-            return _header_of(segment, part)
-        finally:
-            if part.failure:
-                raise part.failure
+    segment = Segment.at(path)
+    headers = []
+    with any_error_told(), _sources(path, whole=False) as (content, sources, size):
+        for source in sources:
+            with _open(source) as file:
+                doubt = content.doubt
+                if doubt is None and not file.format.startswith(("WAV", "RF64")):
+                    doubt = doubt_in(file.extra_info)
+                samples = _count(file, content, size)
+                headers.append(AudioHeader(samples, file.samplerate, file.channels, doubt))
+    if len({(header.sample_rate, header.channels) for header in headers}) > 1:
+        raise AudioError(f"is {len(headers)} recordings of several kinds, joined in one file")
+    samples, first = sum(header.samples for header in headers), headers[0]
+    begin, end = _bounds(segment, samples, first.sample_rate, first.channels)
+    channels = first.channels if segment.channel is None else 1
+    return AudioHeader(end - begin, first.sample_rate, channels, first.doubt)
 
 
 def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
@@ -97,103 +82,119 @@ def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
     waveform, rate = read_samples(path)
     if rate == sample_rate:
         return waveform
-    return np.clip(soxr.resample(waveform, rate, sample_rate), -1.0, 1.0)
+    with any_error_told():
+        return np.clip(soxr.resample(waveform, rate, sample_rate), -1.0, 1.0)
 
 
 def read_samples(path: str | Path) -> tuple[np.ndarray, int]:
     """As ``read_audio``, at the sample rate of the file, which is returned as well."""
     segment = Segment.at(path)
-    source: str | io.BytesIO = io.BytesIO(read_bytes(path)) if Packed.at(path) else segment.file
+    with any_error_told(), _sources(path, whole=True) as (content, sources, size):
+        if len(sources) == 1:
+            samples, rate = _decode(sources[0], segment, content, size)
+        else:
+            decoded = [_decode(source, Segment(""), content, size) for source in sources]
+            if len({(rate, part.shape[1]) for part, rate in decoded}) > 1:
+                raise AudioError(f"is {len(decoded)} recordings of several kinds, joined in a file")
+            samples, rate = np.concatenate([part for part, _ in decoded]), decoded[0][1]
+            begin, end = _bounds(segment, len(samples), rate, samples.shape[1])
+            samples = samples[begin:end]
+        waveform = _mono(samples, segment.channel, path)
+        if not np.isfinite(waveform).all():
+            raise AudioError("holds samples that are not finite (NaN or Inf)")
+        return np.clip(waveform, -1.0, 1.0), rate
+
+
+def _mono(samples: np.ndarray, channel: int | None, path: str | Path) -> np.ndarray:
+    """One channel of (samples, channels), or their mean; the loudest where they cancel out."""
+    if channel is not None or samples.shape[1] == 1:
+        return samples[:, channel or 0]
+    mean: np.ndarray = samples.mean(axis=1)
+    powers = np.square(samples, dtype=np.float64).mean(axis=0)
+    if np.square(mean, dtype=np.float64).mean() < CANCELLED * powers.mean():
+        loudest = int(powers.argmax())
+        log.warning("%s: its channels cancel each other out; channel %d is read", path, loudest)
+        return samples[:, loudest]
+    return mean
+
+
+def _decode(source: Any, segment: Segment, content: Content, size: int) -> tuple[np.ndarray, int]:
+    """The samples (samples, channels) of a segment, and their rate in Hz."""
     with _open(source) as file:
-        begin, end = _bounds(segment, file)
+        count = _count(file, content, size)
+        begin, end = _bounds(segment, count, file.samplerate, file.channels)
+        blocks, left = [np.empty((0, file.channels), np.float32)], end - begin
         try:
-            if begin:
+            if begin and file.seekable():
                 file.seek(begin)
-            samples = file.read(end - begin, dtype="float32", always_2d=True)
+            for skipped in range(0, 0 if file.seekable() else begin, BLOCK):
+                file.read(min(BLOCK, begin - skipped))
+            while left and len(block := file.read(min(BLOCK, left), "float32", always_2d=True)):
+                blocks.append(block)
+                left -= len(block)
         except (soundfile.SoundFileError, RuntimeError) as error:
             raise AudioError("breaks off: its end cannot be decoded") from error
-        if len(samples) < end - begin:
-            raise AudioError(f"breaks off after {begin + len(samples)} of {file.frames} samples")
-        rate = file.samplerate
-    if segment.channel is not None:
-        samples = samples[:, [segment.channel]]
-    waveform = samples.mean(axis=1) if samples.shape[1] > 1 else samples[:, 0]
-    if not np.isfinite(waveform).all():
-        raise AudioError("holds samples that are not finite (NaN or Inf)")
-    return np.clip(waveform, -1.0, 1.0), rate
+        if left > (GUESSED if content.samples is not None else 0):
+            raise AudioError(f"breaks off after {end - left} of {count} samples")
+        return np.concatenate(blocks), file.samplerate
 
 
-class _Part(io.RawIOBase):
-    """The bytes of a packed file, those beyond its head read when they are asked for.
-
-    soundfile opens one file at a time: what is read ahead, threads read side by side. ``failure``
-    is an error on the way, which soundfile would print and take for the end.
-    """
-
-    def __init__(self, file: BinaryIO, packed: Packed) -> None:
-        self.failure: OSError | None = None
-        self._file, self._packed, self._position = file, packed, 0
-        self._head = self._read(0, min(HEAD, packed.size))
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._position = max(0, offset + (0, self._position, self._packed.size)[whence])
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        begin = self._position
-        end = max(begin, min(begin + len(buffer), self._packed.size))
-        try:
-            is_ahead = end <= len(self._head)
-            content = self._head[begin:end] if is_ahead else self._read(begin, end)
-        except OSError as error:
-            self.failure, content = error, b""
-        buffer[: len(content)] = content
-        self._position += len(content)
-        return len(content)
-
-    def _read(self, begin: int, end: int) -> bytes:
-        self._file.seek(self._packed.offset + begin)
-        return self._file.read(end - begin)
+def _count(file: soundfile.SoundFile, content: Content, size: int) -> int:
+    """How many samples a channel has, by the header unless that only guesses."""
+    count = file.frames if content.samples is None else content.samples
+    if count * file.channels > MOST_SAMPLES_A_BYTE * size:
+        raise AudioError(
+            f"not as long as it says: {count} samples do not fit into its {size} bytes"
+        )
+    return count
 
 
-@contextmanager
-def _opened(packed: Packed) -> Iterator[BinaryIO]:
-    """Open the file that a packed one lies in; any ``OSError`` within is an ``AudioError``."""
-    try:
-        with open(packed.file, "rb") as file:
-            if os.fstat(file.fileno()).st_size < packed.offset + packed.size:
-                raise AudioError("its tar file breaks off before its end")
-            yield file
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise AudioError("there is no such file") from error
-    except OSError as error:
-        raise AudioError(f"cannot be read: {error.strerror}") from error
-
-
-def _header_of(segment: Segment, source: str | io.RawIOBase) -> AudioHeader:
-    with _open(source) as file:
-        begin, end = _bounds(segment, file)
-        channels = file.channels if segment.channel is None else 1
-        return AudioHeader(end - begin, file.samplerate, channels)
-
-
-def _bounds(segment: Segment, file: soundfile.SoundFile) -> tuple[int, int]:
+def _bounds(segment: Segment, samples: int, rate: int, channels: int) -> tuple[int, int]:
     """The first sample of a segment, and the one after its last."""
+    if samples == 0:
+        raise AudioError("holds no samples")
     try:
-        segment.require_channel(file.channels)
-        return segment.samples(file.frames, file.samplerate)
+        segment.require_channel(channels)
+        return segment.samples(samples, rate)
     except ValueError as error:
         raise AudioError(f"the segment {error}") from error
 
 
-def _open(source: str | io.IOBase) -> soundfile.SoundFile:
-    if isinstance(source, str) and not os.path.isfile(source):
-        raise AudioError("there is no such file")
+@contextmanager
+def _sources(path: str | Path, *, whole: bool) -> Iterator[tuple[Content, list[Any], int]]:
+    """What a file is found to hold, what to decode for it, and its size in bytes.
+
+    Of a packed file, all is read at once where the ``whole`` of it is wanted.
+    """
+    packed = Packed.at(path)
+    place = packed or Packed(Segment.at(path).file, 0, -1)
+    with opened(place) as file:
+        size = packed.size if packed else os.fstat(file.fileno()).st_size
+        if size == 0:
+            raise AudioError("is empty: it has no bytes")
+        part: Any = file
+        if packed and whole:
+            file.seek(packed.offset)
+            part = io.BytesIO(file.read(size))
+        elif packed:
+            part = PackedPart(file, packed)
+        content = examine(part, size)
+        part.seek(0)
+        pieces = [io.BytesIO(piece) for piece in content.pieces or []]
+        # libsndfile knows some formats by the name of the file alone.
+        try:
+            yield content, pieces or [part if packed else os.fsencode(place.file)], size
+        finally:
+            if isinstance(part, PackedPart) and part.failure:
+                raise part.failure
+
+
+def _open(source: Any) -> soundfile.SoundFile:
     try:
         file = soundfile.SoundFile(source)
-    except (soundfile.SoundFileError, RuntimeError, TypeError) as error:  # TypeError: a .raw file
+    except Exception as error:  # soundfile has several ways to refuse one
         raise AudioError("not an audio file, or a broken one") from error
-    if file.frames == 0:
+    if not LOWEST_RATE <= file.samplerate <= HIGHEST_RATE:
         file.close()
-        raise AudioError("holds no samples")
+        raise AudioError(f"says that it has {file.samplerate} samples a second")
     return file

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +19,7 @@ from kaskad.metrics.registry import shown_in
 from kaskad.reports.html import render_comparison
 from kaskad.reports.readable_json import to_json
 from kaskad.reports.report import find_results
+from kaskad.storage import read_parquet, write_csv
 
 
 def compare(config: DictConfig) -> dict[str, float]:
@@ -32,7 +32,7 @@ def compare(config: DictConfig) -> dict[str, float]:
     runs = [find_results(Path(run)) for run in config.runs]
     if len(runs) < 2:
         raise ComparisonError("runs names one run: a comparison wants two at least")
-    tables, left_out = shared(runs, [pl.read_parquet(run) for run in runs])
+    tables, left_out = shared(runs, [read_parquet(run) for run in runs])
     changed = changes(tables)
     comparison: dict[str, Any] = {
         "runs": [str(run.parents[1]) for run in runs],
@@ -43,7 +43,7 @@ def compare(config: DictConfig) -> dict[str, float]:
         },
         "changed": changed.height,
     }
-    changed.write_csv(folder / "changed.csv")
+    write_csv(changed, folder / "changed.csv")
     (folder / "comparison.json").write_text(to_json(comparison), encoding="utf-8")
     page = render_comparison({**comparison, "examples": changed.head(MOST_CHANGED).to_dicts()})
     (folder / "comparison.html").write_text(page, encoding="utf-8")

@@ -10,10 +10,10 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from kaskad.audio.features import Features, Precomputed
+from kaskad.audio.files import AudioError
 from kaskad.audio.fingerprints import fingerprints
 from kaskad.audio.levels import levels
 from kaskad.audio.precomputed import Frames, read_signal, read_signal_header
-from kaskad.audio.reading import AudioError
 from kaskad.data.anomalies import alphabet, suspicions
 from kaskad.data.checks import DataError, check_audio
 from kaskad.data.corpus import Corpus
@@ -23,6 +23,7 @@ from kaskad.reports.features_picture import draw_features
 from kaskad.reports.html import render_description
 from kaskad.reports.readable_json import to_json
 from kaskad.runs.environment import environment
+from kaskad.storage import write_csv
 from kaskad.text.genders import normalise_gender
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ def describe(config: DictConfig) -> dict[str, float]:
     # What a test and a larger one have in common is one utterance.
     each = usable.unique(["id", "path"], keep="first", maintain_order=True)
     suspicious = pl.concat([rest, suspicions(each, cache)])
-    suspicious.write_csv(folder / "suspicious.csv")
+    write_csv(suspicious, folder / "suspicious.csv")
     sample = usable.row(0, named=True)
     features = features_for(sample["path"], instantiate(config.features).eval())
     description = {

@@ -21,7 +21,7 @@ from kaskad.evaluation.summary import BEYOND, FAILED, Row, rows_of, show_summary
 from kaskad.metrics.registry import METRICS
 from kaskad.models.recogniser import load_recogniser
 from kaskad.reports.report import show_report
-from kaskad.runs.checkpoints import find_checkpoint
+from kaskad.runs.checkpoints import find_checkpoint, settings_of
 from kaskad.runs.environment import environment
 from kaskad.runs.folder import run_lock
 
@@ -170,12 +170,12 @@ def report_on(
     )
     origin = {
         "checkpoint": str(checkpoint.resolve()),
-        "environment": environment(trained["seed"]),
+        "environment": environment(trained.get("seed")),
     }
     results = TestResults(folder / PARTS, config.save_every)
     if not go_on:
         results.forget()
-    title = f"{trained['task']} on {name}"
+    title = f"{settings_of(trained, 'task', checkpoint, str)} on {name}"
     return _report(trainer, recogniser, data, results, folder, title, origin, nearest)
 
 

@@ -48,8 +48,10 @@ from kaskad.runs.checkpoints import (
 )
 from kaskad.runs.environment import environment
 from kaskad.runs.folder import add_environment, run_lock
+from kaskad.runs.own_settings import require_own
 from kaskad.runs.requirements import require_all
 from kaskad.runs.resume import settings_to_go_on_with, working_directory_of
+from kaskad.runs.saved_configuration import fault_of, saved_form
 from kaskad.runs.slurm import slurm_plugins
 from kaskad.runs.terminal import shows_bars
 from kaskad.runs.which_run import AUTO, goes_on, interrupted_runs
@@ -79,6 +81,10 @@ def train(config: DictConfig) -> dict[str, float]:
 
 def _train(config: DictConfig, folder: Path, checkpoint: Path | None = None) -> dict[str, float]:
     require_all(config, folder)
+    if fault := fault_of(saved_form(config)["model"], "model"):
+        raise ConfigurationError(
+            f"{fault}; a checkpoint is loaded where the environment is another: write the value"
+        )
     made = environment(config.seed)
     if checkpoint:
         made = add_environment(folder, made)
@@ -90,7 +96,7 @@ def _train(config: DictConfig, folder: Path, checkpoint: Path | None = None) -> 
         plan = plan_language_model(config)
     else:
         plan = plan_recogniser(config, folder, made, begins=checkpoint is None)
-    resolved = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    resolved = saved_form(config)
     resolved["choices"] = _choices()
     rank_zero_only(OmegaConf.save)(resolved, folder / "config.yaml")
 
@@ -243,7 +249,10 @@ def _go_on(config: DictConfig, folder: Path) -> tuple[DictConfig, Path]:
         warnings.filterwarnings("ignore", warned)
     path, checkpoint = newest_whole_checkpoint(folder / "checkpoints")
     saved = OmegaConf.create(checkpoint["config"])
-    return settings_to_go_on_with(config, saved, folder), path
+    settings = settings_to_go_on_with(config, saved, folder)
+    plain = cast(dict[str, Any], OmegaConf.to_container(settings, resolve=False))
+    require_own(plain, config, path)
+    return settings, path
 
 
 def names_of_figures(config: DictConfig) -> list[str]:

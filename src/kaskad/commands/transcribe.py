@@ -24,7 +24,7 @@ from kaskad.corpora.paths import as_written_here
 from kaskad.corpora.table_files import WRITERS, read_table_file, require_writable, write_table
 from kaskad.corpora.text_files import ManifestError
 from kaskad.models.recogniser import Recogniser, load_recogniser
-from kaskad.runs.checkpoints import CheckpointError
+from kaskad.runs.checkpoints import CheckpointError, settings_of
 from kaskad.text.numerals import NUMERALS, words_to_number, words_to_numbers
 from kaskad.transcripts.files import SUFFIXES, require_fitting, word_record, write_transcripts
 from kaskad.transcripts.recordings import transcribe_recordings, unique_names
@@ -78,7 +78,7 @@ def transcribe(config: DictConfig) -> dict[str, float]:
             )
             for model in models
         ]
-    language = config.language or _language(trained)
+    language = config.language or _language(trained, config.checkpoint)
     if output is not None and output.suffix.lower() in SUFFIXES:
         files = write_transcripts(heard, output)
         log.info("wrote %d recordings to %s", len(heard), ", ".join(map(str, files)) or "no file")
@@ -234,7 +234,10 @@ def _load(config: DictConfig, option: str, target: str) -> tuple[Recogniser, dic
     return recogniser.to(config.device), trained
 
 
-def _language(trained: Mapping[str, Any]) -> str:
+def _language(trained: Mapping[str, Any], path: str) -> str:
     """The language that a run was for: that of its training corpus, whatever its name."""
-    corpora = trained["data"]["corpora"].values()
-    return next(corpus["language"] for corpus in corpora if corpus["role"] == "train")
+    corpora = settings_of(trained, "data.corpora", path, dict).values()
+    languages = [corpus["language"] for corpus in corpora if corpus["role"] == "train"]
+    if not languages:
+        raise CheckpointError(f"{path}: does not say which language it was trained on: language=…")
+    return str(languages[0])

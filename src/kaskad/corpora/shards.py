@@ -14,7 +14,7 @@ import polars as pl
 from rich.progress import track
 
 from kaskad.audio.cache import file_stats
-from kaskad.audio.reading import PACKED, AudioError, Packed, read_bytes
+from kaskad.audio.files import PACKED, AudioError, Packed, read_bytes
 from kaskad.runs.folder import run_lock
 
 FILE = ("split", "path")  # each is packed once

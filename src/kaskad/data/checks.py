@@ -26,6 +26,9 @@ TARGETS = {
     "gender": (normalise_gender, "the gender is missing, or neither female nor male"),
 }
 
+# By how much a length in a manifest may differ from that of its recording: seconds, and a share.
+TOLERANCE, SHARE = 0.2, 0.05
+
 # Whether a row names features rather than audio.
 IS_FRAMES = pl.col("path").str.contains(PATTERN)
 
@@ -60,8 +63,9 @@ def check_audio(
     normalise_target, fault = TARGETS[target]
     headers = inspect(manifest["path"].to_list(), cache)
     problem = headers["problem"]
+    doubt = _confirmed_doubt(headers, manifest)
     known = manifest.drop("duration", "sample_rate", "channels", strict=False)
-    table = known.hstack(headers.drop("problem")).with_columns(
+    table = known.hstack(headers.drop("problem", "doubt")).with_columns(
         text=normalise_target(pl.col(target))
     )
     if keep_empty:
@@ -74,6 +78,8 @@ def check_audio(
         .then(told)
         .when(problem.is_not_null())
         .then(problem)
+        .when(doubt.is_not_null())
+        .then(doubt)
         .when(is_empty & (not keep_empty))
         .then(pl.lit(fault))
         .when(seconds > max_seconds)
@@ -82,6 +88,30 @@ def check_audio(
         .then(pl.format("{} s, shorter than min_seconds={}", seconds.round(3), min_seconds))
     )
     return _divide(table, reason)
+
+
+def _confirmed_doubt(headers: pl.DataFrame, manifest: pl.DataFrame) -> pl.Series:
+    """Why a recording may not be all that was transcribed, unless the manifest has its length; what
+    has another length than there is in the manifest is only warned of: many are rounded."""
+    if "duration" not in manifest.columns:
+        return headers["doubt"]
+    told = manifest["duration"].cast(pl.Float64, strict=False)
+    differs = (told - headers["duration"]).abs() > TOLERANCE + SHARE * headers["duration"]
+    differing = manifest.filter(differs.fill_null(False) & headers["doubt"].is_null())
+    if differing.height:
+        first = differing["path"][0]
+        seconds = headers.filter(differs.fill_null(False) & headers["doubt"].is_null())["duration"]
+        log.warning(
+            "%d of %d recordings do not last as long as the manifest says, such as %s: %s s "
+            "instead of %s; what there is counts",
+            differing.height,
+            manifest.height,
+            first,
+            round(seconds[0], 2),
+            differing["duration"][0],
+        )
+    agrees = ~differs.fill_null(True)
+    return headers.select(pl.when(~agrees).then(pl.col("doubt")))["doubt"]
 
 
 def require_fitting(

@@ -31,6 +31,7 @@ from kaskad.data.samplers.even_draw import in_order
 from kaskad.data.samplers.length import LengthBuckets, SortedByLength
 from kaskad.data.samplers.order import BatchOrder, require_budget
 from kaskad.data.samplers.steps import Interleave, StepBatchSampler, interleave
+from kaskad.storage import without_formulas
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -279,7 +280,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         self.skipped = pl.concat([self.skipped, rows])
         if self.listing is not None and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
             with self.listing.open("wb" if begins else "ab") as file:
-                rows.write_csv(file, include_header=begins)
+                without_formulas(rows).write_csv(file, include_header=begins)
 
     def _note_unknown_characters(self, name: str, tokenizer: Tokenizer) -> None:
         unknown = unknown_characters(self.manifests[name]["text"], tokenizer)

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from torch.utils.data import Dataset
 
+from kaskad.audio.files import AudioError
 from kaskad.audio.precomputed import read_signal
-from kaskad.audio.reading import AudioError
 from kaskad.data.batch import Skipped, Utterance
 
 Augment = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]

@@ -16,6 +16,7 @@ from kaskad.audio.fingerprints import FINGERPRINT, fingerprints
 from kaskad.data.checks import DataError
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.near_duplicates import find_copies
+from kaskad.storage import write_csv
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +116,7 @@ class OverlapCheck:
         ]
         if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
             listing = pl.concat([pl.DataFrame(schema=LISTING), *(f.listing for f in findings)])
-            listing.write_csv(folder / "overlap.csv")
+            write_csv(listing, folder / "overlap.csv")
         for finding in findings:
             if finding.policy == "warn":
                 log.warning("overlap: %s; overlap.csv names them all", finding)

@@ -9,7 +9,8 @@ from typing import Protocol, runtime_checkable
 
 from kaskad.decoding.hypothesis import Hypothesis, best_of
 from kaskad.ngrams.kenlm import LEAST_SPELT
-from kaskad.runs.checkpoints import CheckpointError, find_checkpoint, load_model
+from kaskad.runs.checkpoints import CheckpointError, find_checkpoint
+from kaskad.runs.trusted_parts import load_model
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)

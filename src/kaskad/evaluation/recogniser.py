@@ -15,6 +15,7 @@ from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import Recogniser
 from kaskad.reports.footprint import footprint
 from kaskad.reports.report import describe, judge, worst, write_report
+from kaskad.storage import write_csv
 
 PARTS = "heard"  # in the folder of a report, until that is written
 
@@ -66,7 +67,7 @@ def _report(
     _test(trainer, recogniser, data, results)
     names = data.of_role("test")
     tables = {name: results.table(name, data.manifests[name]) for name in names}
-    data.skipped.write_csv(folder / "skipped.csv")
+    write_csv(data.skipped, folder / "skipped.csv")
     scores = {
         name: recogniser.score(
             table["reference"].to_list(),

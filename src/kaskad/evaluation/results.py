@@ -12,6 +12,7 @@ import pytorch_lightning as lightning
 from kaskad.corpora.table_files import write_table
 from kaskad.data.batch import Batch, Skipped
 from kaskad.data.checks import DataError
+from kaskad.storage import read_parquet
 
 # A row an utterance, heard or ``unread``, which says why; each has its share of the ``seconds``
 # that its batch took, reading included.
@@ -73,7 +74,7 @@ class TestResults(lightning.Callback):
 
     def hypotheses(self, corpus: str) -> pl.DataFrame:
         """All parts of a corpus, in their order; the columns are those of ``HYPOTHESES``."""
-        parts = [pl.read_parquet(path) for path in self._parts(corpus)]
+        parts = [read_parquet(path) for path in self._parts(corpus)]
         return pl.concat([pl.DataFrame(schema=HYPOTHESES), *parts])
 
     def left(self, corpus: str, manifest: pl.DataFrame) -> pl.DataFrame:

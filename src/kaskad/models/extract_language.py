@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kaskad.runs.checkpoints import CheckpointError
+from kaskad.runs.checkpoints import CheckpointError, settings_of
 
 
 def strip(checkpoint: dict[str, Any], branch: str) -> dict[str, Any]:
@@ -12,8 +12,8 @@ def strip(checkpoint: dict[str, Any], branch: str) -> dict[str, Any]:
     only resuming needs is left out. Raises ``CheckpointError`` if there is no such branch.
     """
     config = checkpoint["config"]
-    encoder = config["model"].get("encoder", {})
-    branches = encoder.get("branches", [])
+    encoder = config["model"].get("encoder")
+    branches = encoder.get("branches", []) if isinstance(encoder, dict) else []
     if branch not in branches:
         known = f"only for {', '.join(branches)}" if branches else "for it is no cascade"
         raise CheckpointError(f"the checkpoint has no branch for '{branch}', {known}")
@@ -21,7 +21,7 @@ def strip(checkpoint: dict[str, Any], branch: str) -> dict[str, Any]:
     dropped = tuple(f"{part}.{other}." for part in ("encoder.subnets", "head") for other in others)
     corpora = {
         name: {**corpus, "role": "train" if corpus["role"] == "train_ext" else corpus["role"]}
-        for name, corpus in config["data"]["corpora"].items()
+        for name, corpus in settings_of(config, "data.corpora", "checkpoint", dict).items()
         if (corpus.get("branch") or corpus["language"]) == branch
     }
     return {

@@ -27,7 +27,8 @@ from kaskad.metrics.scores import Scores
 from kaskad.models.module import Learner
 from kaskad.models.schedules import Schedule
 from kaskad.runs import distributed
-from kaskad.runs.checkpoints import CheckpointError, find_checkpoint, load_model
+from kaskad.runs.checkpoints import CheckpointError, find_checkpoint
+from kaskad.runs.trusted_parts import load_model
 from kaskad.text.phonemes import phones_of
 from kaskad.text.tokenizer import Tokenizer
 

@@ -10,12 +10,9 @@ import torch
 from torch import Tensor
 
 from kaskad.models.recogniser import Recogniser
-from kaskad.runs.checkpoints import (
-    CheckpointError,
-    find_checkpoint,
-    instantiate_trusted,
-    read_checkpoint,
-)
+from kaskad.runs.checkpoints import CheckpointError, find_checkpoint, read_checkpoint, settings_of
+from kaskad.runs.trusted_parts import instantiate_trusted
+from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +46,13 @@ def transfer_weights(recogniser: Recogniser, path: Path, features: Mapping[str, 
     """
     path = find_checkpoint(path)
     checkpoint = read_checkpoint(path)
-    _compare_features(path, checkpoint["config"]["model"]["features"], features)
+    model = checkpoint["config"]["model"]
+    _compare_features(path, settings_of(model, "features", path, dict), features)
     own_package = type(recogniser.tokenizer).__module__.split(".")[0]
-    node = checkpoint["config"]["model"]["tokenizer"]
+    node = settings_of(model, "tokenizer", path, dict)
     tokenizer = instantiate_trusted(node, path, trusted=[own_package])
+    if not isinstance(tokenizer, Tokenizer):
+        raise CheckpointError(f"{path}: its tokenizer is a {type(tokenizer).__name__}")
     rows = _shared_rows(tokenizer.labels, recogniser.tokenizer.labels)
 
     ours = _learnt(recogniser.state_dict())
@@ -111,7 +111,7 @@ def _compare_features(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, 
     ]
     if different:
         log.warning(
-            "init_from=%s heard other features: %s; what it learnt may not hold for these",
+            "init_from=%s was trained on other features: %s; its weights may not suit these",
             path,
             ", ".join(different),
         )

@@ -5,8 +5,9 @@ import io
 
 import soundfile
 
+from kaskad.audio.files import AudioError
 from kaskad.audio.precomputed import Frames
-from kaskad.audio.reading import AudioError, read_audio
+from kaskad.audio.reading import read_audio
 
 SAMPLE_RATE = 16_000  # one that Opus knows
 MOST_SECONDS = 180.0  # of audio: half a megabyte

@@ -16,6 +16,7 @@ from kaskad.metrics.scores import Scores
 from kaskad.reports.breakdown import break_down
 from kaskad.reports.html import render_report
 from kaskad.reports.readable_json import to_json
+from kaskad.storage import write_csv, write_parquet, write_text
 
 EXAMPLES = 5
 WORST = 20
@@ -86,13 +87,13 @@ def _confidence(results: pl.DataFrame) -> dict[str, Any] | None:
 def write_report(report: Mapping[str, Any], results: pl.DataFrame, folder: Path) -> None:
     """Write report.json, report.html, hypotheses.csv and tables/ into ``folder``."""
     (folder / RESULTS.parent).mkdir(exist_ok=True)
-    results.write_parquet(folder / RESULTS)
-    results.select(~selectors.nested()).write_csv(folder / "hypotheses.csv")
+    write_parquet(results, folder / RESULTS)
+    write_csv(results.select(~selectors.nested()), folder / "hypotheses.csv")
     for name, table in _together(report).items():
-        table.write_csv(folder / RESULTS.parent / f"{name}.csv")
+        write_csv(table, folder / RESULTS.parent / f"{name}.csv")
     short = {**report, "corpora": {n: _shortened(part) for n, part in report["corpora"].items()}}
-    (folder / "report.json").write_text(to_json(short), encoding="utf-8")
-    (folder / "report.html").write_text(render_report(short), encoding="utf-8")
+    write_text(render_report(short), folder / "report.html")
+    write_text(to_json(short), folder / "report.json")  # last: with it, the run is finished
 
 
 def find_results(run: Path) -> Path:

@@ -7,24 +7,21 @@ parts of a recogniser, of this package or of one that the caller trusts by name.
 import logging
 import os
 import pickle
-from collections.abc import Iterator, Sequence
-from importlib import import_module
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import pytorch_lightning as lightning
 import torch
-from hydra.utils import get_class, get_object, instantiate
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from kaskad.runs.folder import LAST, PREVIOUS
+from kaskad.runs.saved_configuration import fault_of
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-# What only training needs; left out of a model that is loaded to be used.
-TRAINING_PARTS = ("optimizer", "scheduler", "augment")
-# Rooms whose classes a configuration may name: none of them touches anything but tensors and text.
-ROOMS = ("audio", "text", "models", "decoding")
+NOT_PLAIN = "its configuration holds more than plain values"
 
 
 class CheckpointError(ValueError):
@@ -35,7 +32,8 @@ def find_checkpoint(path: Path) -> Path:
     """Return ``path``, or the best checkpoint of the newest run at or below that folder."""
     if not path.is_dir():
         return path
-    found = max(path.rglob("best.ckpt"), key=lambda file: file.stat().st_mtime, default=None)
+    runs = (file for file in path.rglob("best.ckpt") if file.is_file())
+    found = max(runs, key=lambda file: file.stat().st_mtime, default=None)
     if found is None:
         raise CheckpointError(f"{path}: no run in this folder has a checkpoints/best.ckpt")
     log.info("taking the newest checkpoint: %s", found)
@@ -43,87 +41,92 @@ def find_checkpoint(path: Path) -> Path:
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint's tensors and plain values; raises ``CheckpointError`` on anything else."""
-    if not Path(path).is_file():
-        raise CheckpointError(f"{path}: there is no such checkpoint")
+    """Read a checkpoint of train.py: its plain ``config``, its ``state_dict``, and the rest.
+
+    Raises ``CheckpointError``, with the file and what is wrong with it, on anything else; nothing
+    of it is executed.
+    """
+    checkpoint = _read(Path(path))
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+        _require_parts(checkpoint)
+    except CheckpointError as fault:
+        raise CheckpointError(f"{path}: {fault}") from None
+    return cast(dict[str, Any], checkpoint)
+
+
+def _read(path: Path) -> Any:
+    # What torch says of a file is not passed on: as a rule, to load it with weights_only=False.
+    if not path.exists():
+        raise CheckpointError(f"{path}: there is no such checkpoint")
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path}: is not a regular file; give a checkpoint, or a folder of runs"
+        )
+    try:
+        with path.open("rb") as file:
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
         raise CheckpointError(
             f"{path}: holds more than weights and plain values, or is no checkpoint; "
             "nothing of it was executed"
-        ) from error
-    except Exception as error:  # a reader of torn bytes may fail in any way
-        raise CheckpointError(f"{path}: torn or no checkpoint: {error}") from error
-    if not isinstance(checkpoint, dict) or not {"config", "state_dict"} <= checkpoint.keys():
-        raise CheckpointError(f"{path}: not a checkpoint of train.py: it has no config and weights")
-    return checkpoint
-
-
-def load_model(
-    path: str | Path, *, trusted: Sequence[str] = (), **parts: Any
-) -> tuple[torch.nn.Module, dict[str, Any]]:
-    """Return the model of a checkpoint, ready to be used, and the configuration of its run.
-
-    ``parts`` take the place of those in its configuration; ``trusted`` names packages, besides
-    kaskad, whose classes it may use. Raises ``CheckpointError``.
-    """
-    checkpoint = read_checkpoint(path)
-    config: dict[str, Any] = checkpoint["config"]
-    node = {name: part for name, part in config["model"].items() if name not in TRAINING_PARTS}
-    if unknown := parts.keys() - node.keys():
-        name = min(unknown)
-        raise CheckpointError(f"{path}: its model has no {name}= to replace; leave that out")
-    model: torch.nn.Module = instantiate_trusted(node | parts, path, trusted)
-    try:
-        model.load_state_dict(checkpoint["state_dict"])
-    except RuntimeError as error:
+        ) from None
+    except OSError as error:
+        reason = error.strerror or "the file breaks off"
+        raise CheckpointError(f"{path}: cannot be read: {reason}") from None
+    except Exception:  # a reader of torn bytes may fail in any way
         raise CheckpointError(
-            f"{path}: its weights do not fit its configuration: {error}"
-        ) from error
-    return model.eval(), config
+            f"{path}: torn, or no checkpoint of train.py; copy it again, or take another"
+        ) from None
 
 
-def instantiate_trusted(node: dict[str, Any], path: str | Path, trusted: Sequence[str] = ()) -> Any:
-    """Make what ``node``, of the configuration in the checkpoint ``path``, describes.
-
-    Raises ``CheckpointError`` where it names a class outside kaskad and the packages ``trusted``.
-    """
-    for target in _targets(node):
-        _refuse_untrusted(target, trusted, path)
-    return instantiate(node)
-
-
-def _targets(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        if "_target_" in node:
-            yield str(node["_target_"])
-        for child in node.values():
-            yield from _targets(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _targets(child)
-
-
-def _refuse_untrusted(target: str, trusted: Sequence[str], path: str | Path) -> None:
-    package, _, rest = target.partition(".")
-    room, _, name = rest.partition(".")
-    if package == "kaskad" and room in ROOMS:
-        if name in import_module(f"kaskad.{room}").__all__:
-            if isinstance(get_object(target), type):  # a function is never called
-                return
-        elif "." in name:
+def _require_parts(checkpoint: Any) -> None:
+    """Raise ``CheckpointError`` unless a checkpoint has its parts, each of the right type."""
+    if not isinstance(checkpoint, dict):
+        raise CheckpointError(f"no checkpoint of train.py, but a {type(checkpoint).__name__}")
+    if missing := [part for part in ("config", "state_dict") if part not in checkpoint]:
+        raise CheckpointError(f"not a checkpoint of train.py: it has no {' and no '.join(missing)}")
+    config, weights = checkpoint["config"], checkpoint["state_dict"]
+    if type(config) is not dict:
+        raise CheckpointError(f"its config is a {type(config).__name__}, not a dictionary")
+    fault = fault_of(config.get("model"), "model")
+    fault = fault or fault_of(config, "config", may_read_environment=True)
+    if fault:
+        raise CheckpointError(f"{NOT_PLAIN}: {fault}; nothing was executed")
+    for name in ("model", "data", "data.corpora"):
+        section = _value(config, name)
+        if not (type(section) is dict or (section is None and name != "model")):
+            raise CheckpointError(f"its configuration has no {name}, a dictionary of settings")
+    for name, corpus in (_value(config, "data.corpora") or {}).items():
+        told = [corpus.get(key) for key in ("role", "language")] if type(corpus) is dict else [None]
+        if not all(isinstance(each, str) for each in told):
+            raise CheckpointError(f"its configuration has no role and language of corpus {name!r}")
+    if not isinstance(weights, dict):
+        raise CheckpointError(f"its state_dict is a {type(weights).__name__}, not a dictionary")
+    for name, weight in weights.items():
+        if not isinstance(name, str) or not isinstance(weight, torch.Tensor):
             raise CheckpointError(
-                f"{path}: made by an earlier Kaskad, whose checkpoints named files ({target}); "
-                "train the model again, or load it with the version that made it"
+                f"its state_dict has {name!r}: {type(weight).__name__}, no tensor"
             )
-    # "trusted.module.os.…" would start here and end elsewhere.
-    elif package in trusted and get_class(target).__module__.split(".")[0] == package:
-        return
-    raise CheckpointError(
-        f"{path}: its configuration names {target}, which is not a part of a recogniser; "
-        f"nothing was executed. If you trust it, name its package: trusted=[{package}]"
-    )
+        if weight.layout != torch.strided or weight.device.type != "cpu":
+            raise CheckpointError(f"its weight {name} is {weight.layout} on {weight.device.type}")
+
+
+def settings_of(config: Mapping[str, Any], name: str, path: str | Path, kind: type[T]) -> T:
+    """What the configuration in the checkpoint ``path`` has at ``name``, as in ``model.features``.
+
+    Raises ``CheckpointError`` where that is missing, or not of this ``kind``.
+    """
+    value = _value(config, name)
+    if not isinstance(value, kind):
+        raise CheckpointError(f"{path}: its configuration has no {name}, a {kind.__name__}")
+    return value
+
+
+def _value(config: Mapping[str, Any], name: str) -> Any:
+    value: Any = config
+    for key in name.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
 
 
 class ConfigInCheckpoint(lightning.Callback):

@@ -1,5 +1,6 @@
 """Whole recordings transcribed: cut where nobody speaks, heard in batches, put together again."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,8 +20,8 @@ from rich.progress import (
 )
 from torch.utils.data import DataLoader
 
+from kaskad.audio.files import AudioError
 from kaskad.audio.headers import inspect
-from kaskad.audio.reading import AudioError
 from kaskad.audio.segments import Segment
 from kaskad.audio.voice_activity import Cut, VoiceActivity, speech
 from kaskad.data.batch import Skipped, Utterance
@@ -30,6 +31,8 @@ from kaskad.data.samplers.steps import StepBatchSampler
 from kaskad.decoding.hypothesis import Hypothesis
 from kaskad.models.recogniser import Recogniser
 from kaskad.transcripts.transcript import Passage, Transcript, moved, without_unsure
+
+log = logging.getLogger(__name__)
 
 Channel = int | Literal["each"] | None
 
@@ -80,6 +83,9 @@ def transcribe_recordings(
     Returns a transcript for each path, in their order; what is wrong with a recording is its error.
     """
     headers = inspect(paths)
+    for path, doubt in zip(paths, headers["doubt"], strict=True):
+        if doubt is not None:
+            log.warning("%s: %s; what it holds is transcribed", path, doubt)
     plan = _Plan()
     with progress_of("looking for speech", float(headers["duration"].sum())) as advance:
         rows = headers.select("duration", "channels", "problem").iter_rows()

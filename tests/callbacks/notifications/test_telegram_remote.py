@@ -17,7 +17,7 @@ from aiogram.types import Message
 from hydra.utils import instantiate
 from pytorch_lightning import Trainer
 
-from kaskad.audio.reading import AudioError
+from kaskad.audio.files import AudioError
 from kaskad.callbacks.last_checkpoint import LastCheckpoint
 from kaskad.callbacks.notifications.telegram import TOKEN, TelegramBot
 from kaskad.callbacks.notifications.telegram_remote import VoiceMessages

@@ -1,21 +1,27 @@
-"""What is heard around a voice: the room it speaks in, and sounds from a folder of one's own."""
+"""What is heard around a voice: the room it speaks in, and sounds from a folder of one's own.
+
+Recordings are read as those of a corpus are, and by nothing else: a library that falls back to
+programs which may be installed makes of one file an error here and damaged sound there.
+"""
 
 import logging
 import random
-import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
-from audiomentations import AddBackgroundNoise, ApplyImpulseResponse
 from torchaudio.functional import fftconvolve
 
+from kaskad.audio.files import AudioError
 from kaskad.audio.folders import audio_in
-from kaskad.audio.reading import AudioError, read_header, read_samples
+from kaskad.audio.reading import read_audio, read_header, read_samples
 
 log = logging.getLogger(__name__)
+
+SILENCE = 1e-9  # of full scale: what is weaker cannot be made louder
 
 
 class Room:
@@ -55,35 +61,66 @@ class Room:
         return (echoes / np.linalg.norm(echoes)).astype(np.float32)
 
 
-class Recorded:
-    """A transform of audiomentations that draws one of many recordings, whose path is then its
-    parameter ``drawn``. Where that is gone or broken the clip stays as it is, with a word, once.
+class Recorded(ABC):
+    """Varies a clip by one of the recordings ``paths``, which is drawn, with the probability ``p``.
+
+    Where that is gone or broken the clip stays as it is, with a warning, once.
     """
 
-    def __init__(self, transform: AddBackgroundNoise | ApplyImpulseResponse, drawn: str) -> None:
-        self.transform = transform
-        self.drawn = drawn
-        self.p = transform.p
+    def __init__(self, paths: Sequence[Path], p: float) -> None:
+        self.paths = [str(path) for path in paths]
+        self.p = p
         self.lost: set[str] = set()
 
     def __call__(self, samples: np.ndarray, sample_rate: int) -> np.ndarray:
-        try:
-            varied: np.ndarray = self.transform(samples, sample_rate)
-        except Exception:  # each library that tries to read a recording has its own
-            if not self._is_lost(self.transform.parameters[self.drawn]):
-                raise
+        if samples.ndim != 1:
+            raise ValueError(f"noises and rooms are for (samples,), not {samples.shape}")
+        if random.random() >= self.p:
             return samples
-        return varied
-
-    def _is_lost(self, path: str) -> bool:
+        path = random.choice(self.paths)
         try:
-            read_samples(path)
+            return self.vary(samples, path, sample_rate)
         except AudioError as reason:
             if path not in self.lost:
                 log.warning("%s: %s; clips that draw it go on without it", path, reason)
             self.lost.add(path)
-            return True
-        return False
+            return samples
+
+    @abstractmethod
+    def vary(self, samples: np.ndarray, path: str, sample_rate: int) -> np.ndarray:
+        """The clip (samples,), varied by the recording at ``path``; may raise ``AudioError``."""
+
+
+class BackgroundNoise(Recorded):
+    """Puts a stretch of a recording behind the voice, so many dB weaker; one that is too short is
+    repeated."""
+
+    def __init__(self, paths: Sequence[Path], snr_db: tuple[float, float], p: float) -> None:
+        super().__init__(paths, p)
+        self.snr_db = snr_db
+
+    def vary(self, samples: np.ndarray, path: str, sample_rate: int) -> np.ndarray:
+        header = read_header(path)
+        seconds = len(samples) / sample_rate
+        begin = random.uniform(0.0, max(0.0, header.seconds - seconds))
+        end = min(begin + seconds, header.seconds)
+        noise = read_audio(f"{path}#t={begin:.6f},{end:.6f}", sample_rate)
+        ratio = 10 ** (random.uniform(*self.snr_db) / 20)
+        loudness = np.sqrt(np.square(noise).mean()) if len(noise) else 0.0
+        if loudness < SILENCE:
+            return samples
+        wanted = np.sqrt(np.square(samples).mean()) / ratio
+        return samples + np.resize(noise, len(samples)) * (wanted / loudness)
+
+
+class ImpulseResponse(Recorded):
+    """Lets the voice sound in a room, as loud as it was, whose response to a click is recorded."""
+
+    def vary(self, samples: np.ndarray, path: str, sample_rate: int) -> np.ndarray:
+        response = torch.from_numpy(read_audio(path, sample_rate))
+        sounding = fftconvolve(torch.from_numpy(samples), response)[: len(samples)].numpy()
+        loudest = np.abs(sounding).max(initial=0.0)
+        return sounding * (np.abs(samples).max() / loudest) if loudest > SILENCE else samples
 
 
 def background_noise(
@@ -91,18 +128,14 @@ def background_noise(
 ) -> Recorded | None:
     """Put a stretch of a recording from ``folder`` behind the voice, so many dB weaker.
 
-    Without a folder there is none. Raises ``FileNotFoundError`` if it holds no audio.
+    Without a folder there is none. Raises ``FileNotFoundError`` if it holds no audio, and
+    ``ValueError`` if ``min_snr_db`` is above ``max_snr_db``.
     """
     if folder is None:
         return None
-    noise = AddBackgroundNoise(
-        _recordings(folder),
-        min_snr_db=min_snr_db,
-        max_snr_db=max_snr_db,
-        noise_transform=_never_empty,
-        p=p,
-    )
-    return Recorded(noise, "noise_file_path")
+    if min_snr_db > max_snr_db:
+        raise ValueError(f"min_snr_db={min_snr_db} is above max_snr_db={max_snr_db}")
+    return BackgroundNoise(_recordings(folder), (min_snr_db, max_snr_db), p)
 
 
 def impulse_response(folder: str | None, p: float = 0.5) -> Recorded | None:
@@ -110,15 +143,11 @@ def impulse_response(folder: str | None, p: float = 0.5) -> Recorded | None:
 
     Without a folder there is none. Raises ``FileNotFoundError`` if it holds no audio.
     """
-    if folder is None:
-        return None
-    return Recorded(ApplyImpulseResponse(_recordings(folder), p=p), "ir_file_path")
+    return None if folder is None else ImpulseResponse(_recordings(folder), p)
 
 
 def _recordings(folder: str) -> list[Path]:
     """Audio files at or below a folder; those that cannot be read are left out, with a word."""
-    # audiomentations says it of every file, in every worker.
-    warnings.filterwarnings("ignore", ".* had to be resampled from")
     paths = audio_in(folder)
     with ThreadPoolExecutor() as pool:
         problems = dict(zip(paths, pool.map(_problem, paths), strict=True))
@@ -147,15 +176,7 @@ def _problem(path: Path) -> str | None:
     """
     try:
         header = read_header(path)
-        begin = max(0, header.samples - header.sample_rate)
-        last, _ = soundfile.read(str(path), start=begin)
+        read_samples(f"{path}#t={max(0.0, header.seconds - 1):.6f},")
     except AudioError as error:
         return str(error)
-    except (soundfile.SoundFileError, RuntimeError):
-        return "breaks off: its end cannot be decoded"
-    return None if begin + len(last) == header.samples else "breaks off before its end"
-
-
-def _never_empty(noise: np.ndarray, sample_rate: int) -> np.ndarray:
-    """audiomentations repeats a noise until it is long enough: of an empty one, for ever."""
-    return noise if len(noise) else np.zeros(1, dtype=np.float32)
+    return header.doubt

@@ -15,8 +15,9 @@ from aiogram.filters import Command, CommandObject
 from aiogram.methods import SendMessage, SendPhoto
 from aiogram.types import BufferedInputFile, Message
 
+from kaskad.audio.files import AudioError
 from kaskad.audio.precomputed import read_signal
-from kaskad.audio.reading import AudioError, read_header
+from kaskad.audio.reading import read_header
 from kaskad.callbacks.last_checkpoint import LastCheckpoint
 from kaskad.callbacks.notifications.learning_curve import LearningCurve
 from kaskad.callbacks.notifications.telegram import TelegramBot

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from kaskad.audio.reading import PACKED
+from kaskad.audio.files import PACKED
 from kaskad.data.checks import DataError
 from kaskad.data.samplers.length import LengthBuckets
 from kaskad.data.samplers.order import BatchOrder

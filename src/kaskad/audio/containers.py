@@ -1,0 +1,226 @@
+"""What a file holds, held against what its header says of it.
+
+Downloads break off, recorders crash before they write the length, files are joined end to end: the
+header then says one thing and the bytes another, and a decoder believes the header.
+"""
+
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from kaskad.audio import flac, mp3
+
+UNKNOWN_SIZE = 0x7FFF_0000  # from here on: what a program writes that streams, and cannot know
+MOST_CHUNKS = 10_000
+MP3_IN_WAV = 0x55
+SPOKEN = 0.02  # seconds: to the next frame or page, by which codecs may differ
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is found in a file.
+
+    Attributes:
+        doubt: How header and content differ; None where they agree.
+        pieces: Files to decode one after another instead of it, where a decoder would not find all.
+        samples: How many there are in a channel, where a decoder would only guess.
+    """
+
+    doubt: str | None = None
+    pieces: Sequence[bytes] | None = None
+    samples: int | None = None
+
+
+def examine(file: BinaryIO, size: int) -> Content:
+    """Hold what a file of ``size`` bytes says of its length against what it holds."""
+    file.seek(0)
+    magic = file.read(12)
+    if magic[:4] in (b"RIFF", b"RF64") and magic[8:] == b"WAVE":
+        return _examine_wav(file, size)
+    if magic[:4] == b"fLaC":
+        return _examine_flac(file, size)
+    if magic[:4] == b"OggS":
+        return _examine_ogg(file, size)
+    if magic[:7] == b"NIST_1A":
+        return _examine_sphere(file, size)
+    if magic[:3] == b"ID3" or (magic[:1] == b"\xff" and magic[1:2] >= b"\xe0"):
+        file.seek(0)
+        return _examine_mp3(file.read(size))
+    return Content()
+
+
+def doubt_in(log: str) -> str | None:
+    """What libsndfile itself found wrong with the length of a file, by its log."""
+    for said, there in re.findall(r": (\d+) \(should be (\d+)\)", log):
+        if int(there) < int(said) < UNKNOWN_SIZE:
+            return f"breaks off: its header says {said} bytes, it holds {there}"
+    return None
+
+
+def differing(said: float, there: float) -> str:
+    """How a header that says so many seconds differs from what is there."""
+    if there < said:
+        return f"breaks off: its header says {said:.2f} s, it holds {there:.2f} s"
+    return f"its header says {said:.2f} s, and it holds {there:.2f} s"
+
+
+def _examine_mp3(content: bytes) -> Content:
+    frames = mp3.walk(content)
+    if frames is None:
+        return Content()
+    if not frames.said:
+        return _without_header(content, frames)
+    if frames.count > frames.said + 1:
+        said = frames.said * frames.frame.samples / frames.frame.sample_rate
+        doubt = differing(said, frames.seconds)
+        return Content(doubt, [mp3.with_header(content, frames)])
+    return Content()  # one that is cut cannot be decoded to its end, and is refused then
+
+
+def _examine_flac(file: BinaryIO, size: int) -> Content:
+    """Of a FLAC file that says nothing of its length, or too much; the latter cannot be decoded."""
+    length = flac.measure(file, size)
+    if length is None or length.sample_rate == 0 or length.said == length.there:
+        return Content()
+    if length.said == 0:
+        file.seek(0)
+        return Content(pieces=[flac.with_length(file.read(size), length.there)])
+    if length.there > length.said:  # by frames that only look like some: a decoder will tell
+        return Content()
+    return Content(differing(length.said / length.sample_rate, length.there / length.sample_rate))
+
+
+def _without_header(content: bytes, frames: mp3.Frames) -> Content:
+    if frames.is_constant:  # then the guess of a decoder is only a little too large
+        return Content(samples=frames.samples)
+    return Content(pieces=[mp3.with_header(content, frames)])
+
+
+def _examine_wav(file: BinaryIO, size: int) -> Content:
+    """Of a WAV file whose data are not as long as it says; of MP3 within one, that."""
+    found = _find_data(file, size)
+    if found is None:
+        return Content()
+    tag, bytes_a_second, begin, said = found
+    there = size - begin
+    if tag == MP3_IN_WAV:
+        file.seek(begin)
+        content = file.read(min(said, there))
+        frames = mp3.walk(content)
+        return _without_header(content, frames) if frames else Content()
+    if (said >= UNKNOWN_SIZE and said > there) or not bytes_a_second:
+        return Content()
+    least = SPOKEN * bytes_a_second
+    if said > there + least:
+        return Content(differing(said / bytes_a_second, there / bytes_a_second))
+    if there > said + least and not _is_chunk(file, begin + said + said % 2, size):
+        doubt = differing(said / bytes_a_second, there / bytes_a_second)
+        if begin + there > UNKNOWN_SIZE:
+            return Content(doubt)
+        file.seek(0)
+        whole = bytearray(file.read(size))
+        struct.pack_into("<I", whole, 4, size - 8)
+        struct.pack_into("<I", whole, begin - 4, there)
+        return Content(doubt, [bytes(whole)])
+    return Content()
+
+
+def _find_data(file: BinaryIO, size: int) -> tuple[int, int, int, int] | None:
+    """Of a WAV file the format tag, bytes a second, where its data begin and how many it says."""
+    tag = bytes_a_second = 0
+    large: int | None = None
+    place = 12
+    for _ in range(MOST_CHUNKS):
+        file.seek(place)
+        head = file.read(8)
+        if len(head) < 8:
+            return None
+        name, length = head[:4], struct.unpack("<I", head[4:])[0]
+        if name == b"data":
+            said = large if large is not None and length == 0xFFFF_FFFF else length
+            return tag, bytes_a_second, place + 8, said
+        if name == b"fmt ":
+            content = file.read(16).ljust(16, b"\0")
+            tag, _, _, bytes_a_second = struct.unpack_from("<HHII", content)
+        elif name == b"ds64":
+            content = file.read(16).ljust(16, b"\0")
+            large = struct.unpack_from("<Q", content, 8)[0]
+        place += 8 + length + length % 2
+        if place >= size:
+            return None
+    return None
+
+
+def _is_chunk(file: BinaryIO, place: int, size: int) -> bool:
+    """Whether a chunk, a tag or mere zeros follow the data, and not more sound."""
+    file.seek(max(place - 1, 0))
+    before, head = file.read(1), file.read(8)
+    for begin in (head, (before + head)[:8]):  # some do not pad chunks of odd length
+        name, length = begin[:4], begin[4:].ljust(4, b"\0")
+        is_name = re.fullmatch(rb"[ -~]{4}", name) is not None
+        if name[:3] in (b"TAG", b"ID3") or (
+            is_name and struct.unpack("<I", length)[0] <= size - place
+        ):
+            return True
+    file.seek(place)
+    return not any(file.read(4_096))
+
+
+def _examine_sphere(file: BinaryIO, size: int) -> Content:
+    """Of a NIST SPHERE file, whose header is text, by its number of samples."""
+    file.seek(0)
+    fields = file.read(1_024).decode("ascii", "replace").split()
+    values = {name: value for name, value in zip(fields, fields[2:], strict=False)}
+    try:
+        header = int(fields[1])
+        said, rate = int(values["sample_count"]), int(values["sample_rate"])
+        frame = int(values.get("channel_count", 1)) * int(values["sample_n_bytes"])
+        there = (size - header) / frame
+    except (KeyError, ValueError, IndexError, ZeroDivisionError):
+        return Content()
+    if "pcm" not in values.get("sample_coding", "pcm") and frame > 1:
+        return Content()
+    if rate <= 0 or abs(said - there) <= SPOKEN * rate:
+        return Content()
+    return Content(differing(said / rate, there / rate))
+
+
+def _examine_ogg(file: BinaryIO, size: int) -> Content:
+    """Of an Ogg file, by its pages: several recordings that were joined are read one by one."""
+    begins: list[int] = []
+    ended, has_packets = True, False
+    for place, flags in _pages(file, size):
+        is_first, is_last = flags & 2, flags & 4
+        if is_first and (not begins or has_packets):
+            begins.append(place)
+            has_packets = False
+        has_packets = has_packets or not is_first
+        ended = bool(is_last)
+    doubt = None
+    if not ended:
+        doubt = "may break off: its last page is not marked as the last one"
+    if len(begins) < 2:
+        return Content(doubt)
+    pieces = []
+    for begin, end in zip(begins, [*begins[1:], size], strict=True):
+        file.seek(begin)
+        pieces.append(file.read(end - begin))
+    return Content(doubt or f"is {len(pieces)} recordings joined in one file", pieces)
+
+
+def _pages(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
+    """Where each page of an Ogg file begins, and its flags."""
+    place = 0
+    while place + 27 <= size:
+        file.seek(place)
+        head = file.read(27)
+        if len(head) < 27 or head[:4] != b"OggS":
+            return
+        lengths = file.read(head[26])
+        yield place, head[5]
+        end = place + 27 + len(lengths) + sum(lengths)
+        if end > size:
+            return
+        place = end

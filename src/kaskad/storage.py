@@ -1,0 +1,93 @@
+"""Files on a disk: written whole or not at all, and read by their very name.
+
+polars takes a path for a pattern, so that a folder ``br[1]`` cannot be read and ``st*r`` reads
+those of others; spreadsheets take a cell that begins with ``=`` for a formula.
+"""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import polars as pl
+
+LEFT_OVER = 3_600  # seconds, after which a file half written belongs to nobody who is still at work
+FORMULA = r"^[=+\-@\t\r]"
+NUMBER = r"^[+-]?\d+([.,]\d+)?(e[+-]?\d+)?$"
+
+
+def read_parquet(path: Path) -> pl.DataFrame:
+    """Read a table in Parquet; raises ``OSError`` or ``ValueError``, with its path, where it cannot
+    be read: it is torn, or no such table."""
+    try:
+        return pl.read_parquet(path, glob=False)
+    except OSError as error:
+        raise OSError(f"{path}: cannot be read: {error.strerror or error}") from error
+    # PanicException is no Exception: some torn files are a surprise to polars.
+    except (Exception, pl.exceptions.PanicException) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"{path}: torn, or no table in Parquet: {reason}") from error
+
+
+def write_parquet(table: pl.DataFrame, path: Path) -> None:
+    """Write a table in Parquet; raises ``OSError`` as ``written_whole`` does."""
+    with written_whole(path) as file:
+        table.write_parquet(file)
+
+
+def write_csv(table: pl.DataFrame, path: Path) -> None:
+    """Write a table for people to open, whose program is not to compute what a cell says: before
+    text that it would take for a formula comes an apostrophe. Raises ``OSError``, too."""
+    with written_whole(path) as file:
+        without_formulas(table).write_csv(file)
+
+
+def without_formulas(table: pl.DataFrame) -> pl.DataFrame:
+    """The table as a program for spreadsheets shows it; numbers stay as they are."""
+    text = pl.col(pl.String)
+    is_formula = text.str.contains(FORMULA) & ~text.str.contains(NUMBER)
+    return table.with_columns(pl.when(is_formula).then("'" + text).otherwise(text).name.keep())
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text; raises ``OSError`` as ``written_whole`` does."""
+    with written_whole(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which takes its place once it is whole and on the disk.
+
+    What a process that was killed left half written beside it is removed. Raises ``OSError``, with
+    the path and what to do, where it cannot be written.
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_over(path)
+        with unfinished.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        raise OSError(
+            f"{path}: cannot be written: {error.strerror or error}; make room there, or choose "
+            "another folder that may be written"
+        ) from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
+def _remove_left_over(path: Path) -> None:
+    begin, end = re.escape(f".{path.name}."), re.escape(".unfinished")
+    with suppress(OSError):
+        for file in path.parent.iterdir():
+            is_unfinished = re.fullmatch(rf"{begin}\d+{end}", file.name)
+            if is_unfinished and time.time() - file.stat().st_mtime > LEFT_OVER:
+                file.unlink(missing_ok=True)
