@@ -9,7 +9,7 @@ import soxr
 import torch
 
 import kaskad
-from kaskad.audio.reading import AudioError
+from kaskad.audio.files import AudioError
 from kaskad.config.messages import ConfigurationError
 from kaskad.models.recogniser import Recogniser
 

@@ -6,7 +6,8 @@ import numpy as np
 import soxr
 from torch import Tensor
 
-from kaskad.audio.reading import AudioError, read_audio
+from kaskad.audio.files import AudioError
+from kaskad.audio.reading import read_audio
 
 Audio = str | Path | np.ndarray | Tensor
 

@@ -70,6 +70,13 @@ def explain(error: BaseException, groups: Iterable[str] = ()) -> str:
             full_key = re.search(r"full_key: (\S+)", str(error))
             what = str(error).splitlines()[0].rstrip(":")
             lines = [f"{full_key[1]}: {what}" if full_key else what, innermost_cause(error)]
+        case RuntimeError() if "DataLoader worker" in str(error):
+            lines = [
+                "a process that reads audio was ended from outside: as a rule there was too little "
+                "memory, or too little of it for processes to share (/dev/shm)",
+                "take fewer of them (datamodule.workers=1), or none (datamodule.workers=0); in a "
+                "container, more to share (docker run --shm-size=1g)",
+            ]
         case _:
             lines = _named(error).splitlines()
             if error.__cause__:

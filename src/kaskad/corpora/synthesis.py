@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.progress import track
 
 from kaskad import espeak
+from kaskad.storage import read_parquet
 
 UTTERANCES = MappingProxyType({"train": 2000, "validation": 200, "test": 300, "test_known": 300})
 """How many utterances each split has unless told otherwise."""
@@ -172,7 +173,7 @@ def synthesise(
     corpus = Path(root).resolve() / recipe.digest()
     if not corpus.exists():
         _make(corpus, recipe, workers)
-    manifest = pl.read_parquet(corpus / "manifest.parquet").filter(pl.col("split") == split)
+    manifest = read_parquet(corpus / "manifest.parquet").filter(pl.col("split") == split)
     return manifest.drop("split").with_columns(path=pl.lit(f"{corpus}/") + pl.col("path"))
 
 

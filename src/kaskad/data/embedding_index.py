@@ -1,5 +1,6 @@
 """Embeddings of utterances on the disk, a graph of nearest neighbours, and a walk through it."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ import numpy as np
 from usearch.index import BatchMatches, Index
 
 from kaskad.data.checks import DataError
+from kaskad.storage import write_text
 
 PORTION = 10_000  # utterances that are looked up at a time
 PART = 50_000  # utterances of a walk, at most
@@ -24,7 +26,10 @@ def open_embeddings(file: Path, shape: tuple[int, int]) -> np.memmap:
         unfinished = _unfinished(file)
         np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float16, shape=shape).flush()
         unfinished.replace(file)
-    embeddings = np.lib.format.open_memmap(file, mode="r+")
+    try:
+        embeddings = np.lib.format.open_memmap(file, mode="r+")
+    except ValueError as error:
+        raise DataError(f"{file}: torn, or no array; remove it, and it is made anew") from error
     if embeddings.shape != shape:
         raise DataError(
             f"{file} holds {embeddings.shape[0]} embeddings of {embeddings.shape[1]} values, those "
@@ -55,14 +60,22 @@ def make_graph(embeddings: np.ndarray, rows: np.ndarray) -> Index:
 
 
 def save_graph(graph: Index, file: Path) -> None:
-    """Write a graph to ``file``, which is there once it is whole."""
+    """Write a graph to ``file``, which is there once it is whole, and its hash beside it."""
     unfinished = _unfinished(file)
     graph.save(str(unfinished))
+    write_text(_hash(unfinished), _hash_file(file))
     unfinished.replace(file)
 
 
 def open_graph(file: Path) -> Index:
-    """A view of the graph in ``file``, which takes no more memory than what is looked at."""
+    """A view of the graph in ``file``, which takes no more memory than what is looked at.
+
+    Raises ``FileNotFoundError`` where there is none, and ``ValueError`` where it is torn: usearch
+    would end the process.
+    """
+    kept = _hash_file(file)
+    if _hash(file) != (kept.read_text() if kept.is_file() else None):
+        raise ValueError(f"{file}: is torn, or not whole")
     view = Index.restore(str(file), view=True)
     assert view is not None
     return view
@@ -128,6 +141,15 @@ def _walk_through_part(
                 place = int(fresh[0]) if len(fresh) else -1
 
     return rows[np.fromiter(steps(), dtype=np.int64, count=len(rows))]
+
+
+def _hash_file(file: Path) -> Path:
+    return file.with_name(f"{file.name}.sha256")
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _unfinished(file: Path) -> Path:

@@ -59,7 +59,7 @@ def nearest_in_training(
     try:
         listener = _Listener(trainer, recogniser, data)
         return _nearest_by_corpus(listener, tested, count, folder)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError, MemoryError) as error:
         log.warning("nearest=%d: left out: %s", count, error)
         return {}
 
@@ -145,8 +145,12 @@ def _graph(listener: _Listener, train: pl.DataFrame, kept: Path) -> Index | None
     """The graph of the training utterances, a view of a file in the folder ``kept``: made, unless
     it is there; where that was interrupted, the rest of them is embedded."""
     file = kept / "graph.usearch"
-    if file.exists():
+    try:
         return open_graph(file)
+    except FileNotFoundError:
+        pass
+    except ValueError as error:
+        log.warning("%s; it is made anew", error)
     log.info("embedding %d training utterances once, in %s", train.height, kept)
     embeddings_file = kept / "embeddings.npy"
     embeddings = open_embeddings(embeddings_file, (train.height, listener.dim))

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from kaskad.audio.augment.spec_augment import SpecAugment
 from kaskad.audio.features import Features
+from kaskad.audio.files import AudioError
 from kaskad.audio.masks import Count
-from kaskad.audio.reading import AudioError
 from kaskad.audio.samples import WANTED, Audio, read_or_convert
 from kaskad.data.batch import Batch, batches_of, untranscribed
 from kaskad.data.corpus import Role

@@ -5,7 +5,6 @@ parts of a recogniser, of this package or of one that the caller trusts by name.
 """
 
 import logging
-import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,10 +16,21 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from kaskad.runs.folder import LAST, PREVIOUS
 from kaskad.runs.saved_configuration import fault_of
+from kaskad.storage import written_whole
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+# What Lightning reads of a checkpoint from which a run goes on.
+NEEDED_TO_GO_ON = {
+    "epoch": int,
+    "global_step": int,
+    "pytorch-lightning_version": str,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+}
 NOT_PLAIN = "its configuration holds more than plain values"
 
 
@@ -150,17 +160,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.unfinished")
         try:
-            with unfinished.open("wb") as file:
+            with written_whole(Path(path)) as file:
                 torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        except RuntimeError as error:  # torch's own, where a write fails
+            raise OSError(f"{path}: cannot be written; is its disk full?") from error
 
 
 def newest_whole_checkpoint(folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -170,7 +174,13 @@ def newest_whole_checkpoint(folder: Path) -> tuple[Path, dict[str, Any]]:
     """
     for path in (folder / LAST, folder / PREVIOUS):
         try:
-            return path, read_checkpoint(path)
+            checkpoint = read_checkpoint(path)
+            for name, kind in NEEDED_TO_GO_ON.items():
+                if not isinstance(checkpoint.get(name), kind):
+                    raise CheckpointError(
+                        f"{path}: no run can go on from it: it has no {name}, a {kind.__name__}"
+                    )
+            return path, checkpoint
         except CheckpointError as error:
             if path.exists():
                 log.warning("%s; looking for the one before it", error)
