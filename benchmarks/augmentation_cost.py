@@ -34,9 +34,9 @@ from timed_training import (
 )
 
 from kaskad.audio.reading import read_audio
-from kaskad.commands import train
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.models.ctc import CTCRecogniser
+from kaskad.models.training_data import load_data
 
 CHOICES = ("none", "waveform", "spec", "full")
 REPEATS = 3
@@ -152,7 +152,7 @@ def main() -> None:
         configs = {
             choice: composed(choice) for choice in dict.fromkeys(["none", *arguments.choices])
         }
-        datas = {choice: train.load_data(config) for choice, config in configs.items()}
+        datas = {choice: load_data(config) for choice, config in configs.items()}
         costs = cost_of_transforms(composed("full"), datas["none"], arguments.seconds)
         speeds = measure(configs, datas, arguments.rounds)
     show(costs, speeds, f"{' '.join(overrides)}; {machine()}")

@@ -23,11 +23,12 @@ from torch import Tensor, nn
 
 import kaskad.cli.command  # noqa: F401 - registers what conf/ asks of the machine
 from kaskad.callbacks.skipped_utterances import SkippedUtterances
-from kaskad.commands import train
 from kaskad.data.batch import Batch
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.models.ctc import CTCRecogniser, ctc_losses
+from kaskad.models.training_data import fit_tokenizer, load_data
 from kaskad.runs.environment import environment
+from kaskad.runs.trainer import make_trainer
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 WARM_UP = 5  # steps of a round that are not timed
@@ -121,8 +122,8 @@ def untrained(
 ) -> tuple[CTCRecogniser, SpeechDataModule]:
     """The recogniser of a run before its first step, and its data."""
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    data = data or train.load_data(config)
-    train.fit_tokenizer(config, data)
+    data = data or load_data(config)
+    fit_tokenizer(config, data)
     recogniser: CTCRecogniser = instantiate(config.model)
     data.connect(recogniser.tokenizer, recogniser.frame_count)
     return recogniser, data
@@ -149,7 +150,7 @@ def train_with_kaskad(
     stopwatch = Stopwatch(data.sample_rate)
     resolved = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     folder = Path(HydraConfig.get().runtime.output_dir)
-    trainer = train.make_trainer(config, resolved, folder, [SkippedUtterances()])
+    trainer = make_trainer(config, resolved, folder, [SkippedUtterances()])
     trainer.callbacks.append(stopwatch)  # type: ignore[attr-defined]
     if profiler is not None:
         trainer.profiler = profiler  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ import torch
 from hydra.utils import instantiate
 
 from kaskad.callbacks.freezing import Freezing
-from kaskad.commands.train import fit_tokenizer, load_data
+from kaskad.models.training_data import fit_tokenizer, load_data
 
 FRONT = "encoder.convolutions."
 SMALL = [

@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 from kaskad.callbacks.limit_messages import LimitMessages
 from kaskad.callbacks.non_finite import DIVERGED, DivergedError, NonFinite
 from kaskad.callbacks.replay import Replay
-from kaskad.commands.train import fit_tokenizer, load_data
 from kaskad.models.recogniser import load_recogniser
+from kaskad.models.training_data import fit_tokenizer, load_data
 from kaskad.runs.checkpoints import ConfigInCheckpoint
 
 SMALL = [

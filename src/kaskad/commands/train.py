@@ -3,7 +3,7 @@
 import json
 import logging
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -12,13 +12,9 @@ from typing import Any, cast
 
 import pytorch_lightning as lightning
 import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import Timer
 from pytorch_lightning.utilities import rank_zero_only
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from rich.console import Console
 
 from kaskad.callbacks.best_checkpoint import chosen_figures, take_best
@@ -27,8 +23,8 @@ from kaskad.callbacks.final_metrics import tell_figures
 from kaskad.callbacks.pruning import was_pruned
 from kaskad.callbacks.skipped_utterances import SkippedUtterances
 from kaskad.config.messages import ConfigurationError
-from kaskad.config.overrides import pasteable
-from kaskad.data.corpus import read_transcripts, require_branches
+from kaskad.config.overrides import group_choices, pasteable
+from kaskad.data.corpus import read_transcripts
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.text_datamodule import TextDataModule
 from kaskad.evaluation import language_model as language_test
@@ -37,13 +33,13 @@ from kaskad.evaluation.blank import tell_if_blank
 from kaskad.evaluation.nearest import nearest_count
 from kaskad.metrics.registry import METRICS
 from kaskad.models.language_model import LanguageModel
+from kaskad.models.module import Learner
 from kaskad.models.recogniser import Recogniser
+from kaskad.models.training_data import fit_tokenizer, load_data
 from kaskad.models.transfer import transfer_weights
 from kaskad.reports.report import show_report
 from kaskad.runs import distributed
 from kaskad.runs.checkpoints import (
-    AtomicCheckpointIO,
-    ConfigInCheckpoint,
     newest_whole_checkpoint,
 )
 from kaskad.runs.environment import environment
@@ -52,10 +48,8 @@ from kaskad.runs.own_settings import require_own
 from kaskad.runs.requirements import require_all
 from kaskad.runs.resume import settings_to_go_on_with, working_directory_of
 from kaskad.runs.saved_configuration import fault_of, saved_form
-from kaskad.runs.slurm import slurm_plugins
-from kaskad.runs.terminal import shows_bars
+from kaskad.runs.trainer import bare_trainer, length_of_training, make_trainer
 from kaskad.runs.which_run import AUTO, goes_on, interrupted_runs
-from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +59,7 @@ def train(config: DictConfig) -> dict[str, float]:
 
     Everything lands in the run folder; the figures of the report are returned.
     """
-    folder = Path(HydraConfig.get().runtime.output_dir)
+    folder = Path(config.run_dir)
     first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if not first:
         logging.getLogger().setLevel(logging.ERROR)  # the first process speaks for all
@@ -92,12 +86,10 @@ def _train(config: DictConfig, folder: Path, checkpoint: Path | None = None) -> 
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     torch.set_float32_matmul_precision("high")
 
-    if issubclass(get_class(config.model._target_), LanguageModel):
-        plan = plan_language_model(config)
-    else:
-        plan = plan_recogniser(config, folder, made, begins=checkpoint is None)
+    model_class = cast(type[Learner], get_class(config.model._target_))
+    plan = PLANS[model_class.learns_from_data](config, folder, made, begins=checkpoint is None)
     resolved = saved_form(config)
-    resolved["choices"] = _choices()
+    resolved["choices"] = group_choices()
     rank_zero_only(OmegaConf.save)(resolved, folder / "config.yaml")
 
     trainer = make_trainer(config, resolved, folder, plan.watchers())
@@ -111,13 +103,13 @@ def _train(config: DictConfig, folder: Path, checkpoint: Path | None = None) -> 
         distributed.part()
         if not trainer.is_global_zero:
             return {}  # the first process tests alone
-        tester = _bare_trainer(config, plan.watchers())
+        tester = bare_trainer(config, plan.watchers())
 
     def validate() -> Mapping[str, float]:
-        (figures,) = _bare_trainer(config, []).validate(plan.model, plan.data, verbose=False)
+        (figures,) = bare_trainer(config, []).validate(plan.model, plan.data, verbose=False)
         return figures
 
-    training = _trained(trainer) | take_best(trainer, plan.model, validate)
+    training = length_of_training(trainer) | take_best(trainer, plan.model, validate)
     validated = training.get("validation") or chosen_figures(trainer)
     origin = {"training": training, "environment": made, **plan.said}
     report = plan.test(tester, plan.model, plan.data, folder, config.task, origin)
@@ -165,7 +157,9 @@ def plan_recogniser(
     return Plan(recogniser, data, test, recogniser_test.figures_of, show_report, watchers, said)
 
 
-def plan_language_model(config: DictConfig) -> Plan:
+def plan_language_model(
+    config: DictConfig, folder: Path, made: dict[str, Any], *, begins: bool
+) -> Plan:
     """Plan a language model's run: on transcripts and texts, whose audio is not read."""
     if config.init_from:
         raise ConfigurationError("init_from: there is nothing that a language model takes over")
@@ -184,64 +178,6 @@ def plan_language_model(config: DictConfig) -> Plan:
     return Plan(model, data, test, language_test.figures_of, language_test.show, list, said)
 
 
-def load_data(config: DictConfig, listing: Path | None = None) -> SpeechDataModule:
-    """Make the data module of a run, with its manifests read and checked; what cannot be used is
-    named in the file ``listing``."""
-    recogniser_class = cast(type[Recogniser], get_class(config.model._target_))
-    data: SpeechDataModule = instantiate(config.datamodule)(
-        corpora=instantiate(config.data.corpora, _convert_="all"),
-        sample_rate=config.features.sample_rate,
-        target=recogniser_class.target,
-        augment=instantiate(config.augment.waveform),
-        sampler=instantiate(config.sampler),
-        seed=config.seed,
-        listing=listing,
-    )
-    extra = data.of_role("train_ext")
-    if "train_ext" in recogniser_class.learns_from:
-        require_branches(data.corpora)
-    elif extra:
-        kind = recogniser_class.__name__
-        log.warning("%s: not used, for a %s learns from one corpus alone", ", ".join(extra), kind)
-    data.load(*recogniser_class.learns_from, "validation", "test")
-    return data
-
-
-def fit_tokenizer(config: DictConfig, data: SpeechDataModule | TextDataModule) -> None:
-    """Fit on training text alone; the configuration, and with it the model, takes what is found."""
-    tokenizer: Tokenizer = instantiate(config.tokenizer)
-    names = data.loaded("train", "train_ext")
-    tokenizer.fit(text for name in names for text in data.spelt(name, tokenizer))
-    config.tokenizer.update(tokenizer.state())
-
-
-def make_trainer(
-    config: DictConfig,
-    resolved: dict[str, Any],
-    folder: Path,
-    watchers: Sequence[lightning.Callback],
-) -> lightning.Trainer:
-    """Make the trainer, its callbacks and loggers; checkpoints carry ``resolved``."""
-    callbacks = [instantiate(node) for node in config.callbacks.values() if node is not None]
-    trainer: lightning.Trainer = instantiate(
-        config.trainer,
-        callbacks=[ConfigInCheckpoint(resolved), *watchers, _timer(config.trainer), *callbacks],
-        plugins=[AtomicCheckpointIO(), *slurm_plugins()],
-        logger=[instantiate(node) for node in config.logger.values() if node is not None],
-        # Not the run folder itself: on Slurm, Lightning loads any hpc_ckpt_*.ckpt that it finds.
-        default_root_dir=str(folder / "checkpoints"),
-        max_time=None,  # _timer has it
-        enable_progress_bar=config.trainer.enable_progress_bar and shows_bars(),
-    )
-    several = trainer.num_devices * trainer.num_nodes > 1
-    if several and HydraConfig.get().mode == RunMode.MULTIRUN:
-        raise ConfigurationError(
-            "the jobs of a sweep have one process each: begin a run of several processes by itself "
-            "(without -m; a recipe with hydra.mode=RUN), or take trainer.devices=1"
-        )
-    return trainer
-
-
 def _go_on(config: DictConfig, folder: Path) -> tuple[DictConfig, Path]:
     """The settings of the run to go on with, and its checkpoint."""
     # Lightning warns of what we have taken care of.
@@ -255,6 +191,10 @@ def _go_on(config: DictConfig, folder: Path) -> tuple[DictConfig, Path]:
     return settings, path
 
 
+# How each kind of model, by the data that it learns from, is trained and tested.
+PLANS: dict[str, Callable[..., Plan]] = {"speech": plan_recogniser, "text": plan_language_model}
+
+
 def names_of_figures(config: DictConfig) -> list[str]:
     """The figures that ``train`` may return: a sweep can minimise one of these."""
     names = [*METRICS, "loss"]
@@ -264,48 +204,11 @@ def names_of_figures(config: DictConfig) -> list[str]:
     return [*found, *speeds, "parameters", "training/minutes"]
 
 
-def _bare_trainer(config: DictConfig, callbacks: list[lightning.Callback]) -> lightning.Trainer:
-    """A trainer of one process that only tests, and that nobody watches."""
-    alone = {"devices": 1, "num_nodes": 1, "strategy": "auto", "enable_checkpointing": False}
-    silent = {"enable_progress_bar": False, "enable_model_summary": False, "max_time": None}
-    trainer: lightning.Trainer = instantiate(
-        config.trainer, callbacks=callbacks, logger=False, **alone, **silent
-    )
-    return trainer
-
-
-def _trained(trainer: lightning.Trainer) -> dict[str, Any]:
-    """How long the training was, for the report."""
-    timer = next(each for each in trainer.callbacks if isinstance(each, Timer))  # type: ignore[attr-defined]
-    return {
-        "minutes": round(timer.time_elapsed("train") / 60, 2),
-        "epochs": trainer.current_epoch,
-        "steps": trainer.global_step,
-    }
-
-
-def _timer(trainer: DictConfig) -> Timer:
-    """Counts the minutes of training; ends it where there is a limit."""
-    try:
-        return Timer(trainer.get("max_time"))
-    except MisconfigurationException as error:
-        raise ConfigurationError(
-            f"trainer.max_time={trainer.max_time}: wants days, hours, minutes and seconds in two "
-            "digits each, as in trainer.max_time=00:12:30:00"
-        ) from error
-
-
 def _tell_what_was_found(config: DictConfig, folder: Path) -> None:
     """Why resume=auto begins a new run."""
     others = interrupted_runs(Path("runs"))
     known = f"; others were interrupted: {pasteable('resume', str(others[0]))}" if others else ""
     log.info("resume=auto: %s has no interrupted run: a new one begins%s", config.task, known)
-
-
-def _choices() -> dict[str, str | None]:
-    """The choice for each group, by which the data of a checkpoint is known later."""
-    choices = HydraConfig.get().runtime.choices
-    return {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
 
 
 def _make_watchers(*kinds: type[lightning.Callback]) -> list[lightning.Callback]:

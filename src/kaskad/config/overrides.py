@@ -108,3 +108,9 @@ def _for_the_shell(override: str) -> str:
     if override == shlex.quote(override):
         return override
     return shlex.quote(override) if any(mark in override for mark in '"$`\\!') else f'"{override}"'
+
+
+def group_choices() -> dict[str, str | None]:
+    """The choice for each group, by which the data of a checkpoint is known later."""
+    choices = HydraConfig.get().runtime.choices
+    return {group: choice for group, choice in choices.items() if not group.startswith("hydra")}

@@ -28,6 +28,8 @@ class LanguageModel(Learner):
     the figure that is shown while training.
     """
 
+    learns_from_data = "text"
+
     def __init__(
         self,
         net: Callable[..., nn.Module],

@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as lightning
 import torch
@@ -21,6 +21,9 @@ class Learner(lightning.LightningModule):
     ``optimizer`` and ``scheduler`` are partial: each is finished here. What is only to be used
     needs neither.
     """
+
+    # What it learns from, which also says how it is tested.
+    learns_from_data: Literal["speech", "text"] = "speech"
 
     def __init__(
         self,

@@ -213,7 +213,9 @@ class Recogniser(Learner):
         return hypotheses
 
     @overload
-    def transcribe(self, audio: Audio, sample_rate: int | None = None) -> Hypothesis: ...
+    def transcribe(  # type: ignore[overload-overlap]  # a str is a file, not a sequence
+        self, audio: Audio, sample_rate: int | None = None
+    ) -> Hypothesis: ...
 
     @overload
     def transcribe(
