@@ -18,7 +18,7 @@ import polars as pl
 
 from kaskad.corpora.crowd.aggregation import METHODS, Texts, aggregate
 from kaskad.corpora.crowd.answers import read_answers
-from kaskad.metrics.error_rates import word_errors
+from kaskad.metrics.error_rates import WORD_ERRORS, count_errors
 from kaskad.runs.environment import environment
 from kaskad.text.normalisation import normalise
 
@@ -35,10 +35,9 @@ def rover_of_crowd_kit(answers: pl.DataFrame) -> Texts:
 
 def errors(texts: Texts, truth: Texts) -> np.ndarray:
     """Wrong words, and words of the truth, of each recording: (recordings, 2)."""
-    counts = [word_errors([right], [texts.get(audio) or ""]) for audio, right in truth.items()]
-    return np.array(
-        [(n.substitutions + n.deletions + n.insertions, n.reference_length) for n in counts]
-    )
+    answers = [texts.get(audio) or "" for audio in truth]
+    counts = count_errors(list(truth.values()), answers, "words")
+    return counts.select(WORD_ERRORS, "words").to_numpy()
 
 
 def rate(counts: np.ndarray) -> float:

@@ -29,7 +29,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from kaskad.decoding.beam import BeamDecoder
 from kaskad.decoding.lexicon import LexiconDecoder
-from kaskad.metrics.error_rates import word_errors
+from kaskad.metrics.error_rates import score
 from kaskad.ngrams.language_model import make_language_model
 from kaskad.runs.environment import environment
 from kaskad.text.characters import CharacterTokenizer
@@ -106,7 +106,7 @@ def measure(ways: dict[str, Way], rounds: int, references: list[str]) -> dict[st
             began = time.perf_counter()
             texts = ways[name]()
             figures[name]["seconds"].append(time.perf_counter() - began)
-            figures[name]["wer"] = word_errors(references, texts).rate
+            figures[name]["wer"] = score(references, texts, "ru").figures()["wer"]
     return figures
 
 

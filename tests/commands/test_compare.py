@@ -103,3 +103,18 @@ def test_what_cannot_be_compared_is_refused(write, compared, tmp_path: Path) -> 
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match=r"empty: .*python evaluate\.py"):
         compared(one, tmp_path / "empty")
+
+
+def test_models_are_named_by_what_tells_them_apart(write, compared, tmp_path: Path) -> None:
+    one = write("lstm/10-00", score(REFERENCES, heard([0]), "ru"))
+    two = write("cnn/11-00", score(REFERENCES, heard([1]), "ru"))
+    for folder, width in ((one, 32), (two, 64)):
+        (folder / ".hydra").mkdir()
+        (folder / ".hydra" / "config.yaml").write_text(
+            f"seed: 0\nmodel: {{net: {{dim: {width}}}}}\n"
+        )
+    told = compared(one, two)
+    assert told["names"] == ["lstm/10-00", "cnn/11-00"]
+    assert told["settings"] == {"model.net.dim": ["32", "64"]}
+    page = (tmp_path / "comparison.html").read_text()
+    assert "model.net.dim" in page and "cnn/11-00</th>" in page

@@ -1,9 +1,18 @@
 """Intervals of figures are those of a bootstrap over utterances."""
 
 import numpy as np
+import polars as pl
 import pytest
 
-from kaskad.metrics.bootstrap import RESAMPLES, Share, intervals, resampled, share
+from kaskad.metrics.bootstrap import (
+    RESAMPLES,
+    Share,
+    intervals,
+    mean_of_groups,
+    resampled,
+    share,
+    speaker_groups,
+)
 
 
 def test_the_interval_of_a_coin_is_that_of_the_binomial_distribution() -> None:
@@ -43,3 +52,29 @@ def test_a_mean_of_ratios_leaves_out_those_of_nothing() -> None:
 def test_what_is_counted_of_nothing_stays_as_it_is() -> None:
     assert share(np.array([2]), np.array([0])).value == 2.0
     assert share(np.array([0]), np.array([0])).value == 0.0
+
+
+def test_by_speaker_an_interval_holds_the_truth_as_often_as_it_claims() -> None:
+    generator = np.random.default_rng(0)
+    speakers, each, draws = 60, 40, 60
+    groups = np.repeat(np.arange(speakers), each)
+    held = {"speakers": 0, "utterances": 0}
+    for _ in range(draws):
+        rates = generator.beta(2, 8, speakers)  # speakers differ; the truth is 0.2
+        wrong = generator.random(speakers * each) < rates[groups]
+        for way, drawn in (("speakers", groups), ("utterances", None)):
+            low, high = intervals({"error": share(wrong)}, drawn)["error"]
+            held[way] += low <= 0.2 <= high
+    assert held["speakers"] >= 0.9 * draws
+    assert held["utterances"] <= 0.8 * draws
+
+
+def test_speakers_count_alike_in_their_mean() -> None:
+    speakers = pl.Series(["a", "a", "a", "b", None])
+    groups = speaker_groups(speakers)
+    assert groups is not None and len(set(groups.tolist())) == 3
+    wrong = share(np.array([1, 1, 1, 0, 0]), np.array([1, 1, 1, 1, 0]))
+    assert mean_of_groups(wrong, groups).value == 0.5  # nothing is known of the third
+    assert wrong.value == 0.75
+    for alone in ([None, None], ["a", "a"], []):
+        assert speaker_groups(pl.Series(alone, dtype=pl.String)) is None

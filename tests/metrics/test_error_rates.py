@@ -2,7 +2,7 @@
 
 import pytest
 
-from kaskad.metrics.error_rates import ErrorCounts, ErrorRates, character_errors, score, word_errors
+from kaskad.metrics.error_rates import ErrorCounts, ErrorRates, count_errors, score
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from kaskad.metrics.error_rates import ErrorCounts, ErrorRates, character_errors
     ],
 )
 def test_words_are_aligned(reference: str, hypothesis: str, counts: tuple[int, ...]) -> None:
-    assert word_errors([reference], [hypothesis]) == ErrorCounts(*counts)
+    assert score([reference], [hypothesis], "ru").errors("words") == ErrorCounts(*counts)
 
 
 @pytest.mark.parametrize(
@@ -36,28 +36,29 @@ def test_words_are_aligned(reference: str, hypothesis: str, counts: tuple[int, .
 def test_characters_are_aligned_blanks_included(
     reference: str, hypothesis: str, counts: tuple[int, ...]
 ) -> None:
-    assert character_errors([reference], [hypothesis]) == ErrorCounts(*counts)
+    assert score([reference], [hypothesis], "ru").errors("characters") == ErrorCounts(*counts)
 
 
 def test_rates_are_over_all_words_not_a_mean_over_utterances() -> None:
     references = ["one", "one two three four five six seven eight nine", ""]
     hypotheses = ["two", "one two three four five six seven eight nine", "ten"]
-    counts = word_errors(references, hypotheses)
-    assert counts == ErrorCounts(hits=9, substitutions=1, insertions=1)
-    assert counts.rate == 2 / 10
-    assert counts.rate_without_insertions == 1 / 10
+    scores = score(references, hypotheses, "en")
+    assert scores.errors("words") == ErrorCounts(hits=9, substitutions=1, insertions=1)
+    assert (scores.figures()["wer"], scores.figures()["werc"]) == (2 / 10, 1 / 10)
 
 
-def test_rates_may_pass_one_and_nothing_has_none() -> None:
-    counts = word_errors(["one"], ["two three four"])
-    assert (counts.rate, counts.rate_without_insertions) == (3.0, 1.0)
-    assert word_errors([], []).rate == 0.0
-    assert word_errors([""], ["one two"]).rate == 2.0
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "wer", "werc"),
+    [("one", "two three four", 3.0, 1.0), ("", "one two", 2.0, 0.0)],
+)
+def test_rates_may_pass_one(reference: str, hypothesis: str, wer: float, werc: float) -> None:
+    figures = score([reference], [hypothesis], "en").figures()
+    assert (figures["wer"], figures["werc"]) == (wer, werc)
 
 
 def test_unequal_lists_are_refused() -> None:
     with pytest.raises(ValueError, match="2 references, but 1 hypotheses"):
-        word_errors(["one", "two"], ["one"])
+        count_errors(["one", "two"], ["one"], "words")
 
 
 def test_numbers_are_judged_where_the_reference_is_one() -> None:
@@ -95,6 +96,22 @@ def test_phones_are_compared_without_the_borders_of_words() -> None:
         phones=lambda texts: [" ".join(t.replace(" ", "")) for t in texts],
     )
     assert scores.errors("phones") == ErrorCounts(hits=5, insertions=2)
-    assert scores.errors("words").rate == 3 / 2
+    assert scores.figures()["wer"] == 3 / 2
     assert (scores.figures()["per"], scores.figures()["perc"]) == (2 / 5, 0.0)
     assert scores.counts()["phones"]["insertions"] == 2
+
+
+@pytest.mark.parametrize(
+    ("references", "hypotheses", "wer", "plain"),
+    [
+        (["ещё раз"], ["еще два"], 2 / 2, 1 / 2),
+        (["за\u0301мок"], ["замок"], 1 / 1, 0.0),
+        (["ёж"], ["е\u0308ж"], 1 / 1, 0.0),
+        (["мой"], ["мои"], 1 / 1, None),
+        (["еще"], ["еще"], 0.0, None),
+        (["café"], ["cafe"], 1 / 1, None),
+    ],
+)
+def test_yo_and_stress_are_told_from_other_errors(references, hypotheses, wer, plain) -> None:
+    figures = score(references, hypotheses, "ru").figures()
+    assert (figures["wer"], figures.get("wer_plain")) == (wer, plain)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from kaskad.metrics.error_rates import score
-from kaskad.reports.report import describe, judge, write_report
+from kaskad.reports.report import attach_scores, describe, write_report
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def write_run(tmp_path: Path, write_tone):
             },
         )
         scores = score(references, hypotheses, "ru")
-        judged = judge(results, scores)
+        judged = attach_scores(results, scores)
         report = {
             "title": "a model on a test",
             "parameters": 10,

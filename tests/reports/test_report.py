@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from kaskad.commands.evaluate import evaluate
 from kaskad.metrics.error_rates import score
-from kaskad.reports.report import describe, judge
+from kaskad.reports.report import attach_scores, describe
 
 CASES = {
     "right": (["сто", "два"], ["сто", "два"]),
@@ -142,7 +142,17 @@ def test_words_heard_where_nobody_speaks_are_counted() -> None:
         }
     )
     scores = score(references, hypotheses, "ru")
-    part = describe(judge(results, scores), scores, 1.0)
+    part = describe(attach_scores(results, scores), scores, 1.0)
     assert part["words_per_minute_of_non_speech"] == 4.0
     assert part["confidence"]["words"] == 3
     assert part["confidence"]["accuracy"] == pytest.approx(1 / 3)
+
+
+def test_speakers_are_drawn_and_averaged_where_they_are_known(write_run) -> None:
+    folder, part = write_run(
+        ["ещё раз", "два", "два", "два"], ["еще раз", "два", "два", "три"], speaker=list("aabb")
+    )
+    assert (part["speakers"], part["figures"]["wer_by_speaker"]) == (2, 0.416667)
+    page = (folder / "report.html").read_text()
+    assert "Of 4 utterances 2 are exactly right; there are 2 errors in 5 words." in page
+    assert "the 2 speakers are drawn again" in page and "mean of speakers" in page

@@ -1,5 +1,6 @@
 """Put tested models side by side: kaskad compare 'runs=[runs/a,runs/b]'."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,17 @@ from rich.table import Table
 
 from kaskad.evaluation.comparison import (
     MOST_CHANGED,
+    UTTERANCE,
     ComparisonError,
     changes,
+    differing_settings,
+    names_of,
     scores_of,
     shared,
     side_by_side,
 )
 from kaskad.metrics.registry import shown_in
+from kaskad.reports.breakdown import speakers_of
 from kaskad.reports.html import render_comparison
 from kaskad.reports.readable_json import to_json
 from kaskad.reports.report import find_results
@@ -36,16 +41,21 @@ def compare(config: DictConfig) -> dict[str, float]:
     changed = changes(tables)
     comparison: dict[str, Any] = {
         "runs": [str(run.parents[1]) for run in runs],
+        "names": names_of([run.parents[1] for run in runs]),
+        "settings": differing_settings([run.parents[1] for run in runs]),
         "left_out": left_out,
         "corpora": {
-            corpus: side_by_side([scores_of(t.filter(corpus=corpus)) for t in tables])
+            corpus: _compare_on(corpus, tables)
             for corpus in tables[0]["corpus"].unique(maintain_order=True)
         },
         "changed": changed.height,
     }
     write_csv(changed, folder / "changed.csv")
     (folder / "comparison.json").write_text(to_json(comparison), encoding="utf-8")
-    page = render_comparison({**comparison, "examples": changed.head(MOST_CHANGED).to_dicts()})
+    examples = changed.head(MOST_CHANGED)
+    if "path" in tables[0].columns:
+        examples = examples.join(tables[0].select(*UTTERANCE, "path"), on=UTTERANCE, how="left")
+    page = render_comparison({**comparison, "examples": examples.to_dicts()})
     (folder / "comparison.html").write_text(page, encoding="utf-8")
     show(comparison, Console())
     return {
@@ -56,13 +66,18 @@ def compare(config: DictConfig) -> dict[str, float]:
     }
 
 
+def _compare_on(corpus: str, tables: Sequence[pl.DataFrame]) -> dict[str, Any]:
+    parts = [table.filter(corpus=corpus) for table in tables]
+    return side_by_side([scores_of(part) for part in parts], speakers_of(parts[0]))
+
+
 def show(comparison: dict[str, Any], console: Console) -> None:
     """Print the figures of every corpus, and the differences with their intervals."""
     for corpus, part in comparison["corpora"].items():
         table = Table(title=f"{corpus}: {part['utterances']} utterances", title_justify="left")
         table.add_column("")
-        for number in range(1, len(part["models"]) + 1):
-            table.add_column(str(number), justify="right")
+        for name in comparison["names"]:
+            table.add_column(name, justify="right")
         for name, metric in shown_in("report", part["models"]).items():
             cells = []
             for model in part["models"]:
@@ -74,9 +89,9 @@ def show(comparison: dict[str, Any], console: Console) -> None:
                 cells.append(cell)
             table.add_row(metric.title, *cells)
         console.print(table)
-    for number, run in enumerate(comparison["runs"], start=1):
-        console.print(f"{number}: {run}", highlight=False)
+    for setting, values in comparison["settings"].items():
+        console.print(f"{setting}: {' | '.join(values)}", highlight=False, markup=False)
     console.print(
-        f"in brackets: the 95 % interval of the difference from 1; {comparison['changed']} "
+        f"in brackets: the 95 % interval of the difference from the first; {comparison['changed']} "
         "utterances changed: see comparison.html"
     )

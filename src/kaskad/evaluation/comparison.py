@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
+from omegaconf import OmegaConf
 
 from kaskad.metrics.bootstrap import intervals
 from kaskad.metrics.classification import Confusions
@@ -45,13 +47,45 @@ def shared(
     return joined, left_out
 
 
+def names_of(runs: Sequence[Path]) -> list[str]:
+    """The folders of runs, without what all of them begin with."""
+    parts = [run.resolve().parts for run in runs]
+    same = 0
+    while all(len(p) > same + 1 for p in parts) and len({p[same] for p in parts}) == 1:
+        same += 1
+    return ["/".join(p[same:]) for p in parts]
+
+
+def differing_settings(runs: Sequence[Path]) -> dict[str, list[str]]:
+    """The settings in which the configurations of runs differ, with the value of each run."""
+    configurations = [_settings(run / ".hydra" / "config.yaml") for run in runs]
+    keys = dict.fromkeys(key for each in configurations for key in each)
+    values = {key: [each.get(key, "–") for each in configurations] for key in keys}
+    return {key: each for key, each in values.items() if len(set(each)) > 1}
+
+
+def _settings(file: Path) -> dict[str, str]:
+    if not file.is_file():
+        return {}
+
+    def flat(node: Any, name: str) -> dict[str, str]:
+        if not isinstance(node, dict) or not node:
+            return {name: str(node)}
+        parts = (flat(value, f"{name}.{key}" if name else str(key)) for key, value in node.items())
+        return {key: value for part in parts for key, value in part.items()}
+
+    return flat(OmegaConf.to_container(OmegaConf.load(file)), "")
+
+
 def scores_of(table: pl.DataFrame) -> Scores:
     """The scores that ``table`` was written with."""
     return ErrorRates(table) if "words" in table.columns else Confusions(table)
 
 
-def side_by_side(models: Sequence[Scores]) -> dict[str, Any]:
+def side_by_side(models: Sequence[Scores], speakers: np.ndarray | None = None) -> dict[str, Any]:
     """Figures of each model with their intervals; of all but the first, too, how they differ.
+
+    Intervals are drawn by ``speakers``, the number of each utterance's, where they are known.
 
     A difference is significant where its interval is clear of 0; on errors of words MAPSSWE has
     its say as well.
@@ -60,18 +94,20 @@ def side_by_side(models: Sequence[Scores]) -> dict[str, Any]:
     described: list[dict[str, Any]] = []
     for model in models:
         shares = model.shares()
-        said: dict[str, Any] = {"figures": model.figures(), "intervals": intervals(shares)}
+        said: dict[str, Any] = {"figures": model.figures()}
+        said["intervals"] = intervals(shares, speakers)
         if described:
             both = [name for name in first if name in shares]
             said["difference"] = {name: shares[name].value - first[name].value for name in both}
             said["difference_intervals"] = {
-                name: paired_interval(first[name], shares[name]) for name in both
+                name: paired_interval(first[name], shares[name], speakers) for name in both
             }
             said["mapsswe"] = mapsswe(
                 *(errors(each.table).to_numpy() for each in (models[0], model))
             )
         described.append(said)
-    return {"utterances": models[0].utterances, "models": described}
+    groups = 0 if speakers is None else int(speakers.max()) + 1
+    return {"utterances": models[0].utterances, "speakers": groups, "models": described}
 
 
 def errors(table: pl.DataFrame) -> pl.Series:

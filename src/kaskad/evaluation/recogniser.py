@@ -14,7 +14,7 @@ from kaskad.evaluation.results import TestResults
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import Recogniser
 from kaskad.reports.footprint import footprint
-from kaskad.reports.report import describe, judge, worst, write_report
+from kaskad.reports.report import attach_scores, describe, worst, write_report
 from kaskad.storage import write_csv
 
 PARTS = "heard"  # in the folder of a report, until that is written
@@ -76,7 +76,7 @@ def _report(
         )
         for name, table in tables.items()
     }
-    judged = {name: judge(table, scores[name]) for name, table in tables.items()}
+    judged = {name: attach_scores(table, scores[name]) for name, table in tables.items()}
     close = {}
     if nearest:
         bad = {name: worst(table) for name, table in judged.items()}
@@ -94,6 +94,7 @@ def _report(
                 **describe(table, scores[name], results.seconds(name), close.get(name)),
                 "of": data.manifests[name].height - len(results.unread(name)),
                 "skipped": lost.get(name, 0),
+                "language": data.corpora[name].language,
             }
             for name, table in judged.items()
         },

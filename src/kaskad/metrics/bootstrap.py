@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 RESAMPLES = 1000
 _AT_ONCE = 1_000_000  # draws that are held in memory together
@@ -24,6 +25,15 @@ class Share:
     def value(self) -> float:
         return float(_shares(self.counted.sum(1), self.of.sum(1)))
 
+    def by_group(self, groups: np.ndarray) -> "Share":
+        """The same, summed over the utterances of each group: a number from 0 an utterance."""
+        count = int(groups.max(initial=-1)) + 1
+        sums = (
+            np.stack([np.bincount(groups, row, count) for row in rows])
+            for rows in (self.counted, self.of)
+        )
+        return Share(*sums)
+
     def part(self, rows: np.ndarray) -> "Share":
         """The same of some utterances alone: a mask, or their indices."""
         return Share(self.counted[:, rows], self.of[:, rows])
@@ -34,23 +44,51 @@ def share(counted: np.ndarray, of: np.ndarray | None = None) -> Share:
     return Share(counted[None], (np.ones_like(counted) if of is None else of)[None])
 
 
-def intervals(shares: Mapping[str, Share], seed: int = 0) -> dict[str, tuple[float, float]]:
+def speaker_groups(speakers: pl.Series) -> np.ndarray | None:
+    """The number of each utterance's speaker, from 0; ``None`` unless there are two at least.
+
+    An utterance whose speaker is unknown is a group of its own.
+    """
+    if speakers.n_unique() < 2:
+        return None
+    alone = "\0" + pl.Series(range(len(speakers))).cast(pl.String)
+    named = speakers.cast(pl.String).fill_null(alone)
+    return named.rank("dense").to_numpy().astype(np.int64) - 1
+
+
+def mean_of_groups(ratio: Share, groups: np.ndarray) -> Share:
+    """The mean of each group's share: a group of many utterances weighs as much as one of few."""
+    parts = ratio.by_group(groups)
+    counted, of = parts.counted.sum(0), parts.of.sum(0)
+    return share(counted[of > 0] / of[of > 0])
+
+
+def intervals(
+    shares: Mapping[str, Share], groups: np.ndarray | None = None, seed: int = 0
+) -> dict[str, tuple[float, float]]:
     """The 95 % interval of each share: utterances drawn again, with replacement, 1000 times.
+
+    With ``groups``, the speaker of each utterance (``speaker_groups``), speakers are drawn with all
+    they said: their utterances are alike, and drawn one by one they would promise too much.
 
     All shares are of the same utterances, and are drawn together. Source: Bisani and Ney,
     "Bootstrap estimates for confidence intervals in ASR performance evaluation" (ICASSP 2004).
     """
     return {
         name: (float(low), float(high))
-        for name, values in resampled(shares, seed).items()
+        for name, values in resampled(shares, groups, seed).items()
         for low, high in [np.percentile(values, (2.5, 97.5))]
     }
 
 
-def resampled(shares: Mapping[str, Share], seed: int = 0) -> dict[str, np.ndarray]:
-    """Each share as it comes out in every resample (1000,)."""
+def resampled(
+    shares: Mapping[str, Share], groups: np.ndarray | None = None, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Each share as it comes out in every resample (1000,), drawn as ``intervals`` does."""
     if not shares:
         return {}
+    if groups is not None:
+        shares = {name: each.by_group(groups) for name, each in shares.items()}
     rows = [rows for each in shares.values() for rows in (each.counted, each.of)]
     sums = np.split(_sums(np.concatenate(rows), seed), np.cumsum([len(r) for r in rows])[:-1], 1)
     pairs = zip(sums[::2], sums[1::2], strict=True)

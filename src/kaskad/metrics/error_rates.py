@@ -10,9 +10,11 @@ import polars as pl
 from kaskad.metrics.alignment import Unit, align
 from kaskad.metrics.bootstrap import Share, share
 from kaskad.metrics.scores import Scores
+from kaskad.text.normalisation import without_stress
 from kaskad.text.numerals import LIMIT, NUMERALS, words_to_number
 
 ERRORS = {"substitute": "substitutions", "delete": "deletions", "insert": "insertions"}
+PLAIN = "plain_words"
 MOST_DIGITS = len(str(LIMIT - 1))
 # Of an utterance, in a table of ErrorRates.
 WORD_ERRORS = pl.sum_horizontal("word_substitutions", "word_deletions", "word_insertions")
@@ -27,28 +29,9 @@ class ErrorCounts:
     deletions: int = 0
     insertions: int = 0
 
-    def __add__(self, other: "ErrorCounts") -> "ErrorCounts":
-        return ErrorCounts(
-            self.hits + other.hits,
-            self.substitutions + other.substitutions,
-            self.deletions + other.deletions,
-            self.insertions + other.insertions,
-        )
-
     @property
     def reference_length(self) -> int:
         return self.hits + self.substitutions + self.deletions
-
-    @property
-    def rate(self) -> float:
-        """(substitutions + deletions + insertions) / reference length: WER, CER, PER."""
-        errors = self.substitutions + self.deletions + self.insertions
-        return errors / max(1, self.reference_length)
-
-    @property
-    def rate_without_insertions(self) -> float:
-        """(substitutions + deletions) / reference length: WERC, PERC."""
-        return (self.substitutions + self.deletions) / max(1, self.reference_length)
 
     def counts(self) -> dict[str, int]:
         """The counts by their names."""
@@ -58,16 +41,6 @@ class ErrorCounts:
             "deletions": self.deletions,
             "insertions": self.insertions,
         }
-
-
-def word_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
-    """Align word by word, and count over all utterances."""
-    return _total(count_errors(references, hypotheses, "words"), "words")
-
-
-def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorCounts:
-    """Align character by character, blanks included, and count over all utterances."""
-    return _total(count_errors(references, hypotheses, "characters"), "characters")
 
 
 def count_errors(
@@ -91,9 +64,10 @@ class ErrorRates(Scores):
     """The figures of one test, all shares between 0 and 1 (error rates may pass 1).
 
     The table counts ``words`` and ``characters``, and ``phones`` where they were asked for, as
-    ``count_errors`` does. Where a reference is a number, ``number`` has it and ``number_heard``
-    what was understood (null: no number), and ``digits`` are counted; ``number_accuracy`` (the
-    number is exactly right) and ``digit_cer`` are figures if half of the references are numbers.
+    ``count_errors`` does; where ё or a stress mark was written, ``plain_words`` without them, too.
+    Where a reference is a number, ``number`` has it and ``number_heard`` what was understood (null:
+    no number), and ``digits`` are counted; ``number_accuracy`` (the number is exactly right) and
+    ``digit_cer`` are figures if half of the references are numbers.
     """
 
     def errors(self, unit: str) -> ErrorCounts:
@@ -112,6 +86,8 @@ class ErrorRates(Scores):
             "cer": self._rate("characters"),
             "sentence_accuracy": share(self.table["right"].to_numpy()),
         }
+        if PLAIN in self.table.columns:
+            shares["wer_plain"] = self._rate(PLAIN)
         if "phones" in self.table.columns:
             shares["per"] = self._rate("phones")
             shares["perc"] = self._rate("phones", insertions=False)
@@ -160,6 +136,9 @@ def score(
         count_errors(references, hypotheses, "characters"),
         count_errors(_digits(said), _digits(heard), "characters", "digits"),
     ]
+    plain = [without_stress(texts) for texts in (references, hypotheses)]
+    if plain != [list(references), list(hypotheses)]:
+        parts.append(count_errors(*plain, "words", PLAIN))
     if phones is not None:
         parts.append(count_errors(phones(references), phones(hypotheses), "words", "phones"))
     return ErrorRates(

@@ -7,13 +7,16 @@ import numpy as np
 from kaskad.metrics.bootstrap import Share, resampled
 
 
-def paired_interval(first: Share, second: Share, seed: int = 0) -> tuple[float, float]:
-    """The 95 % interval of ``second - first``, the same utterances drawn for both, 1000 times.
+def paired_interval(
+    first: Share, second: Share, groups: np.ndarray | None = None, seed: int = 0
+) -> tuple[float, float]:
+    """The 95 % interval of ``second - first``, the same utterances drawn for both, 1000 times; of
+    ``groups``, speakers with all they said, as ``intervals`` does.
 
     Source: Bisani and Ney, "Bootstrap estimates for confidence intervals in ASR performance
     evaluation" (ICASSP 2004).
     """
-    values = resampled({"first": first, "second": second}, seed)
+    values = resampled({"first": first, "second": second}, groups, seed)
     low, high = np.percentile(values["second"] - values["first"], (2.5, 97.5))
     return float(low), float(high)
 

@@ -7,7 +7,7 @@ import polars as pl
 from polars import selectors
 
 from kaskad.metrics.alignment import count_confusions
-from kaskad.metrics.bootstrap import intervals, share
+from kaskad.metrics.bootstrap import intervals, mean_of_groups, share, speaker_groups
 from kaskad.metrics.error_rates import WORD_ERRORS
 from kaskad.metrics.scores import Scores
 
@@ -23,7 +23,8 @@ def break_down(results: pl.DataFrame, scores: Scores) -> dict[str, pl.DataFrame]
 
     ``results`` has the columns of the manifest, a row an utterance, in the order of ``scores``.
     """
-    tables = {"figures": figures(scores), "groups": groups(results, scores)}
+    speakers = speakers_of(results)
+    tables = {"figures": figures(scores, speakers), "groups": groups(results, scores, speakers)}
     if "words" in scores.table.columns:
         tables["histogram"] = histogram(scores.table)
         tables["confusions"] = confusions(scores.table)
@@ -34,15 +35,26 @@ def break_down(results: pl.DataFrame, scores: Scores) -> dict[str, pl.DataFrame]
     return {name: table for name, table in tables.items() if table.height}
 
 
-def figures(scores: Scores) -> pl.DataFrame:
-    """``figure``, its ``value``, and the 95 % interval ``low`` to ``high``."""
+def speakers_of(results: pl.DataFrame) -> np.ndarray | None:
+    """The number of the speaker of each utterance, where there are several and they are known."""
+    return speaker_groups(results["speaker"]) if "speaker" in results.columns else None
+
+
+def figures(scores: Scores, speakers: np.ndarray | None = None) -> pl.DataFrame:
+    """``figure``, its ``value``, and the 95 % interval ``low`` to ``high``, drawn by ``speakers``
+    where they are known; then there is ``wer_by_speaker``, the mean of their WERs, too."""
     shares = scores.shares() if scores.utterances else {}
-    bounds = intervals(shares)
+    bounds = intervals(shares, speakers)
+    if speakers is not None and "wer" in shares:
+        mean = {"wer_by_speaker": mean_of_groups(shares["wer"], speakers)}
+        shares, bounds = shares | mean, bounds | intervals(mean)
     rows = [(name, each.value, *bounds[name]) for name, each in shares.items()]
     return pl.DataFrame(rows, schema=["figure", "value", "low", "high"], orient="row")
 
 
-def groups(results: pl.DataFrame, scores: Scores) -> pl.DataFrame:
+def groups(
+    results: pl.DataFrame, scores: Scores, speakers: np.ndarray | None = None
+) -> pl.DataFrame:
     """Every figure, with its interval, by whatever the manifest tells utterances apart.
 
     That is length, speaker, gender, language, and any other column with at least two values, but
@@ -57,7 +69,7 @@ def groups(results: pl.DataFrame, scores: Scores) -> pl.DataFrame:
         for group, indices in members.sort("group", nulls_last=True).rows():
             parts = {name: each.part(np.array(indices)) for name, each in shares.items()}
             parts = {name: part for name, part in parts.items() if part.of.any()}
-            bounds = intervals(parts)
+            bounds = intervals(parts, _several(speakers, indices))
             name = "unknown" if group is None else str(group)
             row = {"column": column, "group": name, "utterances": len(indices)}
             for figure, part in parts.items():
@@ -65,6 +77,11 @@ def groups(results: pl.DataFrame, scores: Scores) -> pl.DataFrame:
                 row |= {figure: part.value, f"{figure}_low": low, f"{figure}_high": high}
             rows.append(row)
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _several(speakers: np.ndarray | None, utterances: list[int]) -> np.ndarray | None:
+    """The speakers of these utterances, numbered anew; ``None`` where there is but one."""
+    return None if speakers is None else speaker_groups(pl.Series(speakers[utterances]))
 
 
 def _groupings(results: pl.DataFrame, scores: Scores) -> dict[str, pl.Series]:

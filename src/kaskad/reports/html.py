@@ -35,9 +35,25 @@ def render_report(report: Mapping[str, Any]) -> str:
     return _render("report.html", report=report, worst=worst)
 
 
+def verdict(part: Mapping[str, Any]) -> str:
+    """How good a model is on a corpus, in a sentence."""
+    figures, utterances = part["figures"], part["utterances"]
+    exact = figures.get("sentence_accuracy", figures.get("accuracy"))
+    if exact is None:
+        return ""
+    said = f"Of {utterances:,} utterances {round(exact * utterances):,} are exactly right"
+    if "words" not in part:
+        return f"{said}."
+    words = part["words"]
+    wrong = words["substitutions"] + words["deletions"] + words["insertions"]
+    return f"{said}; there are {wrong:,} errors in {words['reference']:,} words."
+
+
 def render_comparison(comparison: Mapping[str, Any]) -> str:
-    """The page of several models side by side."""
-    return _render("comparison.html", comparison=comparison)
+    """The page of several models side by side; audio is read from the ``path`` of each example."""
+    clips = Clips()
+    heard = [{**row, **clips.embed(row.get("path"))} for row in comparison["examples"]]
+    return _render("comparison.html", comparison={**comparison, "examples": heard})
 
 
 def render_description(description: Mapping[str, Any], picture: np.ndarray) -> str:
@@ -60,7 +76,7 @@ def _render(template: str, **content: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = _percent
-    environment.globals.update(shown_in=shown_in, align=_align)
+    environment.globals.update(shown_in=shown_in, align=_align, verdict=verdict)
     return environment.get_template(template).render(**content)
 
 

@@ -13,7 +13,7 @@ from kaskad.metrics.calibration import calibration, words_right
 from kaskad.metrics.error_rates import WORD_ERRORS
 from kaskad.metrics.registry import shown_in
 from kaskad.metrics.scores import Scores
-from kaskad.reports.breakdown import break_down
+from kaskad.reports.breakdown import break_down, speakers_of
 from kaskad.reports.html import render_report
 from kaskad.reports.readable_json import to_json
 from kaskad.storage import write_csv, write_parquet, write_text
@@ -25,26 +25,31 @@ MOST_CONFUSED = 12  # of each kind, in report.json and report.html; confusions.c
 RESULTS = Path("tables", "hypotheses.parquet")
 
 
-def judge(results: pl.DataFrame, scores: Scores) -> pl.DataFrame:
-    """What was heard, with what ``scores`` counted of each utterance."""
+def attach_scores(results: pl.DataFrame, scores: Scores) -> pl.DataFrame:
+    """Return the hypotheses of a test with what ``scores`` counted of each utterance."""
     return results.drop(scores.table.columns, strict=False).hstack(scores.table)
 
 
 def describe(
     results: pl.DataFrame, scores: Scores, seconds: float, nearest: pl.DataFrame | None = None
 ) -> dict[str, Any]:
-    """What is said of one corpus. ``results`` is what ``judge`` gives, with id and duration (s);
-    ``seconds`` is what recognising it took; ``nearest`` of training to the worst, where that was
-    looked for, is what ``nearest_in_training`` gives."""
+    """What a report says of one corpus.
+
+    ``results`` is what ``attach_scores`` gives, with id and duration (s); ``seconds`` is how long
+    recognising it took; ``nearest`` is what ``nearest_in_training`` gives of the worst, if that was
+    asked for.
+    """
     tables = break_down(results, scores)
+    speakers = speakers_of(results)
     if nearest is not None:
         tables["nearest"] = nearest
-    figures = scores.figures() if scores.utterances else {}
+    figures = dict(tables["figures"].select("figure", "value").rows()) if scores.utterances else {}
     confidence = _confidence(results)
     audio = float(results["duration"].sum())
     return {
         "utterances": scores.utterances,
         "empty": int((results["hypothesis"] == "").sum()),
+        "speakers": 0 if speakers is None else int(speakers.max()) + 1,
         "figures": {name: round(value, 6) for name, value in figures.items()},
         **({"confidence": confidence} if confidence else {}),
         **_non_speech(results),

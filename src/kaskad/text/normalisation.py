@@ -1,6 +1,12 @@
 """Transcripts as they are compared: one spelling for what sounds the same."""
 
+import re
+import unicodedata
+from collections.abc import Sequence
+
 import polars as pl
+
+STRESSED = re.compile("([аеиоуыэюяіє]\u0308?)[\u0300\u0301]", re.IGNORECASE)
 
 
 def normalise(text: pl.Expr) -> pl.Expr:
@@ -17,3 +23,15 @@ def normalise(text: pl.Expr) -> pl.Expr:
         .str.replace_all(r"\s+", " ")
         .str.strip_chars()
     )
+
+
+def without_stress(texts: Sequence[str]) -> list[str]:
+    """Return ``texts`` with every ё written as е, and without stress marks on Cyrillic vowels."""
+    return [_without_stress(text) for text in texts]
+
+
+def _without_stress(text: str) -> str:
+    if text.isascii():
+        return text
+    bare = STRESSED.sub(r"\1", unicodedata.normalize("NFD", text))
+    return unicodedata.normalize("NFC", bare).replace("ё", "е").replace("Ё", "Е")
