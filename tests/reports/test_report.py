@@ -125,7 +125,7 @@ def test_an_utterance_without_an_answer_is_named(
     told = json.loads((tmp_path / "report.json").read_text())["corpora"]["test"]["problems"]
     reason = "its posteriors are not numbers"
     assert told == [{"id": id_, "problem": reason} for id_ in "xyz"]
-    assert f"z: nothing was heard: {reason}" in caplog.text
+    assert f"z: no hypothesis: {reason}" in caplog.text
     assert '<b class="wrong">3</b> not decoded' in (tmp_path / "report.html").read_text()
 
 

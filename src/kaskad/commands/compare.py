@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
