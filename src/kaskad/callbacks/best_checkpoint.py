@@ -194,6 +194,12 @@ def take_best(
     return {**taken, "validation": _rounded(figures)}
 
 
+def was_pruned(trainer: lightning.Trainer) -> bool:
+    """Whether `Pruning`, which is not imported here since it needs Optuna, ended a run."""
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    return any(getattr(each, "pruned", False) for each in callbacks)
+
+
 def _is_better(figure: float, other: float, mode: str) -> bool:
     return figure > other if mode == "max" else figure < other
 

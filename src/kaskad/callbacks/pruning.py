@@ -58,9 +58,3 @@ class Pruning(lightning.Callback):
         self._trial.set_user_attr(PRUNED, epoch + 1)
         log.info("pruned: %s is %.4g after epoch %d", self.monitor, figure, epoch + 1)
         return True
-
-
-def was_pruned(trainer: lightning.Trainer) -> bool:
-    """Whether a run was ended by ``Pruning``."""
-    callbacks = trainer.callbacks  # type: ignore[attr-defined]
-    return any(isinstance(each, Pruning) and each.pruned for each in callbacks)

@@ -17,10 +17,9 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
-from kaskad.callbacks.best_checkpoint import chosen_figures, take_best
+from kaskad.callbacks.best_checkpoint import chosen_figures, take_best, was_pruned
 from kaskad.callbacks.embedding_order import EmbeddingOrder
 from kaskad.callbacks.final_metrics import tell_figures
-from kaskad.callbacks.pruning import was_pruned
 from kaskad.callbacks.skipped_utterances import SkippedUtterances
 from kaskad.config.messages import ConfigurationError
 from kaskad.config.overrides import group_choices, pasteable

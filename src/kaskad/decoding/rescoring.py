@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from kaskad.decoding.hypothesis import Hypothesis, best_of
-from kaskad.ngrams.kenlm import LEAST_SPELT
+from kaskad.ngrams.sentences import LEAST_SPELT
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint
 from kaskad.runs.trusted_parts import load_model
 from kaskad.text.tokenizer import Tokenizer

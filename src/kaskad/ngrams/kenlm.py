@@ -12,6 +12,7 @@ from typing import TextIO
 
 import kenlm
 
+from kaskad.ngrams.sentences import LEAST_SPELT
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
@@ -22,8 +23,6 @@ BINARY = b"mmap lm http://kheafield.com/code"  # begins what build_binary writes
 PACKED = b"\x1f\x8b"  # begins what gzip writes
 # Bytes of a text that one of gzip becomes, about.
 UNPACKED = 5
-# A model of whose words fewer can be spelt is one of another language, or of other units.
-LEAST_SPELT = 0.5
 ANOTHER = "give another (decoder=beam decoder.language_model=…), or null for none"
 
 

@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import kenlm
-
 
 @dataclass(frozen=True)
 class Perplexity:
@@ -39,6 +37,8 @@ class Perplexity:
 
 def perplexity(arpa: Path, sentences: Iterable[str]) -> Perplexity:
     """Score sentences, whose words stand between blanks, by a model; there must be a word."""
+    import kenlm  # the extra beam brings it, and neural language models do without
+
     config = kenlm.Config()
     config.show_progress = False
     config.arpa_complain = kenlm.ARPALoadComplain.NONE

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 Units = Literal["words", "labels"]
 BLANK = "▁"  # stands for a blank that is a unit or part of one, as in SentencePiece
 RESERVED = [*SPECIAL, "<UNK>"]
+# A model of whose words fewer can be spelt is one of another language, or of other units.
+LEAST_SPELT = 0.5
 TRAINING = ("text", "train", "train_ext")  # roles to learn from
 
 
