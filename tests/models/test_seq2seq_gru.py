@@ -58,6 +58,18 @@ def test_utterances_are_learnt_to_the_letter(run: Path) -> None:
     assert sorted(hypotheses["hypothesis"]) == sorted(TEXTS)
 
 
+def test_words_have_times_by_ctc_and_the_confidence_of_their_labels(run: Path) -> None:
+    recogniser, _ = load_recogniser(run)
+    [found] = recogniser.transcribe([run / "speech" / "0.wav"])
+    assert [word.text for word in found.words] == ["двадцать", "один"]
+    first, second = found.words
+    assert 0.0 <= first.start < first.end <= second.start < second.end < 2.0
+    assert all(0.0 < word.confidence <= 1.0 for word in found.words)
+    recogniser.ctc_head = None
+    [found] = recogniser.transcribe([run / "speech" / "0.wav"])
+    assert [(word.start, word.end) for word in found.words] == [(None, None), (None, None)]
+
+
 def test_a_checkpoint_is_evaluated_and_transcribes_without_a_word_about_it(
     run: Path, compose, tmp_path: Path
 ) -> None:

@@ -4,14 +4,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from kaskad.audio.features import Features
 from kaskad.audio.masks import padding_mask
 from kaskad.data.batch import Batch
 from kaskad.decoding.attention_beam import AttentionBeamSearch
 from kaskad.decoding.hypothesis import Hypothesis
+from kaskad.decoding.spelt_words import spelt_words
 from kaskad.models.ctc import ctc_losses
 from kaskad.models.encoders.encoder import Encoder
 from kaskad.models.layers.attention_decoder import AttentionDecoder
@@ -27,7 +30,8 @@ class Seq2SeqRecogniser(Recogniser):
     begins and ends each transcript. In training ``sampling`` says how often the decoder is fed its
     own guess, ``label_smoothing`` is the share of probability spread over all labels, and
     ``ctc_weight`` is the share of the loss that is CTC's on the encoder alone, which teaches
-    attention to go from left to right. What else trains it is handed on to ``Recogniser``.
+    attention to go from left to right, and tells the times of words. What else trains it is handed
+    on to ``Recogniser``.
 
     Sources: Chan et al., "Listen, Attend and Spell" (2016); Kim, Hori and Watanabe, "Joint
     CTC-Attention based End-to-End Speech Recognition using Multi-task Learning" (2017).
@@ -106,8 +110,32 @@ class Seq2SeqRecogniser(Recogniser):
         )
         step = partial(self.attention_decoder.step, memory=memory)
         found = self.search(step, state, samples / self.features.sample_rate)
-        texts = (" ".join(self.tokenizer.decode(labels).split()) for labels, _ in found)
-        return [Hypothesis(text, score) for text, (_, score) in zip(texts, found, strict=True)]
+        if self.training or not any(labels for labels, _ in found):
+            return [Hypothesis(self._text(labels), score) for labels, score in found]
+        # Spelt once more, to know how sure it is of each label.
+        spelt = pad_sequence([torch.tensor(labels) for labels, _ in found], batch_first=True)
+        spelt = spelt.long().to(encoded.device)
+        log_probs, _ = self.attention_decoder(encoded, lengths, spelt)
+        sure = log_probs[:, :-1].gather(2, spelt[:, :, None])[:, :, 0].cpu()
+        ctc = None if self.ctc_head is None else self.ctc_head(encoded).float().log_softmax(dim=2)
+        hop = self.features.hop / self.features.sample_rate
+        return [
+            Hypothesis(
+                self._text(labels),
+                score,
+                spelt_words(
+                    labels,
+                    sure[row, : len(labels)].tolist(),
+                    self.tokenizer,
+                    None if ctc is None else ctc[row, : int(lengths[row])],
+                    hop * self.encoder.time_reduction,
+                ),
+            )
+            for row, (labels, score) in enumerate(found)
+        ]
+
+    def _text(self, labels: list[int]) -> str:
+        return " ".join(self.tokenizer.decode(labels).split())
 
 
 def spelling_losses(log_probs: Tensor, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
