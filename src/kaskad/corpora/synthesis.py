@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.progress import track
 
 from kaskad import espeak
-from kaskad.storage import read_parquet
+from kaskad.storage.files import read_parquet
 
 UTTERANCES = MappingProxyType({"train": 2000, "validation": 200, "test": 300, "test_known": 300})
 """How many utterances each split has unless told otherwise."""

@@ -10,7 +10,7 @@ import numpy as np
 from usearch.index import BatchMatches, Index
 
 from kaskad.data.checks import DataError
-from kaskad.storage import write_text
+from kaskad.storage.files import write_text
 
 PORTION = 10_000  # utterances that are looked up at a time
 PART = 50_000  # utterances of a walk, at most

@@ -16,7 +16,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from kaskad.runs.folder import LAST, PREVIOUS
 from kaskad.runs.saved_configuration import fault_of
-from kaskad.storage import written_whole
+from kaskad.storage.files import written_whole
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""Files on a disk: written whole or not at all, and read by their very name."""
