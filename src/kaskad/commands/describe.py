@@ -15,7 +15,7 @@ from kaskad.audio.fingerprints import fingerprints
 from kaskad.audio.levels import levels
 from kaskad.audio.precomputed import Frames, read_signal, read_signal_header
 from kaskad.data.anomalies import alphabet, suspicions
-from kaskad.data.checks import DataError, check_audio
+from kaskad.data.checks import DataError, check_audio, why_unreadable
 from kaskad.data.corpus import Corpus
 from kaskad.data.statistics import corpora, extremes, histogram, speakers
 from kaskad.reports.corpus import show_description
@@ -28,7 +28,7 @@ from kaskad.text.genders import normalise_gender
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ("corpus", "id", "path", "text", "language", "speaker", "gender", "duration")
+COLUMNS = ("corpus", "id", "path", "text", "language", "speaker", "gender", "duration", "written")
 
 
 def describe(config: DictConfig) -> dict[str, float]:
@@ -79,12 +79,15 @@ def load(config: DictConfig, cache: Path | None) -> tuple[pl.DataFrame, pl.DataF
         raise DataError("data=none: there is nothing to describe; choose a corpus with data=…")
     usable, rest = [], []
     for name, corpus in made.items():
+        manifest = corpus.load()
         good, bad = check_audio(
-            corpus.load(),
+            manifest,
             min_seconds=config.min_seconds,
             max_seconds=config.max_seconds,
             cache=cache,
         )
+        written = manifest.select("id", written="text")
+        good = good.join(written, on="id", how="left", maintain_order="left")
         missing = [pl.lit(None, pl.String).alias(c) for c in COLUMNS if c not in good.columns]
         good = good.with_columns(missing).with_columns(
             pl.col("speaker").cast(pl.String),
@@ -115,16 +118,6 @@ def listen(
         reasons = [*rest["why"].head(3)] or ["its manifest is empty"]
         raise DataError(f"no utterance of this corpus can be used ({'; '.join(reasons)})")
     return measured.filter(~is_lost), rest
-
-
-def why_unreadable(path: str) -> str:
-    """What is wrong with a recording that could not be read."""
-    try:
-        header = read_signal_header(path)
-        read_signal(path, header.sample_rate)
-    except (AudioError, OSError) as error:
-        return f"{path}: {error}"
-    return f"{path}: it could not be read a moment ago, and can be now: describe it once more"
 
 
 def features_for(path: str, features: Features) -> Features:

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from kaskad.data.near_duplicates import find_copies
+from kaskad.text.normalisation import NOTES, notes
 
 FOUND = {"kind": pl.String, "corpus": pl.String, "id": pl.String, "why": pl.String}
 SPREADS = 4.5  # how many from the median a rate must be
@@ -24,14 +25,15 @@ BETWEEN_LETTERS = " '-"
 def suspicions(utterances: pl.DataFrame, cache: Path | None = None) -> pl.DataFrame:
     """Return what is ``FOUND``, each kind in its turn, the worst of a kind first.
 
-    ``utterances`` has corpus, id, path, text, language, duration (s), and the columns of ``levels``
-    and ``fingerprints``; each recording stands there once.
+    ``utterances`` has corpus, id, path, text, its transcript as ``written``, language, duration
+    (s), and the columns of ``levels`` and ``fingerprints``; each recording stands there once.
     """
     kinds = (
         _rates(utterances, fast=True),
         _rates(utterances, fast=False),
         _clipped(utterances),
         _silent(utterances),
+        *_noted(utterances),
         _foreign(utterances),
         _same(utterances),
         _nearly_the_same(utterances, cache),
@@ -72,6 +74,15 @@ def _silent(utterances: pl.DataFrame) -> pl.DataFrame:
     found = utterances.filter(pl.col("level") <= SILENT).sort("level")
     why = pl.format("{} dB of full scale", pl.col("level").round(0).cast(pl.Int64))
     return found.with_columns(kind=pl.lit("silent"), why=why)
+
+
+def _noted(utterances: pl.DataFrame) -> list[pl.DataFrame]:
+    """What normalisation changed in transcripts beside capitals and punctuation, or left."""
+    found = notes(utterances.select("language", text="written"))
+    rows = utterances.with_row_index("row").join(found, on="row", how="inner", suffix="_found")
+    why = pl.format("'{}' is read as '{}'", "written_found", "text")
+    rows = rows.with_columns(kind="note", why=why)
+    return [rows.filter(note=kind) for kind in NOTES]
 
 
 def alphabet(utterances: pl.DataFrame) -> pl.DataFrame:

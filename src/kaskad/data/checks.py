@@ -12,18 +12,23 @@ import numpy as np
 import polars as pl
 
 from kaskad.audio.headers import inspect
-from kaskad.audio.precomputed import HIGHEST_RATE, PATTERN
+from kaskad.audio.levels import levels
+from kaskad.audio.precomputed import HIGHEST_RATE, PATTERN, read_signal, read_signal_header
+from kaskad.audio.reading import AudioError
 from kaskad.text.genders import normalise_gender
-from kaskad.text.normalisation import normalise
+from kaskad.text.normalisation import NOTES, normalise_transcripts, notes
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
 # The columns that can be recognised: how each is normalised, and what is wrong where that leaves
 # nothing.
-TARGETS = {
-    "text": (normalise, "the transcript is empty"),
-    "gender": (normalise_gender, "the gender is missing, or neither female nor male"),
+TARGETS: dict[str, tuple[Callable[[pl.DataFrame], pl.Series], str]] = {
+    "text": (normalise_transcripts, "the transcript is empty"),
+    "gender": (
+        lambda manifest: manifest.select(normalise_gender(pl.col("gender"))).to_series(),
+        "the gender is missing, or neither female nor male",
+    ),
 }
 
 # By how much a length in a manifest may differ from that of its recording: seconds, and a share.
@@ -61,17 +66,20 @@ def check_audio(
             f"only {', '.join(manifest.columns)}; add it, or choose another corpus or model"
         )
     normalise_target, fault = TARGETS[target]
+    if target == "text":
+        _tell_of_notes(manifest)
     headers = inspect(manifest["path"].to_list(), cache)
     problem = headers["problem"]
     doubt = _confirmed_doubt(headers, manifest)
     known = manifest.drop("duration", "sample_rate", "channels", strict=False)
-    table = known.hstack(headers.drop("problem", "doubt")).with_columns(
-        text=normalise_target(pl.col(target))
-    )
+    table = known.hstack(headers.drop("problem", "doubt"))
+    table = table.with_columns(normalise_target(table).alias("text"))
     if keep_empty:
         table = table.with_columns(pl.col("text").fill_null(""))
     is_empty = pl.col("text").is_null() | (pl.col("text") == "")
     seconds = pl.col("duration")
+    was = pl.Series(manifest[target].cast(pl.String).str.strip_chars())
+    written = pl.when(was != "").then(pl.format("{}: '{}'", pl.lit(fault), was))
     told = pl.col("problem") if "problem" in known.columns else pl.lit(None, pl.String)
     reason = (
         pl.when(told.is_not_null())  # the corpus knows better why
@@ -81,7 +89,7 @@ def check_audio(
         .when(doubt.is_not_null())
         .then(doubt)
         .when(is_empty & (not keep_empty))
-        .then(pl.lit(fault))
+        .then(pl.coalesce(written, pl.lit(fault)))
         .when(seconds > max_seconds)
         .then(pl.format("{} s, longer than max_seconds={}", seconds.round(1), max_seconds))
         .when(seconds < min_seconds)
@@ -112,6 +120,44 @@ def _confirmed_doubt(headers: pl.DataFrame, manifest: pl.DataFrame) -> pl.Series
         )
     agrees = ~differs.fill_null(True)
     return headers.select(pl.when(~agrees).then(pl.col("doubt")))["doubt"]
+
+
+def check_content(
+    usable: pl.DataFrame, rest: pl.DataFrame, cache: Path | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Set aside, from what ``check_audio`` returned, recordings that cannot be decoded, too.
+
+    Every file is read whole, once where there is a folder ``cache``.
+    """
+    is_lost = levels(usable["path"], cache)["level"].is_null()
+    lost = usable.filter(is_lost & ~usable.select(IS_FRAMES).to_series())
+    reasons = [why_unreadable(path) for path in lost["path"]]
+    lost = lost.with_columns(reason=pl.Series(reasons, dtype=pl.String))
+    kept = usable.join(
+        lost.select("id", "path"), on=["id", "path"], how="anti", maintain_order="left"
+    )
+    return kept, pl.concat([rest, lost], how="diagonal_relaxed")
+
+
+def why_unreadable(path: str) -> str:
+    """Return what is wrong with a recording that could not be read, with its path."""
+    try:
+        header = read_signal_header(path)
+        read_signal(path, header.sample_rate)
+    except (AudioError, OSError) as error:
+        return f"{path}: {error}"
+    return f"{path}: it could not be read a moment ago, and can be now: try once more"
+
+
+def _tell_of_notes(manifest: pl.DataFrame) -> None:
+    """Say what normalisation has changed beside capitals and punctuation, and what it left."""
+    found = notes(manifest)
+    for kind, meaning in NOTES.items():
+        texts = found.filter(note=kind)["written"]
+        if len(texts):
+            log.info(
+                "%d of %d transcripts: %s ('%s')", len(texts), manifest.height, meaning, texts[0]
+            )
 
 
 def require_fitting(

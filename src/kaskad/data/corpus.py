@@ -3,13 +3,15 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 import polars as pl
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from kaskad.data.checks import DataError, check_audio
+from kaskad.data.checks import DataError, check_audio, check_content
+from kaskad.text.normalisation import normalise_transcripts
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +42,10 @@ class Corpus:
         object.__setattr__(self, "branch", self.branch or self.language)
 
     def load(self) -> pl.DataFrame:
-        """Make the manifest of this corpus."""
-        return self.manifest(split=self.split or self.role)
+        """Make the manifest of this corpus, with the language of each row."""
+        table = self.manifest(split=self.split or self.role)
+        own = ["language"] if "language" in table.columns else []
+        return table.with_columns(language=pl.coalesce(*own, pl.lit(self.language)))
 
 
 def require_branches(corpora: Mapping[str, Corpus]) -> None:
@@ -64,13 +68,21 @@ def require_branches(corpora: Mapping[str, Corpus]) -> None:
 
 
 def check_corpora(config: DictConfig) -> tuple[dict[str, pl.DataFrame], dict[str, pl.DataFrame]]:
-    """Make every corpus of ``config.data``: its usable rows by its name, and the others."""
+    """Make every corpus of ``config.data``: its usable rows by its name, and the others.
+
+    Every recording is decoded: what it measured of them is kept in the folder ``config.cache``.
+    """
     corpora: dict[str, Corpus] = instantiate(config.data.corpora, _convert_="all")
+    cache = Path(config.cache) if config.get("cache") is not None else None
     usable, rest = {}, {}
     for name, corpus in corpora.items():
-        usable[name], rest[name] = check_audio(
-            corpus.load(), min_seconds=config.min_seconds, max_seconds=config.max_seconds
+        checked = check_audio(
+            corpus.load(),
+            min_seconds=config.min_seconds,
+            max_seconds=config.max_seconds,
+            cache=cache,
         )
+        usable[name], rest[name] = check_content(*checked, cache)
     return usable, rest
 
 
@@ -96,11 +108,10 @@ def without_repeats(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def read_transcripts(corpora: dict[str, Corpus]) -> pl.DataFrame:
-    """All transcripts of some corpora, with the language and the role of each."""
+    """All transcripts of some corpora, normalised, with the language and the role of each."""
     transcripts = pl.DataFrame(schema=dict.fromkeys(("text", "language", "role"), pl.String))
     for corpus in corpora.values():
         language, role = pl.lit(corpus.language), pl.lit(corpus.role)
-        transcripts.vstack(
-            corpus.load().select("text", language=language, role=role), in_place=True
-        )
+        spoken = normalise_transcripts(corpus.load()).alias("text").to_frame()
+        transcripts.vstack(spoken.with_columns(language=language, role=role), in_place=True)
     return transcripts

@@ -10,7 +10,7 @@ import polars as pl
 from kaskad.metrics.alignment import Unit, align
 from kaskad.metrics.bootstrap import Share, share
 from kaskad.metrics.scores import Scores
-from kaskad.text.normalisation import without_stress
+from kaskad.text.folding import without_stress
 from kaskad.text.numerals import LIMIT, NUMERALS, words_to_number
 
 ERRORS = {"substitute": "substitutions", "delete": "deletions", "insert": "insertions"}

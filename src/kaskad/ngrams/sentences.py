@@ -8,6 +8,7 @@ from typing import Literal
 import polars as pl
 
 from kaskad.ngrams.counts import SPECIAL
+from kaskad.text.folding import without_stress_marks
 from kaskad.text.normalisation import normalise
 from kaskad.text.tokenizer import Tokenizer
 
@@ -119,7 +120,7 @@ def in_units(table: pl.DataFrame, tokenizer: Tokenizer | None, units: Units) -> 
     that has no labels yet takes them from this text.
     """
     if tokenizer is None:
-        return table["text"]
+        return pl.Series(without_stress_marks(table["text"].to_list()), dtype=pl.String)
     texts: list[str] = []
     for (language,), part in table.group_by("language", maintain_order=True):
         texts += tokenizer.spell(part["text"].to_list(), str(language))

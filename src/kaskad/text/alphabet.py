@@ -10,13 +10,23 @@ from kaskad.text.tokenizer import Tokenizer, difference
 class AlphabetTokenizer(Tokenizer):
     """A label a unit; a subclass says what a unit is: ``split``.
 
-    ``alphabet`` is what training text holds; ``None`` until ``fit``.
+    ``alphabet`` is what training text holds; ``None`` until ``fit``. ``yo_as_ye`` reads ё as е, for
+    transcripts that do not always tell them apart; ``stress_marks`` keeps accents on Cyrillic
+    vowels.
     """
 
     before = ""
     """What stands before each unit in a text."""
 
-    def __init__(self, alphabet: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        alphabet: Sequence[str] | None = None,
+        *,
+        yo_as_ye: bool = False,
+        stress_marks: bool = False,
+    ) -> None:
+        self.yo_as_ye = yo_as_ye
+        self.stress_marks = stress_marks
         self.alphabet: list[str] | None = None
         if alphabet is not None:
             self._take(list(alphabet))

@@ -41,16 +41,13 @@ class PhonemeTokenizer(AlphabetTokenizer):
         stress: bool = False,
         yo_as_ye: bool = False,
     ) -> None:
-        super().__init__(alphabet)
+        super().__init__(alphabet, yo_as_ye=yo_as_ye)
         self.stress = stress
-        self.yo_as_ye = yo_as_ye
         self.phones = part
 
     def spell(self, transcripts: Sequence[str], language: str) -> list[str]:
         """Return pronunciations; raises ``ValueError`` if espeak-ng has not the language."""
-        if self.yo_as_ye:
-            transcripts = [text.replace("ё", "е") for text in transcripts]
-        return pronounce(transcripts, language, stress=self.stress)
+        return pronounce(super().spell(transcripts, language), language, stress=self.stress)
 
     def split(self, text: str) -> list[str]:
         return _PHONE_OR_BORDER.findall(text)

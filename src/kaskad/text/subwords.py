@@ -31,11 +31,18 @@ class SubwordTokenizer(Tokenizer):
 
     ``vocabulary_size`` is the most labels there may be, the blank included: a small text has no
     more pieces to give. ``algorithm`` is ``bpe`` or ``unigram``. ``model`` is what SentencePiece
-    has learnt, its file in base64; ``None`` until ``fit``.
+    has learnt, its file in base64; ``None`` until ``fit``. ``yo_as_ye`` reads ё as е;
+    ``stress_marks`` keeps accents on Cyrillic vowels.
     """
 
     def __init__(
-        self, vocabulary_size: int = 500, algorithm: str = "bpe", model: str | None = None
+        self,
+        vocabulary_size: int = 500,
+        algorithm: str = "bpe",
+        model: str | None = None,
+        *,
+        yo_as_ye: bool = False,
+        stress_marks: bool = False,
     ) -> None:
         if algorithm not in ALGORITHMS:
             raise ValueError(
@@ -43,6 +50,8 @@ class SubwordTokenizer(Tokenizer):
             )
         self.vocabulary_size = vocabulary_size
         self.algorithm = algorithm
+        self.yo_as_ye = yo_as_ye
+        self.stress_marks = stress_marks
         self.model: str | None = None
         if model is not None:
             self._take(model)

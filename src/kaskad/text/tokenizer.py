@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
+from kaskad.text.folding import without_stress_marks
+
 BLANK = 0  # the id of the CTC blank, whatever the labels are
 SHOWN = 5  # of the labels in which two tokenizers differ
 
@@ -14,6 +16,12 @@ class Tokenizer(ABC):
     A tokenizer is made without labels and takes them from training text (``fit``), or is made
     with what fitting found (``state``), which the configuration and the checkpoints of a run hold.
     """
+
+    yo_as_ye = False
+    """Whether ё is read as е."""
+
+    stress_marks = False
+    """Whether the accents stay that some dictionaries put on Cyrillic vowels."""
 
     phones: Callable[[Sequence[str]], list[str]] | None = None
     """Where labels are phones: takes decoded texts to phones between blanks, without borders."""
@@ -54,8 +62,9 @@ class Tokenizer(ABC):
         return "".join(labels[index] for index in ids).strip()
 
     def spell(self, transcripts: Sequence[str], language: str) -> list[str]:
-        """Return transcripts in the spelling of the labels: as they are, unless it is phones."""
-        return list(transcripts)
+        """Return transcripts, and so references, in the spelling of the labels."""
+        spelt = list(transcripts) if self.stress_marks else without_stress_marks(transcripts)
+        return [text.replace("ё", "е") for text in spelt] if self.yo_as_ye else spelt
 
     def summary(self) -> dict[str, Any]:
         """What a report says of this tokenizer, plain values."""

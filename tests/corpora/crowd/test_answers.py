@@ -29,14 +29,20 @@ def test_quotes_tabs_and_line_breaks_are_part_of_an_answer(
     assert not answers["broken"].any()
 
 
-def test_blank_lines_between_tasks_and_rejected_answers(tmp_path: Path) -> None:
-    path = tmp_path / "a.tsv"
-    header = f"{FIRST_LINE}\tASSIGNMENT:status"
-    path.write_text(f"{header}\n1\tyes\ta\tAPPROVED\n\n\t\t\t\n1\tno\tb\tREJECTED\n")
-    assert read_answers(path).select("text", "problem").rows() == [
-        ("yes", None),
-        ("no", "the assignment was rejected"),
-    ]
+def test_blank_lines_are_no_answers_and_only_accepted_ones_count(tmp_path: Path) -> None:
+    problems = {
+        "APPROVED": None,
+        "SUBMITTED": None,
+        "": None,
+        "REJECTED": "the assignment was rejected",
+        "SKIPPED": "the assignment was skipped",
+        "EXPIRED": "the assignment was not done in time",
+        "active": "the assignment was not finished",
+        "CANCELLED": "the assignment was in state CANCELLED",
+    }
+    rows = "".join(f"1\tyes\t{n}\t{status}\n\n\t\t\t\n" for n, status in enumerate(problems))
+    (tmp_path / "a.tsv").write_text(f"{FIRST_LINE}\tASSIGNMENT:status\n{rows}")
+    assert read_answers(tmp_path / "a.tsv")["problem"].to_list() == [*problems.values()]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1251"])

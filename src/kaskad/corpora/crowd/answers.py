@@ -24,6 +24,14 @@ COLUMNS = MappingProxyType(
 )
 """What an export calls what is read of it. It need not have golden answers (``GOLDEN:…``)."""
 STATUS = "ASSIGNMENT:status"
+# Assignments whose answers count: accepted, or done and not yet judged.
+VOTING = ("APPROVED", "ACCEPTED", "SUBMITTED")
+STATUSES = {
+    "REJECTED": "rejected",
+    "SKIPPED": "skipped",
+    "EXPIRED": "not done in time",
+    "ACTIVE": "not finished",
+}
 INPUT = "INPUT:"
 GOLDEN = "GOLDEN:"
 SEPARATORS = {".tsv": "\t", ".csv": ","}
@@ -47,11 +55,12 @@ def read_answers(path: Path, columns: Mapping[str, str | None] = COLUMNS) -> pl.
     """Read an export, one row an answer: ``audio``, ``text``, ``worker``, ``golden``, ``problem``.
 
     ``columns`` says what these are called there; ``worker: null`` is a crowd without names.
-    ``problem`` says why an answer must not be used (its line is broken, it names no recording, it
-    was rejected). What else the task showed (``INPUT:speaker``) is kept by its name in lower case.
-    Answers may hold quotation marks, tabs and line breaks, as a TSV writes them. A line with too
-    few or too many columns is ``broken``: nobody knows which cell is which, so only its ``audio``
-    is kept, and even that may be wrong. A file that is not UTF-8 is read as cp1251, with a warning.
+    ``problem`` says why an answer must not be used: its line is broken, it names no recording, or
+    its assignment was not accepted (rejected, skipped, not finished or not done in time). What else
+    the task showed (``INPUT:speaker``) is kept by its name in lower case. Answers may hold
+    quotation marks, tabs and line breaks, as a TSV writes them. A line with too few or too many
+    columns is ``broken``: nobody knows which cell is which, so only its ``audio`` is kept, and even
+    that may be wrong. A file that is not UTF-8 is read as cp1251, with a warning.
 
     Raises ``ManifestError``, with file and line, where a column is missing, or a quotation mark
     that nobody closes has swallowed other rows.
@@ -77,8 +86,8 @@ def read_answers(path: Path, columns: Mapping[str, str | None] = COLUMNS) -> pl.
             problem = f"line {line} of {path.name} has {len(row)} columns, not {len(header)}"
         elif not found["audio"]:
             problem = f"line {line} of {path.name} names no recording"
-        elif status == "REJECTED":
-            problem = "the assignment was rejected"
+        elif status is not None and status.upper() not in VOTING:
+            problem = f"the assignment was {STATUSES.get(status.upper(), f'in state {status}')}"
         also = {name: cells[index] or None for name, index in shown.items()}
         rows.append({**found, **also, "problem": problem, "broken": is_broken})
     answers = pl.DataFrame(rows, schema=SCHEMA | dict.fromkeys(shown, pl.String))

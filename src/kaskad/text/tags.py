@@ -1,0 +1,51 @@
+"""What stands in transcripts and is not spoken: noises, silence, unknown words, names of marks.
+
+Switchboard and Fisher write [noise], {laugh}, ((two)), [laughter-yes]; HTK !SIL; Gigaspeech
+<COMMA>; Kaldi [NOISE], <UNK>, SPN; CMU ++breath++; subtitles (смех), *music*.
+"""
+
+import polars as pl
+
+_NOISES = (
+    "noise noises laughter laugh laughs laughing cough coughs coughing breath breathing inhale "
+    "exhale sigh sneeze music silence pause inaudible unintelligible crosstalk applause click beep "
+    "static hesitation шум шумы смех смеется смеётся кашель кашляет вдох выдох вздох дыхание "
+    "музыка тишина пауза неразборчиво помехи аплодисменты гудок"
+)
+_NOISE = f"(?i:{'|'.join(_NOISES.split())})"
+# A word said in laughter is a word.
+_LAUGHED = r"\[(?i:laughter|laugh|cough|breath|noise|смех)-([^\[\]]{1,80})\]"
+TAG = "|".join(
+    (
+        r"\[[^\[\]]{0,80}\]",
+        r"\{[^{}]{0,80}\}",
+        r"</?\p{L}[^<>]{0,80}>",
+        r"\+\+[^+\s]{1,40}\+\+",
+        r"\B!\p{Lu}[\p{Lu}_\-]+",
+        r"\b(?:SPN|NSN|SIL|UNK)\b",
+        rf"\(\s*{_NOISE}\s*\)",
+        rf"\*\s*{_NOISE}\s*\*",
+    )
+)
+# Characters as web pages write them.
+_ENTITIES = {
+    "&nbsp;": " ",
+    "&quot;": '"',
+    "&apos;": "'",
+    "&#39;": "'",
+    "&lt;": " ",
+    "&gt;": " ",
+    "&amp;": "&",
+}
+
+
+def without_tags(text: pl.Expr) -> pl.Expr:
+    """Return ``text`` without tags; what was said in laughter or not understood for sure stays."""
+    for written, meant in _ENTITIES.items():
+        text = text.str.replace_all(written, meant, literal=True)
+    return text.str.replace_all(_LAUGHED, " $1 ").str.replace_all(TAG, " ")
+
+
+def tags_in(text: pl.Expr) -> pl.Expr:
+    """Return the tags of each text, a list."""
+    return text.str.extract_all(TAG)
