@@ -14,7 +14,7 @@ from kaskad.audio.files import Packed, read_bytes
 from kaskad.audio.fingerprints import fingerprints
 from kaskad.audio.headers import inspect
 from kaskad.audio.levels import levels
-from kaskad.audio.reading import read_header
+from kaskad.audio.reading import read_audio, read_header
 from kaskad.commands.shard import shard
 from kaskad.commands.train import train
 from kaskad.corpora.shards import pack
@@ -205,3 +205,19 @@ def test_the_header_of_a_file_in_a_tar_file_is_that_of_the_file(tmp_path: Path) 
     (tmp_path / "b.tar").write_bytes(b"before" + content + b"after")
     path = str(Packed(f"{tmp_path}/b.tar", 6, len(content)))
     assert read_header(path) == read_header(tmp_path / "a.wav")
+
+
+def test_a_recording_of_several_segments_is_packed_once(
+    compose, write_tone, tmp_path: Path
+) -> None:
+    call = write_tone("calls/call.wav", seconds=4.0, channels=2)
+    rows = "path,text,start,end,channel,split\n"
+    rows += "".join(f"call.wav,да,{n},{n + 0.5},{n % 2},train\n" for n in range(3))
+    (tmp_path / "calls/manifest.csv").write_text(rows)
+    only = ("~data.corpora.validation", "~data.corpora.test")
+    shard(config(compose, tmp_path / "calls", tmp_path / "packed", *only))
+    (packed,) = (tmp_path / "packed").glob("*.tar")
+    assert packed.stat().st_size < 1.2 * call.stat().st_size
+    before, after = (read_table(tmp_path / name, "all").sort("id") for name in ("calls", "packed"))
+    for one, other in zip(before["path"], after["path"], strict=True):
+        assert read_audio(one, 8_000).tolist() == read_audio(other, 8_000).tolist()

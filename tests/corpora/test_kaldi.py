@@ -40,11 +40,8 @@ def test_every_utterance_of_either_file_has_its_row(folder: Path, tmp_path: Path
         ("wav.scp", "a | touch {mark}\n", "commands are never run; write its output to an audio"),
         ("wav.scp", "a /etc/passwd\n", r"the path lies outside .* audio_root"),
         ("wav.scp", "a 1.wav\na 2.wav\n", r"wav\.scp: line 2: the key a is there already"),
-        (
-            "segments",
-            "a rec 0.0 1.0\n",
-            r"/segments: utterances that are a part of .* \(extract-segments",
-        ),
+        ("segments", "a rec 0.0\n", "/segments: a rec 0.0: a line is an utterance, its recording"),
+        ("segments", "a rec 0.0 soon\n", "/segments: a rec 0.0 soon: a line is an utterance"),
     ],
 )
 def test_what_cannot_serve_is_refused_and_never_run(
@@ -54,6 +51,21 @@ def test_what_cannot_serve_is_refused_and_never_run(
     with pytest.raises(ManifestError, match=message):
         read_kaldi(tmp_path, "validation")
     assert not (tmp_path / "was_run").exists()
+
+
+def test_segments_are_parts_of_their_recording(folder: Path, tmp_path: Path) -> None:
+    (folder / "wav.scp").write_text("call-A call.wav\ncall-B call.wav\n")
+    (folder / "reco2file_and_channel").write_text("call-A call A\ncall-B call B\n")
+    (folder / "segments").write_text("anna-1 call-A 0.5 2.25\nanna-2 call-B 3 -1\n")
+    manifest = read_kaldi(tmp_path, "validation")
+    assert manifest.select("id", "path", "text").rows() == [
+        ("anna-1", f"{tmp_path}/call.wav#t=0.5,2.25&channel=0", "раз  два"),
+        ("anna-2", f"{tmp_path}/call.wav#t=3.0,&channel=1", "три"),
+        ("vera-1", f"{tmp_path}/vera-1", "нет записи"),
+    ]
+    (folder / "reco2file_and_channel").unlink()
+    paths = read_kaldi(tmp_path, "validation")["path"].to_list()
+    assert paths[0] == f"{tmp_path}/call.wav#t=0.5,2.25"
 
 
 def test_lines_are_those_of_the_file_and_its_mark_is_no_key(folder: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Cuts of Lhotse are read where they are whole recordings in files."""
+"""Cuts of Lhotse are read where they are recordings in files, or parts of such."""
 
 import gzip
 import json
@@ -56,12 +56,6 @@ def test_whole_cuts_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"start": 0.5, "duration": 1.5}, "line 2: 1 is only a part of its recording; write it as"),
-        ({"duration": 1.0}, "line 2: 1 is only a part of its recording"),
-        (
-            {"channel": 1, "recording_sources": [{**SOURCE, "channels": [0, 1]}]},
-            r"line 2: 1 is only channel 1 of a recording of channels \[0, 1\], .*; write it as",
-        ),
         ({"type": "MixedCut"}, "line 2: 1 is a MixedCut; only cuts of one recording can be read"),
         ({"recording": None}, "line 2: 1 is a cut without a recording; only cuts"),
         ({"recording_transforms": [{"name": "Speed"}]}, "its recording changed on the fly"),
@@ -83,6 +77,21 @@ def test_what_cannot_be_read_as_it_is_is_refused_by_file_and_line(
     write(tmp_path, cut("0"), cut("1", **changes))
     with pytest.raises(ManifestError, match=rf"cuts_train\.jsonl\.gz: .*{message}"):
         read_lhotse(tmp_path, "train")
+
+
+def test_cuts_of_a_longer_recording_are_segments_of_it(tmp_path: Path) -> None:
+    stereo = [{**SOURCE, "channels": [0, 1]}]
+    write(
+        tmp_path,
+        cut("1", start=0.5, duration=1.2),
+        cut("2", channel=1, recording_sources=stereo),
+        cut("3", duration=1.0, channel=0, recording_sources=stereo),
+    )
+    assert read_lhotse(tmp_path, "train")["path"].to_list() == [
+        f"{tmp_path}/audio/1.wav#t=0.5,1.7",
+        f"{tmp_path}/audio/1.wav#channel=1",
+        f"{tmp_path}/audio/1.wav#t=0.0,1.0&channel=0",
+    ]
 
 
 def test_a_file_that_is_damaged_or_not_there_is_named(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import polars as pl
 from omegaconf import DictConfig
 from rich.console import Console
 
+from kaskad.audio.segments import FRAGMENT, whole_recording
 from kaskad.corpora.manifest import refuse_repeated_ids, write_manifest
 from kaskad.corpora.shards import FILE, _made_whole, pack
 from kaskad.corpora.table_files import write_table
@@ -42,6 +43,9 @@ def shard(config: DictConfig) -> dict[str, float]:
     _require_few(skipped, totals, config.max_skipped)
     _require_audio(table)
     refuse_repeated_ids(table, folder / "manifest.parquet")
+    # Of a recording of several segments all is packed, once.
+    segment = pl.col("path").str.extract(f"({FRAGMENT})").fill_null("")
+    table = table.with_columns(path=whole_recording(pl.col("path")), _segment=segment)
     with _made_whole(folder) as beside:
         places = pack(table, beside, int(config.megabytes * 1e6), config.seed)
         lost = places.drop_nulls("reason").join(table.select("split", "path", "id"), on=FILE)
@@ -51,7 +55,8 @@ def shard(config: DictConfig) -> dict[str, float]:
         _require_few(skipped, totals, config.max_skipped)
         places = places.drop_nulls("place").select(*FILE, _place="place")
         table = table.join(places, on=FILE, maintain_order="right_left")
-        table = table.with_columns(path="_place").drop("_place")
+        table = table.with_columns(path=pl.col("_place") + pl.col("_segment"))
+        table = table.drop("_place", "_segment")
         write_manifest(table, beside / "manifest.parquet")
         if skipped.height:
             write_table(skipped, beside / "skipped.csv")

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from kaskad.corpora.manifest import refuse_repeated_ids
+from kaskad.corpora.manifest import refuse_repeated_ids, with_segments
 from kaskad.corpora.paths import resolve_paths
 from kaskad.corpora.table import table_of
 from kaskad.corpora.text_files import ManifestError
@@ -22,8 +22,12 @@ FILES = MappingProxyType(
     }
 )
 GENDERS = {"f": "female", "m": "male"}
-SCHEMA = dict.fromkeys(["id", "path", "text", "speaker", "gender", "language"], pl.String)
-TOLERANCE = 0.01  # seconds by which a cut may be shorter than its recording
+SCHEMA = {
+    **dict.fromkeys(["id", "path", "text", "speaker", "gender", "language"], pl.String),
+    **dict.fromkeys(["start", "end"], pl.Float64),
+    "channel": pl.Int64,
+}
+TOLERANCE = 0.01  # seconds by which a cut of a whole recording may be shorter
 
 
 def read_lhotse(
@@ -36,13 +40,13 @@ def read_lhotse(
 ) -> pl.DataFrame:
     """Return the cuts of the file that ``files`` names for ``split``, one row a cut.
 
-    The texts of several supervisions are joined. Audio lies inside ``audio_root`` (default:
+    A cut may be a part of its recording, in time or one channel of several. The texts of several
+    supervisions are joined. Audio lies inside ``audio_root`` (default:
     ``root``), to which paths are relative.
 
     Raises ``FileNotFoundError`` where the file is not, and ``ManifestError``, with file and line,
-    for what cannot be read as it is: a cut that is a part (in time, or one channel of several) or a
-    mixture of recordings, is changed on the fly, or has its audio from a command, a URL or an
-    archive. Commands are never run.
+    for what cannot be read as it is: a cut that is a mixture of recordings, is changed on the fly,
+    or has its audio from a command, a URL or an archive. Commands are never run.
     """
     path = table_of(root, split, files)
     opened = gzip.open if path.suffix == ".gz" else open
@@ -59,10 +63,13 @@ def read_lhotse(
         raise ManifestError(f"{path}: line {len(rows) + 1}: not a Lhotse cut: {fault}") from error
     table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
     refuse_repeated_ids(table, path)
-    return resolve_paths(table, path, Path(audio_root or root))
+    segments = table.select("start", "end", "channel")
+    if segments.null_count().sum_horizontal().item() == 3 * table.height:  # all whole, as a rule
+        table = table.drop("start", "end", "channel")
+    return resolve_paths(with_segments(table, path), path, Path(audio_root or root))
 
 
-def _row(cut: dict[str, Any], language: str, where: str) -> tuple[str | None, ...]:
+def _row(cut: dict[str, Any], language: str, where: str) -> tuple[str | float | None, ...]:
     recording = cut.get("recording")
     kind = cut.get("type", "MonoCut")
     if kind != "MonoCut" or recording is None:
@@ -77,9 +84,10 @@ def _row(cut: dict[str, Any], language: str, where: str) -> tuple[str | None, ..
             f"{where}: the audio of {cut['id']} is a {kinds}, not a file; nothing is run or "
             "fetched: write it as audio with cuts.save_audios(…)"
         )
-    if fault := _fault(cut, recording):
+    if recording.get("transforms"):
         raise ManifestError(
-            f"{where}: {cut['id']} is {fault}; write it as audio with cuts.save_audios(…)"
+            f"{where}: {cut['id']} is its recording changed on the fly; write it as audio with "
+            "cuts.save_audios(…)"
         )
     spoken = sorted(cut.get("supervisions", []), key=lambda supervision: supervision["start"])
     texts = [supervision["text"] for supervision in spoken if supervision.get("text")]
@@ -91,14 +99,18 @@ def _row(cut: dict[str, Any], language: str, where: str) -> tuple[str | None, ..
         first.get("speaker") or None,
         GENDERS.get(str(first.get("gender"))[:1].lower()),
         language,
+        *_segment(cut, recording),
     )
 
 
-def _fault(cut: dict[str, Any], recording: dict[str, Any]) -> str | None:
-    """What the cut is where it is not its whole recording, as it lies in the file."""
-    if cut["start"] > TOLERANCE or cut["duration"] < recording["duration"] - TOLERANCE:
-        return "only a part of its recording"
+def _segment(
+    cut: dict[str, Any], recording: dict[str, Any]
+) -> tuple[float | None, float | None, int | None]:
+    """Start and end in seconds, and the channel, where a cut is not all of its recording."""
+    start, end = float(cut["start"]), float(cut["start"]) + float(cut["duration"])
     channel, channels = cut.get("channel", 0), recording["sources"][0].get("channels", [0])
-    if channels != [channel]:
-        return f"only channel {channel} of a recording of channels {channels}, which are read mixed"
-    return "its recording changed on the fly" if recording.get("transforms") else None
+    is_part = start > TOLERANCE or end < recording["duration"] - TOLERANCE
+    side = None if channels == [channel] else channel
+    if side in channels:
+        side = channels.index(side)
+    return (round(start, 6), round(end, 6), side) if is_part else (None, None, side)
