@@ -1,5 +1,6 @@
 """The files of a folder: one walk for all that look for recordings in one."""
 
+import functools
 import logging
 import os
 from pathlib import Path
@@ -71,7 +72,7 @@ def audio_in(folder: str | Path) -> list[Path]:
     files = files_in(folder)
     others = [path for path in files if path.suffix.lower() in OTHER_SUFFIXES]
     if others:
-        log.warning("%s: %s", folder, _told_of_kinds(others))
+        _warn_once(f"{folder}: {_told_of_kinds(others)}")
     return [path for path in files if is_audio(path)]
 
 
@@ -106,14 +107,17 @@ def _told_of_kinds(others: list[Path]) -> str:
 
 
 def _tell_of_names(folder: str | Path, names: list[bytes]) -> None:
-    log.warning(
-        "%s: left out %d files or folders whose names are not UTF-8 (first: %s): rename them, such "
-        "as convmv -r -f cp1251 -t utf-8 --notest '%s'",
-        folder,
-        len(names),
-        ", ".join(repr(name)[2:-1] for name in names[:SHOWN]),
-        folder,
+    first = ", ".join(repr(name)[2:-1] for name in names[:SHOWN])
+    _warn_once(
+        f"{folder}: left out {len(names)} files or folders whose names are not UTF-8 (first: "
+        f"{first}): rename them, such as convmv -r -f cp1251 -t utf-8 --notest '{folder}'"
     )
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    """Each part of a corpus walks through its folder, but a thing is said once."""
+    log.warning(message)
 
 
 def _is_text(name: str) -> bool:
@@ -134,5 +138,5 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        log.warning("%s: this folder cannot be read and is left out: %s", folder, error.strerror)
+        _warn_once(f"{folder}: this folder cannot be read and is left out: {error.strerror}")
         return []

@@ -5,7 +5,6 @@ so that a manifest needs nothing beside it; on disk it is relative to the folder
 that a corpus can be moved, and the columns ``start``, ``end`` and ``channel`` name the segment.
 """
 
-import logging
 from pathlib import Path
 
 import polars as pl
@@ -14,12 +13,10 @@ from polars import selectors
 from kaskad.audio.segments import name_segments
 from kaskad.corpora.columns import COUNTS, SECONDS, WORDS, by_our_names, doubles
 from kaskad.corpora.embedded_audio import audio_column, unpack_audio
-from kaskad.corpora.paths import on_disk, refuse_rows, resolve_paths, warn_of_repeats
+from kaskad.corpora.paths import on_disk, refuse_rows, resolve_paths, tell_once, warn_of_repeats
 from kaskad.corpora.table_files import read_table_file, write_table
 from kaskad.corpora.text_files import ManifestError
 from kaskad.text.numerals import LIMIT, number_to_words
-
-log = logging.getLogger(__name__)
 
 SIDES = {"left": 0, "right": 1, "l": 0, "r": 1, "a": 0, "b": 1}
 
@@ -156,11 +153,8 @@ def _channel(table: pl.DataFrame, name: str, path: Path) -> pl.Series:
 def _tell_of_doubles(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     """Say so where another column could be the transcript, too."""
     if "text" in table.columns and (others := doubles(table.columns, "text", "text")):
-        log.warning(
-            "%s: the transcripts are those of the column 'text'; %s is not read",
-            path,
-            " and ".join(f"'{name}'" for name in others),
-        )
+        named = " and ".join(f"'{name}'" for name in others)
+        tell_once(f"{path}: the transcripts are those of the column 'text'; {named} is not read")
     return table
 
 

@@ -1,5 +1,6 @@
 """Paths in a table, as people write them: from home, from Windows, with .. in them."""
 
+import functools
 import logging
 import os
 from pathlib import Path
@@ -55,11 +56,9 @@ def as_written_here(paths: pl.Series, folder: Path) -> pl.Series:
     backslashed = frame.filter(pl.col("path").str.contains("\\", literal=True))["path"]
     windows = [name for name in backslashed.unique() if not (folder / name).exists()]
     if windows:
-        log.info(
-            "%s: %d paths are written as on Windows, and read with / for \\ (first: %s)",
-            folder,
-            len(windows),
-            backslashed.filter(backslashed.is_in(windows))[0],
+        tell_once(
+            f"{folder}: {len(windows)} paths are written as on Windows, and read with / for \\ "
+            f"(first: {backslashed.filter(backslashed.is_in(windows))[0]})"
         )
         forward = {name: name.replace("\\", "/") for name in windows}
         frame = frame.with_columns(pl.col("path").replace(forward))
@@ -88,13 +87,16 @@ def warn_of_repeats(table: pl.DataFrame, path: Path) -> None:
     repeated = table.filter(~pl.col("path").is_first_distinct())
     if repeated.height:
         first = repeated.row(0, named=True)
-        log.warning(
-            "%s: %d rows name a recording that another row has already (first: %s, %s)",
-            path,
-            repeated.height,
-            first["id"],
-            first["path"],
+        tell_once(
+            f"{path}: {repeated.height} rows name a recording that another row has already (first: "
+            f"{first['id']}, {first['path']})"
         )
+
+
+@functools.cache
+def tell_once(message: str) -> None:
+    """Each part of a corpus reads the table, but a thing is said once."""
+    log.warning(message)
 
 
 def refuse_rows(

@@ -30,8 +30,8 @@ def read_text(path: Path) -> str:
         begins = 0 if error.start < 4 else error.object.rfind(b"\n", 0, error.start) + 1
         encoding = guess_encoding(error.object[begins:])
         raise ManifestError(
-            f"{path}: line {line} is not UTF-8 ({error.reason}); convert it to UTF-8: "
-            f"iconv -f {encoding} -t utf-8 '{path.name}' > converted (or from what it is in)"
+            f"{path}: line {line} is not UTF-8 (it looks like {encoding.upper()}); convert it to "
+            f"UTF-8: iconv -f {encoding} -t utf-8 '{path.name}' > converted (or from what it is in)"
         ) from error
 
 
