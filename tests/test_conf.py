@@ -33,7 +33,7 @@ OF_AUDIO = ["datamodule.workers=0", "datamodule.batch_seconds=4"]
 NEEDS: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_name("one_step.yaml").read_text())
 TONES = ["data=table", "data.root=$tone_corpus"]
 # Corpora as other tools lay them out are checked only; tests/corpora/ reads one of each.
-FORMATS = ("common_voice", "kaldi", "lhotse", "librispeech", "nemo", "sidecar")
+FORMATS = ("annotations", "common_voice", "kaldi", "lhotse", "librispeech", "nemo", "sidecar")
 CHECKED = [f"data={name}" for name in FORMATS]
 ON_A_GPU = ["trainer=gpu", "trainer=ddp"]
 

@@ -79,6 +79,22 @@ def test_a_table_may_be_transcribed_into_itself(
     ]
 
 
+def test_segments_are_transcribed_each_and_references_kept(
+    compose, checkpoint: Path, write_tone, tmp_path: Path
+) -> None:
+    write_tone("call.wav", seconds=4.0, channels=2)
+    row = '{"audio_filepath": "call.wav", "text": "%s", "offset": %s, "duration": %s}\n'
+    table = tmp_path / "segments.jsonl"
+    table.write_text(row % ("раз", 0, 1.5) + row % ("два", 1.5, 9) + row % ("три", 3, 1))
+    output = tmp_path / "out.csv"
+    overrides = [f"checkpoint={checkpoint}", f"input={table}", f"output={output}"]
+    with pytest.raises(UntranscribedError, match=r"1 of 3 .* ends at 10\.5 s, and its recording"):
+        transcribe(compose("transcribe", tmp_path, *overrides))
+    written = pl.read_csv(output, infer_schema=False)
+    assert written["reference"].to_list() == ["раз", "два", "три"]
+    assert written["text"].to_list() == ["5", None, "5"]
+
+
 def test_a_recording_without_an_answer_has_an_error_and_no_text(
     compose, checkpoint: Path, make_corpus, tmp_path: Path
 ) -> None:

@@ -64,6 +64,15 @@ def test_a_quotation_mark_of_common_voice_is_one_of_the_sentence(tmp_path: Path)
     assert read_manifest(tmp_path / "copy.tsv")["text"].to_list() == sentences
 
 
+def test_cells_are_written_again_as_they_are(tmp_path: Path) -> None:
+    content = (
+        "path,phone,price,agreed,share,n\na.wav,0049123,1.50,True,0.5,7\nb.wav,1,2.10,,1.0,8\n"
+    )
+    (tmp_path / "calls.csv").write_text(content)
+    write_table(read_table_file(tmp_path / "calls.csv"), tmp_path / "copy.csv")
+    assert (tmp_path / "copy.csv").read_text() == content
+
+
 def test_an_empty_word_is_none(tmp_path: Path) -> None:
     row = '{"path": "1.wav", "text": "", "speaker": "", "id": "", "problem": ""}\n'
     (tmp_path / "m.jsonl").write_text(row)

@@ -138,7 +138,8 @@ def read_inputs(given: Any, stack: ExitStack) -> tuple[pl.DataFrame, list[str], 
         names += found
         paths += [str(root / name) if name else "" for name in found]
     together = pl.concat(tables, how="diagonal_relaxed")
-    if "text" in together.columns and "reference" not in together.columns:
+    # Transcripts are kept; what has a column error was written here.
+    if "text" in together.columns and not {"reference", "error"} & {*together.columns}:
         log.info("the column 'text' is kept as 'reference'")
         together = together.rename({"text": "reference"})
     return together, names, paths

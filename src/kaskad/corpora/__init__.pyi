@@ -1,4 +1,5 @@
 from .an4 import read_an4 as read_an4
+from .annotations import read_annotations as read_annotations
 from .crowd.toloka import read_toloka as read_toloka
 from .digits import make_digits as make_digits
 from .feature_table import read_feature_table as read_feature_table

@@ -1,0 +1,120 @@
+"""Recordings whose turns are marked in Praat (TextGrid) or ELAN (.eaf), each an utterance.
+
+https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html
+https://archive.mpi.nl/tla/elan
+"""
+
+import codecs
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from kaskad.audio.folders import files_in, is_audio, no_audio
+from kaskad.corpora.manifest import refuse_repeated_ids, with_segments
+from kaskad.corpora.splits import PARTS, name_parts, select_split
+from kaskad.corpora.text_files import ManifestError
+
+WORDS = ("id", "path", "text", "speaker", "language", "split", "problem")
+SCHEMA = {**dict.fromkeys(WORDS, pl.String), "start": pl.Float64, "end": pl.Float64}
+PRAAT, ELAN = ".textgrid", ".eaf"
+
+Turn = tuple[str, float, float, str]  # who speaks, from which second to which, and what
+
+
+def read_annotations(
+    root: str | Path,
+    split: str,
+    *,
+    language: str = "ru",
+    tiers: Sequence[str] | None = None,
+) -> pl.DataFrame:
+    """Return one split of the turns marked beside the recordings in ``root`` and below.
+
+    ``call.TextGrid`` and ``call.eaf`` mark ``call.wav``. Each interval with a text is an utterance,
+    and the name of its tier (in ELAN the participant, where there is one) its speaker. Splits are
+    folders, as in ``read_sidecar``. An annotation without a recording has a row that says so.
+
+    Args:
+        root: the folder.
+        split: of which rows are wanted.
+        language: that is spoken, as in ISO 639-1.
+        tiers: the tiers that are transcripts, where others hold words, phones or remarks
+            (None: all).
+
+    Raises ``FileNotFoundError`` where no annotations are, and ``ManifestError``, with the file, for
+    one that cannot be read or has none of the ``tiers``.
+    """
+    folder = Path(root).resolve()
+    files = files_in(folder)
+    marked = [path for path in files if path.suffix.lower() in (PRAAT, ELAN)]
+    if not marked:
+        beside = "beside its recordings" if any(map(is_audio, files)) else f"({no_audio(folder)})"
+        raise FileNotFoundError(
+            f"no .TextGrid or .eaf in {folder} {beside}; say where they are with data.root=…"
+        )
+    recordings = {path.with_suffix(""): path for path in files if is_audio(path)}
+    rows = []
+    for path in marked:
+        recording = recordings.get(path.with_suffix(""))
+        problem = None if recording else "there is no recording of this name"
+        inside = path.relative_to(folder)
+        for number, (speaker, start, end, text) in enumerate(_turns(path, tiers), start=1):
+            key, file = f"{inside.as_posix()}#{number}", str(recording or path)
+            rows.append((key, file, text, speaker, language, inside.parts[0], problem, start, end))
+    table = name_parts(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
+    if table["problem"].is_null().all():
+        table = table.drop("problem")
+    if not table["split"].is_in(PARTS).any():
+        table = table.drop("split")
+    refuse_repeated_ids(table, folder)
+    return select_split(with_segments(table, folder), split, folder)
+
+
+def _turns(path: Path, tiers: Sequence[str] | None) -> Iterator[Turn]:
+    """The intervals of a file that have a text."""
+    try:
+        by_tier = (_of_praat if path.suffix.lower() == PRAAT else _of_elan)(path)
+    except ImportError:
+        raise
+    except Exception as error:  # the library has none of its own
+        raise ManifestError(
+            f"{path}: not a readable annotation: {type(error).__name__}: {error}"
+        ) from error
+    if tiers is not None and not set(tiers) & by_tier.keys():
+        raise ManifestError(
+            f"{path}: has none of the tiers {', '.join(tiers)}, only {', '.join(by_tier)}; name "
+            "those that are transcripts with data.source.tiers=[…]"
+        )
+    for name, turns in by_tier.items():
+        if tiers is None or name in tiers:
+            yield from (turn for turn in turns if turn[3].strip())
+
+
+def _of_praat(path: Path) -> dict[str, list[Turn]]:
+    from pympi import TextGrid  # here, for most corpora need it not
+
+    start = path.read_bytes()[:3]
+    encoding = "utf-16" if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    grid = TextGrid(str(path), codec=encoding)
+    return {
+        tier.name: [
+            (tier.name, float(begin), float(end), text) for begin, end, text in tier.get_intervals()
+        ]
+        for tier in grid.get_tiers()
+        if tier.tier_type == "IntervalTier"
+    }
+
+
+def _of_elan(path: Path) -> dict[str, list[Turn]]:
+    from pympi import Eaf
+
+    file = Eaf(str(path))
+    by_tier: dict[str, list[Turn]] = {}
+    for name in file.get_tier_names():
+        speaker = file.get_parameters_for_tier(name).get("PARTICIPANT") or name
+        marked = sorted(file.get_annotation_data_for_tier(name))
+        by_tier[name] = [
+            (speaker, begin / 1_000, end / 1_000, text or "") for begin, end, text, *_ in marked
+        ]
+    return by_tier
