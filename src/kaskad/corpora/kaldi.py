@@ -63,6 +63,7 @@ def read_kaldi(
         for name in ("utt2spk", "spk2gender")
     )
     segments = _segments(folder)
+    places: dict[str, tuple[str, float | None, float | None, int | None]]
     if segments is None:
         places = {key: (path, None, None, None) for key, path in audio.items()}
     else:
