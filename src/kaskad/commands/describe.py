@@ -10,7 +10,6 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from kaskad.audio.features import Features, Precomputed
-from kaskad.audio.files import AudioError
 from kaskad.audio.fingerprints import fingerprints
 from kaskad.audio.levels import levels
 from kaskad.audio.precomputed import Frames, read_signal, read_signal_header

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from kaskad.audio.files import AudioError
 from kaskad.audio.headers import inspect
 from kaskad.audio.levels import levels
 from kaskad.audio.precomputed import HIGHEST_RATE, PATTERN, read_signal, read_signal_header
-from kaskad.audio.reading import AudioError
 from kaskad.text.genders import normalise_gender
 from kaskad.text.normalisation import NOTES, normalise_transcripts, notes
 from kaskad.text.tokenizer import Tokenizer
