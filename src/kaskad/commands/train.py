@@ -46,7 +46,7 @@ from kaskad.runs.folder import add_environment, run_lock
 from kaskad.runs.own_settings import require_own
 from kaskad.runs.requirements import require_all
 from kaskad.runs.resume import settings_to_go_on_with, working_directory_of
-from kaskad.runs.saved_configuration import fault_of, saved_form
+from kaskad.runs.saved_configuration import saved_form
 from kaskad.runs.trainer import bare_trainer, length_of_training, make_trainer
 from kaskad.runs.which_run import AUTO, goes_on, interrupted_runs
 
@@ -74,10 +74,6 @@ def train(config: DictConfig) -> dict[str, float]:
 
 def _train(config: DictConfig, folder: Path, checkpoint: Path | None = None) -> dict[str, float]:
     require_all(config, folder)
-    if fault := fault_of(saved_form(config)["model"], "model"):
-        raise ConfigurationError(
-            f"{fault}; a checkpoint is loaded where the environment is another: write the value"
-        )
     made = environment(config.seed)
     if checkpoint:
         made = add_environment(folder, made)

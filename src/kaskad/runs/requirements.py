@@ -8,6 +8,7 @@ import torch
 from omegaconf import DictConfig
 
 from kaskad.config.messages import ConfigurationError
+from kaskad.runs.saved_configuration import fault_of, saved_form
 
 SEEDS = 2**32  # numpy takes no higher ones
 SHARED_MEMORY = Path("/dev/shm")
@@ -28,6 +29,7 @@ def require_all(config: DictConfig, folder: Path) -> None:
     require_device(config.trainer)
     require_disk_space(folder, config.disk_reserve)
     require_shared_memory(config)
+    require_loadable_model(config)
 
 
 def require_options(config: DictConfig) -> None:
@@ -54,6 +56,13 @@ def require_options(config: DictConfig) -> None:
                 "once over the whole run and must know its length; give a number of epochs, or "
                 "trainer.max_steps=…, or take scheduler=plateau or scheduler=none"
             )
+
+
+def require_loadable_model(config: DictConfig) -> None:
+    """Raise ``ConfigurationError`` where the model reads the environment: what does is saved as it
+    is written, and its checkpoint is loaded where the environment is another."""
+    if fault := fault_of(saved_form(config)["model"], "model"):
+        raise ConfigurationError(f"{fault}; write the value itself, for it stays in checkpoints")
 
 
 def require_device(trainer: DictConfig) -> None:
