@@ -120,7 +120,7 @@ class Silero:
     """silero-vad, whose weights come in its wheel; a frame is speech above a probability of 0.5."""
 
     def __init__(self) -> None:
-        from silero_vad import load_silero_vad  # optional: see requirements.txt
+        from silero_vad import load_silero_vad  # optional: pip install --no-deps silero-vad
 
         self._model: Any = load_silero_vad()
 
