@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
@@ -34,7 +35,7 @@ def add_own_data(config: DictConfig, checkpoints: Sequence[Path]) -> str:
             f"data: {checkpoints[0]} does not say what it was trained on; say on what to test it: "
             "data=…"
         )
-    data = hydra.compose(HydraConfig.get().job.config_name, [f"data={choice}"]).data
+    data = _compose(str(choice)).data
     for key, value in _plain(trained[0]["data"]):
         # An interpolation repeats another option, which is taken over itself.
         if _stands_in(data, key) and OmegaConf.select(data, key) != value:
@@ -43,6 +44,17 @@ def add_own_data(config: DictConfig, checkpoints: Sequence[Path]) -> str:
         config.data = data
     log.info("data=%s: what the checkpoint was trained on", choice)
     return str(choice)
+
+
+def _compose(choice: str) -> DictConfig:
+    """The command's configuration with this choice for data, also where Hydra is at rest."""
+    run = HydraConfig.get()
+    overrides = [f"data={choice}"]
+    if GlobalHydra.instance().is_initialized():
+        return hydra.compose(run.job.config_name, overrides)
+    folder = next(each.path for each in run.runtime.config_sources if each.provider == "main")
+    with hydra.initialize_config_dir(folder, version_base="1.3"):
+        return hydra.compose(run.job.config_name, overrides)
 
 
 def _plain(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -58,5 +70,5 @@ def _stands_in(node: DictConfig, key: str) -> bool:
     """Whether a configuration has this option, and a value of its own for it."""
     place, _, name = key.rpartition(".")
     parent = OmegaConf.select(node, place) if place else node
-    there = isinstance(parent, DictConfig) and name in parent
+    there = isinstance(parent, DictConfig) and name in list(parent)
     return there and not OmegaConf.is_interpolation(parent, name)
