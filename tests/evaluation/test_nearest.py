@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 
 from kaskad.commands.evaluate import evaluate
 from kaskad.commands.train import train
+from kaskad.evaluation.nearest import _Listener
 from kaskad.models.ctc import CTCRecogniser
 
 SMALL = "model.encoder={channels: [4, 4], hidden_size: 8, layers: 1}"
@@ -88,9 +89,16 @@ def test_the_test_after_training_finds_what_evaluate_finds(
     settings = ["data=table", f"data.root={tone_corpus}", SMALL, "trainer.max_epochs=1"]
     settings += ["datamodule.workers=0", f"datamodule.cache={tmp_path / 'cache'}"]
     train(compose("train", trained, *settings, "nearest=2"))
-    monkeypatch.delattr("kaskad.evaluation.nearest.make_graph")  # it is there
+    embedded, listen = list[int](), _Listener.listen
+
+    def counted(listener: _Listener, rows: pl.DataFrame, embeddings: np.ndarray) -> list:
+        embedded.append(rows.height)
+        return listen(listener, rows, embeddings)
+
+    monkeypatch.setattr(_Listener, "listen", counted)
     tested = test("tested", trained / "checkpoints" / "best.ckpt", "nearest=2")
     assert nearest(trained).height == 2 * 8
+    assert embedded == [8]  # those of the test; the others are kept
     assert nearest(tested).equals(nearest(trained))
 
 
@@ -116,7 +124,7 @@ def test_a_full_disk_costs_the_nearest_and_no_report(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("kaskad.evaluation.nearest.make_graph", full)
+    monkeypatch.setattr("kaskad.evaluation.nearest.open_embeddings", full)
     folder = test("run", make_checkpoint(0, SMALL), "nearest=2")
     assert (folder / "report.html").exists()
     assert not (folder / "tables" / "nearest.csv").exists()
@@ -129,7 +137,8 @@ def test_fewer_than_none_are_refused(make_checkpoint, test) -> None:
 
 
 def test_training_is_heard_once_for_each_net(make_checkpoint, test, monkeypatch) -> None:
-    posteriors, heard, most = CTCRecogniser.posteriors, list[str](), 20
+    tested = 8  # by the test itself, before any embedding
+    posteriors, heard, most = CTCRecogniser.posteriors, list[str](), tested + 20
 
     def counted(recogniser, batch):
         if len(heard) == most:
@@ -140,9 +149,9 @@ def test_training_is_heard_once_for_each_net(make_checkpoint, test, monkeypatch)
     def hears(folder: str, seed: int) -> int:
         heard.clear()
         test(folder, make_checkpoint(seed, SMALL), "nearest=2", "datamodule.max_utterances=4")
-        return len(heard)
+        return len(heard) - tested
 
-    monkeypatch.setattr(CTCRecogniser, "posteriors", counted)  # the test itself goes without it
+    monkeypatch.setattr(CTCRecogniser, "posteriors", counted)
     with pytest.raises(KeyboardInterrupt):
         hears("cut", 0)
     most = 1_000
@@ -184,6 +193,6 @@ def test_the_report_is_written_without_any(why, make_checkpoint, test, caplog, m
         torch.save(content, checkpoint)
     with caplog.at_level(logging.WARNING):
         folder = test("run", checkpoint, "nearest=3")
-    assert "nearest=3: left out, for" in caplog.text and why in caplog.text
+    assert "nearest=3: left out" in caplog.text and why in caplog.text
     assert (folder / "report.html").exists()
     assert not (folder / "tables" / "nearest.csv").exists()

@@ -6,12 +6,10 @@ import signal
 import time
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
 from kaskad.config.messages import explain
-from kaskad.data.embedding_index import make_graph, open_graph, save_graph
 from kaskad.runs.checkpoints import AtomicCheckpointIO
 from kaskad.storage.files import read_parquet, write_csv, write_parquet, write_text, written_whole
 
@@ -76,17 +74,6 @@ def test_a_full_disk_is_told_with_the_path(full_disk, tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"last.ckpt: cannot be written"):
         AtomicCheckpointIO().save_checkpoint({"a": "a" * 10_000}, tmp_path / "last.ckpt")
     assert not list(tmp_path.iterdir())
-
-
-def test_a_torn_graph_is_told_and_not_opened(tmp_path: Path) -> None:
-    embeddings = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float16)
-    file = tmp_path / "graph.usearch"
-    save_graph(make_graph(embeddings, np.arange(50)), file)
-    assert len(open_graph(file)) == 50
-    for torn in (file.read_bytes()[:-100], b"", bytes(1_000)):
-        file.write_bytes(torn)
-        with pytest.raises(ValueError, match=r"graph.usearch: is torn"):
-            open_graph(file)
 
 
 def test_a_process_that_was_killed_is_explained() -> None:

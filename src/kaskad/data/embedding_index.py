@@ -1,6 +1,5 @@
 """Embeddings of utterances on the disk, a graph of nearest neighbours, and a walk through it."""
 
-import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +9,6 @@ import numpy as np
 from usearch.index import BatchMatches, Index
 
 from kaskad.data.checks import DataError
-from kaskad.storage.files import write_text
 
 PORTION = 10_000  # utterances that are looked up at a time
 PART = 50_000  # utterances of a walk, at most
@@ -59,26 +57,31 @@ def make_graph(embeddings: np.ndarray, rows: np.ndarray) -> Index:
     return graph
 
 
-def save_graph(graph: Index, file: Path) -> None:
-    """Write a graph to ``file``, which is there once it is whole, and its hash beside it."""
-    unfinished = _unfinished(file)
-    graph.save(str(unfinished))
-    write_text(_hash(unfinished), _hash_file(file))
-    unfinished.replace(file)
+def nearest_rows(
+    embeddings: np.ndarray, sought: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ``count`` rows of ``embeddings`` (utterances, dim) nearest to each of ``sought``.
 
-
-def open_graph(file: Path) -> Index:
-    """A view of the graph in ``file``, which takes no more memory than what is looked at.
-
-    Raises ``FileNotFoundError`` where there is none, and ``ValueError`` where it is torn: usearch
-    would end the process.
+    Every row is compared, a portion at a time: for the few utterances of a report that is quicker
+    than making a graph. Returns rows and their similarity, the cosine, (sought, count) each, the
+    nearest first, narrower where fewer rows have an embedding.
     """
-    kept = _hash_file(file)
-    if _hash(file) != (kept.read_text() if kept.is_file() else None):
-        raise ValueError(f"{file}: is torn, or not whole")
-    view = Index.restore(str(file), view=True)
-    assert view is not None
-    return view
+    sought = _of_length_one(sought)
+    rows, similarities = np.zeros((len(sought), 0), np.int64), np.zeros((len(sought), 0))
+    known = seen_rows(embeddings)
+    for portion in np.array_split(known, -(-len(known) // PORTION) or 1):
+        found = sought @ _of_length_one(embeddings[portion]).T
+        rows = np.hstack([rows, np.broadcast_to(portion, found.shape)])
+        similarities = np.hstack([similarities, found])
+        best = np.argsort(-similarities, axis=1, kind="stable")[:, :count]
+        rows = np.take_along_axis(rows, best, axis=1)
+        similarities = np.take_along_axis(similarities, best, axis=1)
+    return rows, similarities
+
+
+def _of_length_one(embeddings: np.ndarray) -> np.ndarray:
+    embeddings = embeddings.astype(np.float32)
+    return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
 
 
 def look_up(
@@ -141,15 +144,6 @@ def _walk_through_part(
                 place = int(fresh[0]) if len(fresh) else -1
 
     return rows[np.fromiter(steps(), dtype=np.int64, count=len(rows))]
-
-
-def _hash_file(file: Path) -> Path:
-    return file.with_name(f"{file.name}.sha256")
-
-
-def _hash(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _unfinished(file: Path) -> Path:

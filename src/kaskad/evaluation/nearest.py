@@ -11,20 +11,12 @@ import pytorch_lightning as lightning
 import torch
 from rich.progress import track
 from torch.utils.data import DataLoader
-from usearch.index import Index
 
 from kaskad.audio.cache import file_stats
 from kaskad.data.batch import Collate, Skipped
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.dataset import SpeechDataset
-from kaskad.data.embedding_index import (
-    look_up,
-    make_graph,
-    open_embeddings,
-    open_graph,
-    save_graph,
-    seen_rows,
-)
+from kaskad.data.embedding_index import nearest_rows, open_embeddings, seen_rows
 from kaskad.data.samplers.length import SortedByLength
 from kaskad.data.samplers.steps import StepBatchSampler
 from kaskad.models.ctc import CTCRecogniser
@@ -51,8 +43,8 @@ def nearest_in_training(
     embeddings are nearest, the nearest first: rows of ``id``, ``similarity`` (the cosine), and of
     the other ``train_corpus``, ``train_id``, ``train_text``, ``train_speaker``, ``train_path``.
 
-    An embedding is the mean over time of the encoder's output. Those of the training corpora, as an
-    HNSW graph, are kept in the cache of ``data`` (without one, in ``folder``) for these weights and
+    An embedding is the mean over time of the encoder's output. Those of the training corpora are
+    kept in the cache of ``data`` (without one, in ``folder``) for these weights and
     these recordings. Where there are none to be had, or no room for them, a warning says why, and
     the result is empty: the report is worth more.
     """
@@ -83,14 +75,15 @@ def _nearest_by_corpus(
     data = listener.data
     train = pl.concat([_rows(name, data.manifests[name]) for name in data.of_role("train")])
     kept = (data.cache or folder) / KEPT_IN / _fingerprint(listener.recogniser, train["path"])
-    graph = _graph(listener, train, kept)
-    if graph is None:
-        log.warning("nearest=%d: left out, for no training utterance has an embedding", count)
+    embeddings = _embeddings(listener, train, kept)
+    known = len(seen_rows(embeddings))
+    if not known:
+        log.warning("nearest=%d: left out, because no training utterance has an embedding", count)
         return {}
-    if lost := train.height - len(graph):
+    if lost := train.height - known:
         log.warning("%d of %d training utterances have no embedding", lost, train.height)
     return {
-        name: _nearest(listener, graph, train, _rows(name, table), count)
+        name: _nearest(listener, embeddings, train, _rows(name, table), count)
         for name, table in tested.items()
         if table.height
     }
@@ -141,44 +134,38 @@ class _Listener:
         )
 
 
-def _graph(listener: _Listener, train: pl.DataFrame, kept: Path) -> Index | None:
-    """The graph of the training utterances, a view of a file in the folder ``kept``: made, unless
-    it is there; where that was interrupted, the rest of them is embedded."""
-    file = kept / "graph.usearch"
-    try:
-        return open_graph(file)
-    except FileNotFoundError:
-        pass
-    except ValueError as error:
-        log.warning("%s; it is made anew", error)
-    log.info("embedding %d training utterances once, in %s", train.height, kept)
-    embeddings_file = kept / "embeddings.npy"
-    embeddings = open_embeddings(embeddings_file, (train.height, listener.dim))
+def _embeddings(listener: _Listener, train: pl.DataFrame, kept: Path) -> np.ndarray:
+    """The embeddings (utterances, dim) of the training utterances, kept in the folder ``kept``.
+
+    Those that are there already are not made again. Rows of zeros are utterances without one.
+    """
+    embeddings = open_embeddings(kept / "embeddings.npy", (train.height, listener.dim))
     train = train.with_row_index("row")
-    lost = listener.listen(train.filter(~pl.col("row").is_in(seen_rows(embeddings))), embeddings)
-    for each in lost[:SHOWN]:
-        log.warning("a training utterance has no embedding: %s", each.reason)
-    rows = seen_rows(embeddings)
-    if not len(rows):
-        return None
-    save_graph(make_graph(embeddings, rows), file)
-    embeddings_file.unlink(missing_ok=True)  # the graph has them, too
-    return open_graph(file)
+    missing = train.filter(~pl.col("row").is_in(seen_rows(embeddings)))
+    if missing.height:
+        log.info("embedding %d training utterances once, in %s", missing.height, kept)
+        for each in listener.listen(missing, embeddings)[:SHOWN]:
+            log.warning("a training utterance has no embedding: %s", each.reason)
+        embeddings.flush()
+    return embeddings
 
 
 def _nearest(
-    listener: _Listener, graph: Index, train: pl.DataFrame, tested: pl.DataFrame, count: int
+    listener: _Listener,
+    embeddings: np.ndarray,
+    train: pl.DataFrame,
+    tested: pl.DataFrame,
+    count: int,
 ) -> pl.DataFrame:
-    """The nearest rows of ``train``, which are those of the graph, to each of ``tested``."""
-    embeddings = np.zeros((tested.height, listener.dim), dtype=np.float16)
-    listener.listen(tested.with_row_index("row"), embeddings)
-    sound = seen_rows(embeddings)
-    rows, similarities = look_up(graph, embeddings[sound], count)
-    is_found = rows >= 0
-    pairs = tested[sound[np.nonzero(is_found)[0]]].select(
-        "id", pl.Series("similarity", similarities[is_found].astype(np.float64))
+    """The nearest rows of ``train``, whose ``embeddings`` these are, to each of ``tested``."""
+    sought = np.zeros((tested.height, listener.dim), dtype=np.float16)
+    listener.listen(tested.with_row_index("row"), sought)
+    sound = seen_rows(sought)
+    rows, similarities = nearest_rows(embeddings, sought[sound], count)
+    pairs = tested[np.repeat(sound, rows.shape[1])].select(
+        "id", pl.Series("similarity", similarities.ravel().astype(np.float64))
     )
-    told = train[rows[is_found]].select(TOLD)
+    told = train[rows.ravel()].select(TOLD)
     return pairs.hstack(told.rename(lambda name: f"train_{name}"))
 
 

@@ -10,9 +10,8 @@ from kaskad.data.checks import DataError
 from kaskad.data.embedding_index import (
     look_up,
     make_graph,
+    nearest_rows,
     open_embeddings,
-    open_graph,
-    save_graph,
     seen_rows,
     walk_through,
 )
@@ -46,7 +45,7 @@ def test_the_walk_visits_all_and_seldom_leaves_its_kind(folder: Path) -> None:
 
 
 def test_a_walk_in_parts_is_the_same_in_however_many_threads(monkeypatch) -> None:
-    monkeypatch.setattr(embedding_graph, "PART", 200)
+    monkeypatch.setattr("kaskad.data.embedding_index.PART", 200)
     met = np.flatnonzero(np.arange(600) % 10)
     walk, other = (walk_through(EMBEDDINGS, met, seed=0, threads=each) for each in (1, 3))
     assert np.array_equal(walk, other)
@@ -54,17 +53,20 @@ def test_a_walk_in_parts_is_the_same_in_however_many_threads(monkeypatch) -> Non
     assert np.mean(KINDS[walk[1:]] != KINDS[walk[:-1]]) < 0.1
 
 
-def test_what_is_looked_up_is_the_nearest(tmp_path: Path) -> None:
-    save_graph(make_graph(EMBEDDINGS, np.arange(590)), tmp_path / "graph.usearch")
-    graph = open_graph(tmp_path / "graph.usearch")
-    rows, similarities = look_up(graph, EMBEDDINGS[595:], 3)
+@pytest.mark.parametrize("portion", [7, 10_000])
+def test_what_is_looked_up_is_the_nearest(portion: int, monkeypatch) -> None:
+    monkeypatch.setattr("kaskad.data.embedding_index.PORTION", portion)
+    known = EMBEDDINGS[:590].copy()
+    known[3] = 0  # could not be read
+    rows, similarities = nearest_rows(known, EMBEDDINGS[595:], 3)
     whole = EMBEDDINGS.astype(np.float64)
     whole /= np.linalg.norm(whole, axis=1, keepdims=True)
     cosines = whole[595:] @ whole[:590].T
-    assert np.array_equal(rows, np.argsort(-cosines, axis=1)[:, :3])
+    cosines[:, 3] = -2
     assert similarities == pytest.approx(-np.sort(-cosines, axis=1)[:, :3], abs=1e-3)
-    alone, _ = look_up(graph, EMBEDDINGS[599:], 3)
-    assert np.array_equal(alone, rows[-1:])
+    assert np.array_equal(rows, np.argsort(-cosines, axis=1)[:, :3])
+    few, _ = nearest_rows(known[:2], EMBEDDINGS[595:], 3)
+    assert few.shape == (5, 2)
 
 
 def test_a_graph_may_be_of_one() -> None:
