@@ -15,7 +15,6 @@ from kaskad.data.embedding_index import (
     seen_rows,
     walk_through,
 )
-from kaskad.data.samplers import embedding_graph
 from kaskad.data.samplers.embedding_graph import EmbeddingGraph, walk_file
 
 DRAW = np.random.default_rng(0)
