@@ -136,9 +136,9 @@ def score(
         count_errors(references, hypotheses, "characters"),
         count_errors(_digits(said), _digits(heard), "characters", "digits"),
     ]
-    plain = [without_stress(texts) for texts in (references, hypotheses)]
-    if plain != [list(references), list(hypotheses)]:
-        parts.append(count_errors(*plain, "words", PLAIN))
+    plain_references, plain_hypotheses = without_stress(references), without_stress(hypotheses)
+    if (plain_references, plain_hypotheses) != (list(references), list(hypotheses)):
+        parts.append(count_errors(plain_references, plain_hypotheses, "words", PLAIN))
     if phones is not None:
         parts.append(count_errors(phones(references), phones(hypotheses), "words", "phones"))
     return ErrorRates(
