@@ -193,11 +193,9 @@ class SpeechDataModule(lightning.LightningDataModule):
     def excerpt(self, count: int) -> Iterator[np.ndarray]:
         """Read at most ``count`` training utterances without augmentation, always the same ones."""
         name = self._only("train")
-        manifest = self.manifests[name]
-        dataset = SpeechDataset(name, manifest, self.sample_rate)
-        for row in np.random.default_rng(0).permutation(manifest.height)[:count].tolist():
-            utterance = dataset[0, row]
-            if isinstance(utterance, Utterance):
+        dataset = SpeechDataset(name, self.manifests[name], self.sample_rate)
+        for row in np.random.default_rng(0).permutation(len(dataset))[:count].tolist():
+            if isinstance(utterance := dataset[0, row], Utterance):
                 yield utterance.waveform
 
     def train_dataloader(self) -> DataLoader | CombinedLoader:
