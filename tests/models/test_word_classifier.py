@@ -6,12 +6,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 import torch
-from kaskad.runs.checkpoint_io import load_recogniser
 
 from kaskad.audio.words import WordLogMel
 from kaskad.commands.train import train
 from kaskad.data.checks import DataError
 from kaskad.models.encoders.word_cnn import WordCNN
+from kaskad.models.recogniser import load_recogniser
 
 SMALL = [
     "model=word_classifier",
@@ -19,8 +19,8 @@ SMALL = [
     "trainer.precision=32-true",
     "trainer.num_sanity_val_steps=0",
     "trainer.max_epochs=6",
-    "loader.workers=0",
-    "loader.batch_seconds=8",
+    "datamodule.workers=0",
+    "datamodule.batch_seconds=8",
 ]
 
 
@@ -43,7 +43,7 @@ def test_a_score_is_a_log_posterior_and_the_next_likeliest_are_told(run: Path) -
     times = torch.arange(8_000) / 16_000
     tone = 0.3 * torch.sin(2 * torch.pi * 600 * times)
     quiet = torch.zeros(4_000)
-    (found,) = recogniser.transcribe([torch.cat([quiet, tone, quiet]).numpy()])
+    (found,) = recogniser.decode_waveforms([torch.cat([quiet, tone, quiet]).numpy()])
     posteriors = torch.tensor([found.score, *(each.score for each in found.alternatives)]).exp()
     assert found.text == "два"
     assert len(found.alternatives) == 2
