@@ -62,7 +62,7 @@ def test_a_gpu_that_is_not_there_is_missed(
 def test_room_for_batches_on_their_way_is_missed(compose, tmp_path, monkeypatch) -> None:
     usage = namedtuple("usage", "total used free")(64e6, 60e6, 4e6)
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage)
-    config = compose("train", tmp_path, "datamodule.workers=4")
+    config = compose("train", tmp_path, "datamodule.workers=4", "datamodule.batch_seconds=40")
     with pytest.raises(ConfigurationError, match=r"workers=4: .* need 21 MB .*shm-size"):
         require_shared_memory(config, tmp_path)
     config.datamodule.workers = 0
