@@ -21,7 +21,7 @@ def trained(tone_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     figures = kaskad.train(
         [
             "model=cnn2d_lstm",
-            "model.encoder.hidden_size=32",
+            "model.encoder.hidden_size=64",
             "model.encoder.layers=1",
             "model.encoder.channels=[8,8]",
             "model.encoder.dropout=0.0",

@@ -103,7 +103,7 @@ def test_averages_are_validated_and_the_better_one_is_tested(compose, tone_corpu
 def test_the_mean_of_weights_is_their_mean(tmp_path) -> None:
     for number in (1.0, 3.0):
         state = {"weight": torch.full((2,), number), "count": torch.tensor(int(number))}
-        torch.save({"config": {}, "state_dict": state}, tmp_path / f"{number}.ckpt")
+        torch.save({"config": {"model": {}}, "state_dict": state}, tmp_path / f"{number}.ckpt")
     mean = mean_weights([tmp_path / "1.0.ckpt", tmp_path / "3.0.ckpt"])
     assert mean["weight"].tolist() == [2.0, 2.0]
     assert mean["count"] == 1

@@ -145,7 +145,7 @@ def test_another_bound_is_held_against_what_was_heard(
         (["+bounds.part.were=0.1"], "no figure 'were'; did you mean wer"),
         (["+bounds.part.wer=12"], "bounds.part.wer=12: wants a share from 0 to 1"),
         (["+bounds.part=0.1"], "of which figure"),
-        (["data.language=ru"], r"data\.language=ru: of which corpus \(whole, part\)"),
+        (["data.language=ru"], r"Could not override 'data\.language'"),
         (["corpora=[whole,part,an5]"], "data/an5"),
         (["checkpoint=nowhere.ckpt"], "no such checkpoint"),
         (["checkpoint=null"], "no value yet for checkpoint"),

@@ -70,7 +70,7 @@ def test_every_file_is_packed_as_it_is_and_everything_finds_it(
     compose, corpus: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "packed"
-    figures = shard(config(compose, corpus, output, "shards.megabytes=0.1"))
+    figures = shard(config(compose, corpus, output, "megabytes=0.1"))
     before = read_table(corpus, "all", language="ru").sort("id")
     packed = read_table(output, "all")
     after = packed.sort("id")
@@ -95,7 +95,7 @@ def test_every_file_is_packed_as_it_is_and_everything_finds_it(
 
 
 def test_shards_are_packed_anew_in_another_size(compose, corpus: Path, tmp_path: Path) -> None:
-    shard(config(compose, corpus, tmp_path / "small", "shards.megabytes=0.05"))
+    shard(config(compose, corpus, tmp_path / "small", "megabytes=0.05"))
     figures = shard(config(compose, tmp_path / "small", tmp_path / "large"))
     assert (figures["utterances"], figures["shards"]) == (14, 3)
     for path, twin in zip(
@@ -118,7 +118,7 @@ def test_what_cannot_be_used_is_left_out_and_listed_unless_it_is_too_much(
     assert "not an audio file" in skipped["reason"][1]
     assert read_table(tmp_path / "packed", "all").height == 12
 
-    few = config(compose, corpus, tmp_path / "none", "shards.max_skipped=0.1")
+    few = config(compose, corpus, tmp_path / "none", "max_skipped=0.1")
     with pytest.raises(DataError, match=r"corpus 'train': 2 of 10 .* shards\.max_skipped \(now"):
         shard(few)
     assert not (tmp_path / "none").exists()
@@ -144,7 +144,7 @@ def test_work_that_broke_off_leaves_nothing_and_begins_anew(
     (killed / "train-00099.tar").write_bytes(b"half")
     free = shutil.disk_usage(tmp_path)._replace(free=1_000)
     with monkeypatch.context() as full:
-        full.setattr("kaskad.commands.shard.shutil.disk_usage", lambda _: free)
+        full.setattr("kaskad.corpora.shards.shutil.disk_usage", lambda _: free)
         with pytest.raises(OSError, match=r"0\.0 GB are free on this disk, and the shards take"):
             shard(config(compose, corpus, tmp_path / "packed"))
     assert not killed.parent.exists() and not (tmp_path / "packed").exists()

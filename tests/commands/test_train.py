@@ -146,7 +146,9 @@ def test_a_run_that_can_read_too_little_stops_after_its_first_epoch(
     compose, damaged_corpus: Path, tmp_path: Path
 ) -> None:
     overrides = [*SMALL, f"data.root={damaged_corpus}", "datamodule.max_skipped=0.1"]
-    with pytest.raises(DataError, match=r"'validation': 1 of 9 .*nan\.wav.*loader\.max_skipped"):
+    with pytest.raises(
+        DataError, match=r"'validation': 1 of 9 .*nan\.wav.*datamodule\.max_skipped"
+    ):
         train(compose("train", tmp_path, *overrides))
     assert {*pl.read_csv(tmp_path / "skipped.csv")["id"]} == {"nan-train", "nan-validation"}
 

@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kaskad.audio.files import AudioError
+from kaskad.audio.precomputed import read_signal
 from kaskad.commands.train import train
-from kaskad.commands.transcribe import transcribe_files
 from kaskad.corpora.feature_table import read_feature_table
 from kaskad.corpora.text_files import ManifestError
 from kaskad.data.checks import DataError
@@ -69,15 +70,17 @@ def test_a_recogniser_trains_on_features_and_transcribes_them(
     model: str, compose, root: Path, tmp_path: Path, monkeypatch
 ) -> None:
     features = ["features=precomputed", f"features.bins={BINS}", "features.sample_rate=50"]
+    features.append("augment=spec")
     small = ["model.encoder.hidden_size=8", "overlap=default"]
     config = compose("train", tmp_path, f"model={model}", *overrides(root, *features, *small))
     monkeypatch.chdir(tmp_path)
     assert train(config)["test/wer"] >= 0.0
     recogniser, _ = load_recogniser(tmp_path)
     known, unknown = f"{root / 'all.npy'}#0:20@50", f"{root / 'all.npy'}#0:20"
-    heard = transcribe_files(recogniser, [known, unknown])
-    assert heard["text"].is_null().to_list() == [False, True]
-    assert "the model takes 50 frames a second" in heard["error"][1]
+    (hypothesis,) = recogniser.decode_waveforms([read_signal(known, 50)])
+    assert hypothesis.problem is None
+    with pytest.raises(AudioError, match="the model takes 50 frames a second"):
+        read_signal(unknown, 50)
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,6 @@ def test_a_bad_recording_is_set_aside_and_named(
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ("truncated", "truncated.flac: breaks off"),
         ("cut", "cut.mp3: breaks off"),
         ("nan", "nan.wav: holds samples that are not finite"),
     ],

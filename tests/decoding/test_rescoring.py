@@ -130,7 +130,7 @@ def test_what_is_no_language_model_is_refused(fault: str, message: str, tmp_path
     elif fault == "text":
         path.write_text("два тут")
     elif fault != "missing":
-        targets = {"recogniser": "kaskad.models.encoders.recurrent.RecurrentEncoder"}
+        targets = {"recogniser": "kaskad.models.RecurrentEncoder"}
         target = targets.get(fault, "subprocess.Popen")
         node = {"_target_": target, "input_size": 2, "cell": "lstm", "time_reduction": 1}
         node |= {"hidden_size": 2, "layers": 1, "bidirectional": False, "dropout": 0.0}

@@ -67,6 +67,6 @@ def test_patience_counts_validations_and_not_epochs(compose, tone_corpus, tmp_pa
     losses = logged["validation/loss"].drop_nulls().to_list()
     assert losses == sorted(losses, reverse=True) and len(losses) == 3
     rates = logged["training/learning_rate"].drop_nulls()
-    assert rates.min() == rates.max() == pytest.approx(0.002)
+    assert rates.min() == rates.max() == pytest.approx(0.004)
     lines = [message for message in caplog.messages if message.startswith("epoch ")]
     assert ["validation loss" in line for line in lines] == [False, False, True] * 3

@@ -247,7 +247,7 @@ def test_what_may_change_does_and_another_run_is_refused(
         (["augment.features.time_masks=7"], r"augment\.features\.time_masks is 7 .* in the run"),
         (["model=lstm"], r"model\.encoder\._target_ is .*RecurrentEncoder .* and .*CNN2dLSTM"),
         (["data=digits"], r"data\.source\._target_ is .*digits"),
-        (["optimizer.lr=0.5"], r"optimizer\.lr is 0\.5 .* and 0\.002 in the run"),
+        (["optimizer.lr=0.5"], r"optimizer\.lr is 0\.5 .* and 0\.004 in the run"),
         (["debug=overfit"], r"trainer\.overfit_batches is 2 .* and None in the run"),
     ):
         with pytest.raises(ConfigurationError, match=told):

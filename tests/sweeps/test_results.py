@@ -46,7 +46,7 @@ defaults: [model: small, run_folder, _self_, sweep: null]
 task: tiny
 seed: 0
 optimizer: {lr: 0.1, weight_decay: 0.0}
-loader: {batch_seconds: 40.0}
+datamodule: {batch_seconds: 40.0}
 optimised_metric: validation/wer
 """,
     "conf/model/small.yaml": "encoder: {hidden_size: 64, layers: 1, dropout: 0.0}\n",

@@ -1,6 +1,7 @@
 """A small net of 2-D convolutions for words that all have the same length."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kaskad.models.encoders.encoder import Encoder
@@ -37,7 +38,7 @@ class WordCNN(Encoder):
         self.layer = nn.Sequential(
             nn.Dropout(dropout),
             nn.Linear(places + over_time, dim, bias=False),
-            nn.BatchNorm1d(dim),
+            _BatchNorm(dim),
             nn.ReLU(),
             nn.Dropout(dropout),
         )
@@ -53,6 +54,16 @@ class WordCNN(Encoder):
         mean, deviation = maps.mean(2), (maps.var(2, correction=0) + 1e-4).sqrt()
         seen = torch.cat([part.flatten(1) for part in (maps, mean, deviation)], 1)
         return self.layer(seen)[:, None], torch.ones_like(lengths)
+
+
+class _BatchNorm(nn.BatchNorm1d):
+    """A batch of one utterance has no deviation: it is normalised as in the test."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        if len(values) > 1:
+            return super().forward(values)
+        known = self.running_mean, self.running_var, self.weight, self.bias
+        return F.batch_norm(values, *known, training=False, eps=self.eps)
 
 
 def _convolution(inputs: int, outputs: int, size: int, stride: tuple[int, int]) -> nn.Module:
