@@ -206,8 +206,10 @@ def show(scores: pl.DataFrame, suspicious: float, console: Console) -> None:
         fit = row["problem"] or f"{row['fit']:.3f}"
         table.add_row(fit, row["id"], row["text"])
     console.print(table)
+    lost = scores.height - len(fits)
+    others = f", and {lost} cannot be aligned" if lost else ""
     console.print(
-        f"{below} of {scores.height} transcripts fit worse than {suspicious}: look at them"
+        f"{below} of {scores.height} transcripts fit worse than {suspicious}{others}: look at them"
     )
 
 
