@@ -154,7 +154,7 @@ def chosen_figures(trainer: lightning.Trainer) -> dict[str, float]:
     figures: dict[str, float] = read_checkpoint(checkpoint.best_model_path).get(FIGURES, {})
     if checkpoint.best_model_score is not None:
         return {str(checkpoint.monitor): float(checkpoint.best_model_score), **figures}
-    return figures
+    return figures or validation_figures(trainer)  # Lightning's own checkpoint has none
 
 
 def take_best(
