@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip install --quiet "$$(grep ^uv== requirements.lock)
 	&& $(BIN)/uv pip install --quiet --python $(BIN)/python -r $(1) \
 	|| $(BIN)/python -m pip install --quiet -r $(1)
 .DEFAULT_GOAL := help
-.PHONY: help install train test test-fast test-slow lint format typecheck fuzz bench mlflow lock fresh \
+.PHONY: help install train test coverage test-fast test-slow lint format typecheck fuzz bench mlflow lock fresh \
 	wheel hooks clean
 
 help: ## list the targets
@@ -32,7 +32,10 @@ train: install ## train the default recogniser (Russian spoken numbers), test it
 WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile
 
-test: install ## run the tests, and print how much of each file they reach
+test: install ## run the tests
+	$(PYTEST)
+
+coverage: install ## run the tests, and print how much of each file they reach
 	$(PYTEST) --cov --cov-report=term:skip-covered
 
 test-fast: install ## run the tests that train nothing and start no command, in a minute
