@@ -55,8 +55,8 @@ def hardest(loader: DataLoader) -> Iterator[tuple[str, Batch]]:
     )
     batches = steps.order.plan(0)
     measures = {
-        "longest": steps.order.durations,
-        "wordiest": dataset.texts.str.len_chars().to_numpy(),
+        "longest batch": steps.order.durations,
+        "batch with the most characters": dataset.texts.str.len_chars().to_numpy(),
     }
     for name, measure in measures.items():
         hard = max(batches, key=lambda rows: len(rows) * measure[rows].max(initial=0))
@@ -70,7 +70,7 @@ def _try(name: str, batch: Batch, trainer: lightning.Trainer, recogniser: Recogn
     characters = max(map(len, batch.texts), default=0)
     data: SpeechDataModule = trainer.datamodule  # type: ignore[attr-defined]
     size = f"{len(batch)} utterances, {samples / data.sample_rate:.1f} s with padding"
-    told = f"the {name} batch of corpus '{batch.corpus}' ({size}, at most {characters} characters)"
+    told = f"the {name} of corpus '{batch.corpus}' ({size}, at most {characters} characters)"
     try:
         with trainer.precision_plugin.forward_context():
             losses = recogniser.finite_losses(batch.to(recogniser.device))
