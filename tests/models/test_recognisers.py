@@ -14,8 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 from kaskad import espeak
 from kaskad.data.batch import Batch, Collate, Utterance
 from kaskad.models.ctc import CTCRecogniser, ctc_losses
-from kaskad.models.encoders.cnn2d_lstm import TIME_STRIDES, CNN2dLSTM
+from kaskad.models.encoders.cnn2d_lstm import CNN2dLSTM
 from kaskad.models.layers.rnn import GRU, LSTM, reverse_by_length
+from kaskad.models.layers.subsampling import TIME_STRIDES
 from kaskad.models.recogniser import Recogniser, load_recogniser
 
 CHOICES = (Path(__file__).parents[2] / "conf" / "model").glob("*.yaml")
@@ -122,12 +123,12 @@ def test_cnn2d_lstm_compresses_time_as_told(reduction: int, bidirectional: bool)
 
 def test_an_impossible_time_reduction_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="time_reduction is 5; it can be one of 1, 2, 3, 4"):
-        CNN2dLSTM(20, time_reduction=5)
+        CNN2dLSTM(20, time_reduction=5, hidden_size=8)
 
 
 @pytest.mark.parametrize("layers", [LSTM, GRU])
 def test_a_one_directional_model_does_not_look_ahead(layers) -> None:
-    net = layers(4, 8, 2, bidirectional=False).eval()
+    net = layers(4, 2, hidden_size=8, bidirectional=False).eval()
     sequence = torch.randn(1, 10, 4)
     changed = sequence.clone()
     changed[:, 6:] += 1.0
@@ -138,7 +139,7 @@ def test_a_one_directional_model_does_not_look_ahead(layers) -> None:
 @pytest.mark.parametrize("layers", [LSTM, GRU])
 def test_unpacked_layers_give_what_packed_ones_give(layers) -> None:
     torch.manual_seed(0)
-    ours = layers(5, 7, 1, bidirectional=True)
+    ours = layers(5, 1, hidden_size=7, bidirectional=True)
     packed = layers.cell(5, 7, batch_first=True, bidirectional=True)
     weights = {**ours.forwards[0].state_dict()}
     weights |= {f"{name}_reverse": w for name, w in ours.backwards[0].state_dict().items()}

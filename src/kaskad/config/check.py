@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Unpack, cast, get_args, get_origin, get_type_hints
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_object
@@ -143,9 +143,20 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """What a call takes, with annotations resolved unless one names what only mypy can see."""
     for eval_str in (True, False):
         with suppress(Exception):
-            return list(inspect.signature(function, eval_str=eval_str).parameters.values())
+            listed = inspect.signature(function, eval_str=eval_str).parameters.values()
+            return [each for parameter in listed for each in _unpacked(parameter)]
     # Written in C, and does not tell.
     return list(inspect.signature(lambda *args, **kwargs: None).parameters.values())
+
+
+def _unpacked(parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
+    """The keywords that ``**options: Unpack[Options]`` stands for; any other parameter itself."""
+    if get_origin(parameter.annotation) is not Unpack:
+        yield parameter
+        return
+    (options,) = get_args(parameter.annotation)
+    for name, annotation in get_type_hints(options).items():
+        yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
 
 
 def _fits(value: Any, parameter: inspect.Parameter) -> bool:

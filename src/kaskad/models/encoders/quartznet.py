@@ -4,7 +4,7 @@ Before every convolution that looks at more than one frame, what stands beyond t
 utterance is set to zero, so that padding never changes a result.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 
@@ -58,8 +58,10 @@ class ConvolutionalEncoder(Encoder):
         self.last = Block(sources[-1], last, dilation=2, separable=self.separable)
         self.pointwise = Block(last.filters, pointwise)
         self.dim = pointwise.filters
+        self.layer_dims = [kind.filters for kind in kinds for _ in range(blocks // len(kinds))]
+        self.layer_dims.append(self.dim)
 
-    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def layer_outputs(self, features: Tensor, lengths: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         maps = features.transpose(1, 2)  # (batch, bins, frames)
         maps = self.first(maps, padding_mask(lengths, maps.shape[2])[:, None])
         lengths = self.frame_count(lengths)
@@ -68,8 +70,9 @@ class ConvolutionalEncoder(Encoder):
         for block in self.blocks:
             maps = block(maps, outside, sources)
             sources = [*sources, maps] if self.dense else [maps]
+            yield maps.transpose(1, 2), lengths
         maps = self.pointwise(self.last(maps, outside), outside)
-        return maps.transpose(1, 2), lengths
+        yield maps.transpose(1, 2), lengths
 
 
 class QuartzNet(ConvolutionalEncoder):

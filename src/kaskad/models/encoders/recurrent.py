@@ -1,26 +1,38 @@
 """Recurrent layers straight on the features: the flat baselines, LSTM and GRU."""
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Literal, Unpack
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kaskad.audio.masks import padding_mask
 from kaskad.models.encoders.encoder import Encoder
-from kaskad.models.layers.rnn import GRU, LSTM
-
-CELLS = {"lstm": LSTM, "gru": GRU}
+from kaskad.models.layers.conv_blocks import Block, Stage
+from kaskad.models.layers.rnn import CELLS, RecurrentOptions
+from kaskad.models.layers.subsampling import stack_frames
 
 
 class RecurrentEncoder(Encoder):
-    """``layers`` layers of ``hidden_size`` cells in each direction, and nothing before them.
+    """Recurrent layers, and nothing before them but what compresses time.
 
-    ``input_size`` bins come in; ``time_reduction`` neighbouring frames are stacked into one.
-    ``dropout`` is the share of values left out before, between and after the layers; ``layer_norm``
-    normalises the output of each layer, as ``RecurrentLayers`` has it. As the acoustic model of
-    Graves et al., "Speech Recognition with Deep Recurrent Neural Networks" (2013); stacked frames
-    after Sak et al., "Fast and Accurate Recurrent Neural Network Acoustic Models for Speech
-    Recognition" (2015).
+    As the acoustic model of Graves et al., "Speech Recognition with Deep Recurrent Neural Networks"
+    (2013). Stacked frames after Sak et al., "Fast and Accurate Recurrent Neural Network Acoustic
+    Models for Speech Recognition" (2015); the pyramid after Chan et al., "Listen, Attend and Spell"
+    (2016), section 3.1.
+
+    Args:
+        input_size: bins that come in.
+        cell: lstm or gru.
+        time_reduction: frames that become one.
+        reduce_by: how. ``stack`` joins neighbouring frames of features; ``convolution`` looks at
+            as many on either side too; ``pyramid`` joins two frames after each of the first layers,
+            and makes 2, 4 or 8 frames one.
+        layers: how many.
+        recurrent: as ``RecurrentLayers`` has them; ``dropout`` is also that before the layers.
+
+    Raises:
+        ValueError: for a pyramid of another reduction, or of more steps than there are layers to
+            climb.
     """
 
     def __init__(
@@ -28,39 +40,56 @@ class RecurrentEncoder(Encoder):
         input_size: int,
         cell: Literal["lstm", "gru"] = "lstm",
         time_reduction: int = 1,
-        hidden_size: int = 100,
+        reduce_by: Literal["stack", "convolution", "pyramid"] = "stack",
         layers: int = 4,
-        bidirectional: bool = True,
-        dropout: float = 0.2,
-        layer_norm: bool = False,
+        **recurrent: Unpack[RecurrentOptions],
     ) -> None:
         super().__init__()
         self.time_reduction = time_reduction
-        self.input_dropout = nn.Dropout(dropout)
-        self.layers = CELLS[cell](
-            time_reduction * input_size,
-            hidden_size,
-            layers,
-            bidirectional=bidirectional,
-            dropout=dropout,
-            layer_norm=layer_norm,
-        )
-        self.output_dropout = nn.Dropout(dropout)
+        self.stacked = time_reduction if reduce_by == "stack" else 1
+        dropout = recurrent.get("dropout", 0.0)
+        self.convolution: Block | None = None
+        self.pyramid = nn.ModuleList()
+        size = self.stacked * input_size
+        if reduce_by == "convolution":
+            stage = Stage(2 * time_reduction + 1, recurrent["hidden_size"], dropout)
+            self.convolution = Block(input_size, stage, stride=time_reduction)
+            size = stage.filters
+        elif reduce_by == "pyramid":
+            for _ in range(pyramid_steps(time_reduction, layers)):
+                step = CELLS[cell](size, 1, **recurrent)
+                self.pyramid.append(step)
+                size = 2 * step.dim
+        self.input_dropout = nn.Dropout(0.0 if self.convolution else dropout)
+        self.layers = CELLS[cell](size, layers - len(self.pyramid), **recurrent)
         self.dim = self.layers.dim
+        self.layer_dims = [self.dim] * layers
 
-    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        sequences = stack_frames(features, lengths, self.time_reduction)
-        lengths = self.frame_count(lengths)
-        encoded = self.layers(self.input_dropout(sequences), lengths)
-        return self.output_dropout(encoded), lengths
+    def layer_outputs(self, features: Tensor, lengths: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        if self.convolution is not None:
+            outside = padding_mask(lengths, features.shape[1])[:, None]
+            sequences = self.convolution(features.transpose(1, 2), outside).transpose(1, 2)
+            lengths = self.frame_count(lengths)
+        else:
+            sequences = stack_frames(features, lengths, self.stacked)
+            lengths = -(-lengths // self.stacked)
+        sequences = self.input_dropout(sequences)
+        for step in self.pyramid:
+            sequences = step(sequences, lengths)
+            yield sequences, lengths
+            sequences = stack_frames(sequences, lengths, 2)
+            lengths = -(-lengths // 2)
+        for output in self.layers.layer_outputs(sequences, lengths):
+            yield output, lengths
 
 
-def stack_frames(features: Tensor, lengths: Tensor, count: int) -> Tensor:
-    """Join every ``count`` neighbouring frames; zeros complete the last ones of an utterance.
-
-    (batch, frames, bins) -> (batch, ceil(frames / count), count * bins).
-    """
-    outside = padding_mask(lengths, features.shape[1])
-    features = features.masked_fill(outside[:, :, None], 0.0)
-    whole = F.pad(features, (0, 0, 0, -features.shape[1] % count))
-    return whole.unflatten(1, (-1, count)).flatten(2)
+def pyramid_steps(time_reduction: int, layers: int) -> int:
+    """How many times a pyramid of ``layers`` halves the frames; raises ``ValueError`` where it
+    cannot come to ``time_reduction``."""
+    steps = time_reduction.bit_length() - 1
+    if time_reduction != 2**steps or steps >= layers:
+        raise ValueError(
+            f"time_reduction is {time_reduction}; a pyramid of {layers} layers makes one frame of "
+            f"{', '.join(str(2**n) for n in range(max(1, layers)))}"
+        )
+    return steps

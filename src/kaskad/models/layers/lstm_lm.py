@@ -29,12 +29,14 @@ class LSTMLanguageModel(nn.Module):
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(size, embedding_size)
-        self.lstm = LSTM(embedding_size, hidden_size, layers, bidirectional=False, dropout=dropout)
+        self.lstm = LSTM(
+            embedding_size, layers, hidden_size=hidden_size, bidirectional=False, dropout=dropout
+        )
         self.head = nn.Linear(hidden_size, size)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, labels: Tensor, lengths: Tensor) -> Tensor:
         before = self.dropout(self.embedding(F.pad(labels, (1, 0), value=BOUNDARY)))
-        predicted = self.head(self.dropout(self.lstm(before, lengths + 1)))
+        predicted = self.head(self.lstm(before, lengths + 1))
         # Probabilities of many labels multiply: float32 whatever the precision of the run.
         return predicted.float().log_softmax(dim=2)

@@ -5,6 +5,9 @@ never sees the padding after an utterance; the backward direction is made a forw
 round each utterance within its own length.
 """
 
+from collections.abc import Iterator
+from typing import Required, TypedDict
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,17 +21,37 @@ def reverse_by_length(sequences: Tensor, lengths: Tensor) -> Tensor:
     return sequences.gather(1, order[:, :, None].expand_as(sequences))
 
 
+class RecurrentOptions(TypedDict, total=False):
+    """What an encoder hands on to its ``RecurrentLayers``."""
+
+    hidden_size: Required[int]
+    bidirectional: bool
+    dropout: float
+    layer_norm: bool
+    residual: bool
+
+
 class RecurrentLayers(nn.Module):
-    """Layers of ``cell`` over padded batches, with dropout between the layers.
+    """Layers of ``cell`` over padded batches.
 
-    ``forward(sequences (batch, frames, input_size), lengths (batch,)) -> (batch, frames, dim)``;
-    ``dim`` is ``hidden_size``, or twice that if bidirectional. What stands beyond an utterance's
-    length is undefined, and never reaches what stands within.
+    ``forward(sequences (batch, frames, input_size), lengths (batch,)) -> (batch, frames, dim)``.
+    What stands beyond an utterance's length is undefined, and never reaches what stands within.
 
-    ``layer_norm`` brings the output of each layer to mean 0 and variance 1, frame by frame, without
-    weights of its own. Signal and gradient then do not fade from layer to layer, and training
-    leaves the stretch in which only blanks are found much sooner. After Ba et al., "Layer
-    Normalization" (2016).
+    Args:
+        input_size: values of a frame.
+        layers: how many.
+        hidden_size: cells of a layer, in each direction: ``dim`` is that, or twice that.
+        bidirectional: whether it listens backwards as well.
+        dropout: the share of values left out after each layer.
+        layer_norm: bring the output of each layer to mean 0 and variance 1, frame by frame, without
+            weights of its own. Signal and gradient then do not fade from layer to layer, and
+            training leaves the stretch in which only blanks are found much sooner. After Ba et al.,
+            "Layer Normalization" (2016).
+        residual: add to the output of each layer but the first what went into it. After He et al.,
+            "Deep Residual Learning for Image Recognition" (2016).
+
+    Raises:
+        ValueError: without a layer.
     """
 
     cell: type[nn.LSTM] | type[nn.GRU]
@@ -36,12 +59,13 @@ class RecurrentLayers(nn.Module):
     def __init__(
         self,
         input_size: int,
-        hidden_size: int,
         layers: int,
         *,
+        hidden_size: int,
         bidirectional: bool = True,
         dropout: float = 0.0,
         layer_norm: bool = False,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         if layers < 1:
@@ -54,16 +78,25 @@ class RecurrentLayers(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
         self.layer_norm = layer_norm
+        self.residual = residual
 
-    def forward(self, sequences: Tensor, lengths: Tensor) -> Tensor:
+    def layer_outputs(self, sequences: Tensor, lengths: Tensor) -> Iterator[Tensor]:
+        """What comes out of each layer: (batch, frames, dim)."""
         for index, ahead in enumerate(self.forwards):
-            if index > 0:
-                sequences = self.dropout(sequences)
             output = ahead(sequences)[0]
             if self.backwards:
                 turned, _ = self.backwards[index](reverse_by_length(sequences, lengths))
                 output = torch.cat([output, reverse_by_length(turned, lengths)], dim=2)
-            sequences = F.layer_norm(output, (self.dim,)) if self.layer_norm else output
+            if self.layer_norm:
+                output = F.layer_norm(output, (self.dim,))
+            if self.residual and index > 0:
+                output = output + sequences
+            sequences = self.dropout(output)
+            yield sequences
+
+    def forward(self, sequences: Tensor, lengths: Tensor) -> Tensor:
+        for output in self.layer_outputs(sequences, lengths):
+            sequences = output
         return sequences
 
 
@@ -77,3 +110,6 @@ class GRU(RecurrentLayers):
     """Gated recurrent units: Cho et al. (2014)."""
 
     cell = nn.GRU
+
+
+CELLS: dict[str, type[RecurrentLayers]] = {"lstm": LSTM, "gru": GRU}
