@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip install --quiet "$$(grep ^uv== requirements.lock)
 	&& $(BIN)/uv pip install --quiet --python $(BIN)/python -r $(1) \
 	|| $(BIN)/python -m pip install --quiet -r $(1)
 .DEFAULT_GOAL := help
-.PHONY: help install train test coverage test-fast test-slow lint format typecheck fuzz bench mlflow lock fresh \
+.PHONY: help install train test coverage test-fast test-slow lint format typecheck fuzz bench docs figures mlflow lock fresh \
 	wheel hooks clean
 
 help: ## list the targets
@@ -68,6 +68,13 @@ bench: install ## measure speed and memory, each against its baseline in the sam
 	$(BIN)/python benchmarks/decoding_speed.py
 	$(BIN)/python benchmarks/language_model.py
 
+docs: install ## build the pages of docs/ into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo site/index.html
+
+figures: install ## bring the README's table of figures up to date with experiments/
+	$(BIN)/python docs/hooks/figures.py
+
 mlflow: install ## serve the pages of logger=mlflow at http://localhost:5000
 	MLFLOW_BACKEND_STORE_URI="$${MLFLOW_TRACKING_URI:-sqlite:///runs/mlflow.db}" MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true \
 	$(BIN)/mlflow server --artifacts-destination runs/mlflow --host 127.0.0.1 --workers 1
@@ -94,4 +101,4 @@ hooks: install ## have git run ruff and mypy before each commit
 	$(BIN)/pre-commit install
 
 clean: ## remove the virtual environments, what was built, and the caches of the tools
-	rm -rf .venv .fresh build dist .pytest_cache .ruff_cache .mypy_cache .coverage
+	rm -rf .venv .fresh build dist site .pytest_cache .ruff_cache .mypy_cache .coverage

@@ -1,16 +1,20 @@
-"""Every command of the README works as written, on a fresh copy of the project."""
+"""README and docs/ are true: commands work as written, links hold, figures are up to date."""
 
+import importlib.util
 import re
 import shlex
 import shutil
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-BLOCKS = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-COMMANDS = [line for block in BLOCKS for line in block.splitlines()]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCKS = [re.findall(r"```bash\n(.*?)```", page.read_text("utf-8"), re.DOTALL) for page in PAGES]
+# Each once, in the order in which a reader meets them.
+COMMANDS = list(dict.fromkeys(line for block in chain(*BLOCKS) for line in block.splitlines()))
 COPIED = ("conf", "experiments", "train.py", "evaluate.py", "transcribe.py")
 
 
@@ -55,3 +59,29 @@ def test_the_command_works_as_written(command: str, clone: Path, fork_server) ->
             "data.source.utterances={train: 20, validation: 4, test: 6, test_known: 6}"
         )
     assert run(fork_server, clone, arguments)
+
+
+def test_the_pages_are_built_and_their_links_hold(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("NO_MKDOCS_2_WARNING", "1")
+    commands = pytest.importorskip("mkdocs.commands.build")
+    from mkdocs.config import load_config
+
+    config = load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path))
+    config.plugins.on_startup(command="build", dirty=False)
+    commands.build(config)  # strict: raises on a broken link
+    page = (tmp_path / "reference" / "configuration" / "model.html").read_text("utf-8")
+    assert "model=cnn2d_lstm" in page and "Cells of the LSTM" in page
+
+
+def test_the_table_of_figures_is_that_of_the_recipes() -> None:
+    spec = importlib.util.spec_from_file_location("figures", ROOT / "docs" / "hooks" / "figures.py")
+    assert spec is not None and spec.loader is not None
+    figures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(figures)
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert figures.table() in readme, "make figures brings it up to date"
+
+
+def test_the_links_of_the_readme_hold() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text("utf-8"))
+    assert not [link for link in links if not (ROOT / link.partition("#")[0]).exists()]
