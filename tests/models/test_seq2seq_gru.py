@@ -28,6 +28,7 @@ SMALL = [
     "data=table",
     "data.language=ru",
     "augment=none",
+    "logger=csv",
     "trainer.precision=32-true",
     "trainer.max_epochs=16",
     "optimizer.lr=0.01",
@@ -56,6 +57,16 @@ def run(compose, tmp_path_factory) -> Path:
 def test_utterances_are_learnt_to_the_letter(run: Path) -> None:
     hypotheses = pl.read_csv(run / "hypotheses.csv")
     assert sorted(hypotheses["hypothesis"]) == sorted(TEXTS)
+
+
+def test_what_the_loss_is_made_of_is_logged(run: Path) -> None:
+    logged = pl.read_csv(run / "csv" / "metrics.csv")
+    for part, loss in (("training", "loss_epoch"), ("validation", "loss")):
+        names = [f"{part}/{name}" for name in (loss, "loss_attention", "loss_ctc")]
+        figures = logged.select(names).drop_nulls()
+        total, attention, ctc = figures.to_numpy().T
+        assert len(figures) == 16
+        assert total == pytest.approx(0.7 * attention + 0.3 * ctc, rel=1e-4)
 
 
 def test_words_have_times_by_ctc_and_the_confidence_of_their_labels(run: Path) -> None:

@@ -73,7 +73,8 @@ def _try(name: str, batch: Batch, trainer: lightning.Trainer, recogniser: Recogn
     told = f"the {name} of corpus '{batch.corpus}' ({size}, at most {characters} characters)"
     try:
         with trainer.precision_plugin.forward_context():
-            losses = recogniser.finite_losses(batch.to(recogniser.device))
+            losses = recogniser.training_losses(batch.to(recogniser.device))["loss"]
+        losses = losses[losses.isfinite()]
         if len(losses):
             # Not backward(), of which a run of several processes would hear.
             weights = [weight for weight in recogniser.parameters() if weight.requires_grad]

@@ -15,7 +15,7 @@ from torch import Tensor
 from kaskad.data.batch import Batch, batches_of
 from kaskad.models.ctc import frames_needed
 from kaskad.models.module import Learner
-from kaskad.models.recogniser import Recogniser, finite_audio
+from kaskad.models.recogniser import Recogniser
 from kaskad.runs import distributed
 
 log = logging.getLogger(__name__)
@@ -210,7 +210,7 @@ def describe(recogniser: Recogniser, batch: Batch, losses: Tensor) -> Iterator[U
         batch.target_lengths.tolist(),
         losses.tolist(),
         losses.isfinite().tolist(),
-        finite_audio(batch).tolist(),
+        batch.finite_audio().tolist(),
         (room >= frames_needed(batch)).tolist(),
         strict=True,
     )

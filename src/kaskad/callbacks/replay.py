@@ -35,7 +35,7 @@ class Replay(lightning.Callback):
         for fields, losses_then in zip(left["batches"], left["losses"], strict=True):
             batch = Batch(**fields).to(recogniser.device)
             with torch.no_grad(), trainer.precision_plugin.forward_context():
-                losses = recogniser.training_losses(batch)
+                losses = recogniser.training_losses(batch)["loss"]
             for now, then in zip(
                 describe(recogniser, batch, losses), losses_then.tolist(), strict=True
             ):

@@ -66,6 +66,16 @@ class Batch:
         """Return the batch in page-locked memory, from which a GPU copies faster."""
         return self._with(Tensor.pin_memory)
 
+    def finite_audio(self) -> Tensor:
+        """Whether all samples of an utterance are finite (batch,): so then is their sum."""
+        return self.waveforms.flatten(1).sum(dim=1).isfinite()
+
+    def silenced(self, utterances: Tensor) -> Self:
+        """The batch with zeros for the samples of these, (batch,) of truth values."""
+        waveforms = self.waveforms.clone()
+        waveforms[utterances] = 0.0
+        return replace(self, waveforms=waveforms)
+
     def _with(self, change: Callable[[Tensor], Tensor]) -> Self:
         return replace(
             self,

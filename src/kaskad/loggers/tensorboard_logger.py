@@ -30,7 +30,7 @@ def _curves(*, lower_is_better: bool) -> str:
 # expressions) that are drawn into them.
 LAYOUT = {
     "Learning": {
-        "losses": ["Multiline", ["^training/loss(_epoch$|/)", "^validation/loss$"]],
+        "losses": ["Multiline", ["^training/loss(_(?!step$)|/)", "^validation/loss"]],
         "error rates": ["Multiline", [_curves(lower_is_better=True)]],
         "right": ["Multiline", [_curves(lower_is_better=False)]],
     },

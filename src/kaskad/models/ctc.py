@@ -14,6 +14,7 @@ from kaskad.audio.masks import Count, padding_mask
 from kaskad.data.batch import Batch
 from kaskad.decoding.hypothesis import Hypothesis
 from kaskad.models.encoders.encoder import Encoder
+from kaskad.models.losses import Losses
 from kaskad.models.recogniser import Recogniser
 from kaskad.text.tokenizer import BLANK, Tokenizer
 
@@ -38,6 +39,7 @@ class CTCRecogniser(Recogniser):
         **training: Any,
     ) -> None:
         super().__init__(features, tokenizer, **training)
+        self.loss_shares = {"ctc": 1.0}
         self.encoder = encoder
         self.head: nn.Module = nn.Linear(encoder.dim, tokenizer.size)
         self.decoder = decoder(tokenizer=tokenizer, seconds_per_frame=self.seconds_per_frame)
@@ -73,15 +75,16 @@ class CTCRecogniser(Recogniser):
         log_probs, frames = self.eval()(padded.to(self.device), lengths.to(self.device))
         return [row[:count] for row, count in zip(log_probs, frames.tolist(), strict=True)]
 
-    def losses(self, batch: Batch) -> Tensor:
-        return ctc_losses(*self.posteriors(batch), batch)
+    def losses(self, batch: Batch) -> Losses:
+        return {"ctc": ctc_losses(*self.posteriors(batch), batch)}
 
     def decode(self, batch: Batch) -> list[Hypothesis]:
         return self.decoder(*self.posteriors(batch))
 
-    def loss_and_decode(self, batch: Batch) -> tuple[Tensor, list[Hypothesis]]:
+    def loss_and_decode(self, batch: Batch) -> tuple[Losses, list[Hypothesis]]:
         log_probs, lengths = self.posteriors(batch)
-        return ctc_losses(log_probs, lengths, batch), self.decoder(log_probs, lengths)
+        losses = {"ctc": ctc_losses(log_probs, lengths, batch)}
+        return losses, self.decoder(log_probs, lengths)
 
 
 def ctc_losses(log_probs: Tensor, lengths: Tensor, batch: Batch) -> Tensor:

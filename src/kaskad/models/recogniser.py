@@ -2,8 +2,8 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, overload
@@ -24,6 +24,7 @@ from kaskad.data.datamodule import SpeechDataModule
 from kaskad.decoding.hypothesis import Hypothesis
 from kaskad.metrics import error_rates
 from kaskad.metrics.scores import Scores
+from kaskad.models.losses import Losses, sums_and_counts, with_total
 from kaskad.models.module import Learner
 from kaskad.models.schedules import Schedule
 from kaskad.runs import distributed
@@ -53,6 +54,9 @@ class Recogniser(Learner):
     phone_errors = False
     # The roles of the corpora that it learns from.
     learns_from: tuple[Role, ...] = ("train",)
+    # Its losses, and how much each counts in the one that is learnt from; a subclass sets it. Where
+    # there are several, each is logged: ``training/loss_ctc``.
+    loss_shares: Mapping[str, float]
 
     def __init__(
         self,
@@ -73,7 +77,7 @@ class Recogniser(Learner):
         self.met = self.learnt = 0
         # Of a validation, as far as it is: references and hypotheses, and losses.
         self.judged: list[tuple[str, str]] = []
-        self._losses: list[float] = []
+        self._losses: defaultdict[str, list[float]] = defaultdict(list)
 
     def setup(self, stage: str) -> None:
         """Let no two processes of a run draw the same numbers: for dropout and augmentation."""
@@ -84,15 +88,16 @@ class Recogniser(Learner):
         if stage == "fit" and self.features.corpus_is_missing:
             self._observe_corpus(self.trainer.datamodule)  # type: ignore[attr-defined]
 
-    def losses(self, batch: Batch) -> Tensor:
-        """The loss, per label, of each utterance (batch,); Inf where nothing can be learnt."""
+    def losses(self, batch: Batch) -> Losses:
+        """By the names of ``loss_shares``, the loss, per label, of each utterance (batch,); Inf
+        where nothing can be learnt."""
         raise NotImplementedError
 
     def decode(self, batch: Batch) -> list[Hypothesis]:
         """The hypothesis for each utterance of the batch."""
         raise NotImplementedError
 
-    def loss_and_decode(self, batch: Batch) -> tuple[Tensor, list[Hypothesis]]:
+    def loss_and_decode(self, batch: Batch) -> tuple[Losses, list[Hypothesis]]:
         """``losses`` and ``decode`` of a batch, from one pass through the net."""
         raise NotImplementedError
 
@@ -130,69 +135,70 @@ class Recogniser(Learner):
         that the mean over processes, which DDP takes of their gradients, is all of it.
         """
         batches = batches_of(step)
-        losses = [self.finite_losses(batch) for batch in batches]
-        # A column each: the sum of the losses of a corpus, their number, and that of utterances.
-        columns = (
-            [each.detach().sum() for each in losses],
-            [len(each) for each in losses],
-            [len(batch) for batch in batches],
-        )
-        ours = torch.stack([torch.tensor(column, dtype=torch.float32) for column in columns])
-        sums, learnt, met = distributed.total(ours.to(self.device))
-        self.met, self.learnt = int(met.sum()), int(learnt.sum())
+        losses = [self.training_losses(batch) for batch in batches]
+        self.utterance_losses = {
+            batch.corpus: each["loss"].detach() for batch, each in zip(batches, losses, strict=True)
+        }
+        sums, counts = sums_and_counts(losses)
+        sizes = torch.tensor([len(batch) for batch in batches], device=self.device)
+        self.met, self.learnt = int(distributed.total(sizes).sum()), int(counts[0].sum())
         left_out = float(self.met - self.learnt)
         self.log("training/non_finite", left_out, on_epoch=True, on_step=False, reduce_fx="sum")
         if self.learnt == 0:
             return None if distributed.count() == 1 else self.no_share()
-        means = {b.corpus: sums[i] / learnt[i] for i, b in enumerate(batches) if learnt[i] > 0}
-        size, loss = self.met, torch.stack([*means.values()]).mean()
-        self.log("training/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=size)
-        if len(batches) > 1:
-            named = {f"training/loss/{corpus}": mean for corpus, mean in means.items()}
-            self.log_dict(named, on_step=False, on_epoch=True, batch_size=size)
-        shares = [each.sum() / n for each, n in zip(losses, learnt, strict=True) if len(each)]
+        self._log_losses([*losses[0]], [batch.corpus for batch in batches], sums / counts)
+        finite = [each["loss"][each["loss"].isfinite()] for each in losses]
+        shares = [each.sum() / n for each, n in zip(finite, counts[0], strict=True) if len(each)]
         if not shares:
             return self.no_share()
-        return torch.stack(shares).sum() * distributed.count() / len(means)
+        return torch.stack(shares).sum() * distributed.count() / (counts[0] > 0).sum()
+
+    def _log_losses(self, names: list[str], corpora: list[str], means: Tensor) -> None:
+        """Log the means (names, corpora), NaN of nothing; the first name is what is learnt from."""
+        size = self.met
+        loss, *parts = means.nanmean(dim=1)
+        self.log("training/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=size)
+        named = {f"training/{name}": mean for name, mean in zip(names[1:], parts, strict=True)}
+        if len(corpora) > 1:
+            named |= {f"training/loss/{c}": mean for c, mean in zip(corpora, means[0], strict=True)}
+        found = {name: mean for name, mean in named.items() if not mean.isnan()}
+        self.log_dict(found, on_step=False, on_epoch=True, batch_size=size)
 
     def no_share(self) -> Tensor:
         """A loss of 0, whose gradient the other processes wait for."""
         weights = [weight for weight in self.parameters() if weight.requires_grad]
         return 0.0 * weights[-1].sum()
 
-    def finite_losses(self, batch: Batch) -> Tensor:
-        """Of the utterances that have one, the loss of each."""
+    def training_losses(self, batch: Batch) -> Losses:
+        """``loss``, which is learnt from, and what it is made of, of each utterance (batch,); NaN
+        for one with a sample that is not finite."""
         if len(batch) == 0:
-            return torch.zeros(0, device=self.device)
-        losses = self.training_losses(batch)
-        self.utterance_losses[batch.corpus] = losses.detach()
-        return losses[losses.isfinite()]
-
-    def training_losses(self, batch: Batch) -> Tensor:
-        """As ``losses``; NaN for an utterance with a sample that is not finite."""
-        sound = finite_audio(batch)
-        if not sound.all():
-            # A single such sample would spoil the statistics of batch normalisation for good.
-            waveforms = batch.waveforms.clone()
-            waveforms[~sound] = 0.0
-            batch = replace(batch, waveforms=waveforms)
-        return self.losses(batch).where(sound, torch.nan)
+            nothing = torch.zeros(0, device=self.device)
+            return with_total({name: nothing for name in self.loss_shares}, self.loss_shares)
+        sound = batch.finite_audio()
+        # A single other sample would spoil the statistics of batch normalisation for good.
+        losses = self.losses(batch if sound.all() else batch.silenced(~sound))
+        losses = {name: loss.where(sound, torch.nan) for name, loss in losses.items()}
+        return with_total(losses, self.loss_shares)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         self._language = batch.language
         if len(batch) == 0:
             return
         losses, hypotheses = self.loss_and_decode(batch)
-        self._losses += losses[losses.isfinite()].tolist()
+        for name, loss in with_total(losses, self.loss_shares).items():
+            self._losses[name] += loss[loss.isfinite()].tolist()
         texts = [hypothesis.text for hypothesis in hypotheses]
         self.judged += zip(batch.texts, texts, strict=True)
 
     def on_validation_epoch_end(self) -> None:
         judged = [*chain(*distributed.gathered(self.judged))]
-        losses = [*chain(*distributed.gathered(self._losses))]
-        self.judged, self._losses = [], []
-        if losses:
-            self.log("validation/loss", sum(losses) / len(losses))
+        losses = distributed.gathered(self._losses)
+        for name in dict.fromkeys(chain(*losses)):
+            each = [*chain(*(ours[name] for ours in losses))]
+            if each:
+                self.log(f"validation/{name}", sum(each) / len(each))
+        self.judged, self._losses = [], defaultdict(list)
         if judged:
             references, hypotheses = zip(*judged, strict=True)
             figures = self.score(references, hypotheses, self._language).figures()
@@ -255,11 +261,6 @@ class Recogniser(Learner):
         """Decode each of (samples,) float32 at ``features.sample_rate`` Hz, or (frames, bins) of
         ready features."""
         return self.eval().decode(untranscribed(waveforms).to(self.device))
-
-
-def finite_audio(batch: Batch) -> Tensor:
-    """Whether all samples of an utterance are finite (batch,): so then is their sum."""
-    return batch.waveforms.flatten(1).sum(dim=1).isfinite()
 
 
 def load(path: str | Path, *, device: str = "cpu", trusted: Sequence[str] = ()) -> Recogniser:

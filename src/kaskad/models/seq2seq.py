@@ -18,6 +18,7 @@ from kaskad.decoding.spelt_words import spelt_words
 from kaskad.models.ctc import ctc_losses
 from kaskad.models.encoders.encoder import Encoder
 from kaskad.models.layers.attention_decoder import AttentionDecoder
+from kaskad.models.losses import Losses
 from kaskad.models.recogniser import Recogniser
 from kaskad.models.scheduled_sampling import ScheduledSampling
 from kaskad.text.tokenizer import Tokenizer
@@ -56,7 +57,9 @@ class Seq2SeqRecogniser(Recogniser):
         self.search = search
         self.sampling = sampling
         self.label_smoothing = label_smoothing
-        self.ctc_weight = ctc_weight
+        self.loss_shares = {"attention": 1.0 - ctc_weight}
+        if ctc_weight > 0.0:
+            self.loss_shares["ctc"] = ctc_weight
         self.own_share = 0.0
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,25 +72,17 @@ class Seq2SeqRecogniser(Recogniser):
             self.own_share = self.sampling.share(progress)
             self.log("training/own_predictions", self.own_share)
 
-    def losses(self, batch: Batch) -> Tensor:
+    def losses(self, batch: Batch) -> Losses:
         encoded, lengths = self(batch.waveforms, batch.waveform_lengths)
-        losses = self._spelling_losses(encoded, lengths, batch)
-        if self.ctc_head is None:
-            return losses
-        log_probs = self.ctc_head(encoded).float().log_softmax(dim=2)
-        ctc_each = ctc_losses(log_probs, lengths, batch)
-        # Each gets the mean of those that CTC can align: it is their mean that is learnt from.
-        alignable = ctc_each[ctc_each.isfinite()]
-        ctc = alignable.mean() if alignable.numel() else 0.0
-        return (1.0 - self.ctc_weight) * losses + self.ctc_weight * ctc
+        return self._losses_of(encoded, lengths, batch)
 
     def decode(self, batch: Batch) -> list[Hypothesis]:
         encoded, lengths = self(batch.waveforms, batch.waveform_lengths)
         return self._search(encoded, lengths, batch.waveform_lengths)
 
-    def loss_and_decode(self, batch: Batch) -> tuple[Tensor, list[Hypothesis]]:
+    def loss_and_decode(self, batch: Batch) -> tuple[Losses, list[Hypothesis]]:
         encoded, lengths = self(batch.waveforms, batch.waveform_lengths)
-        losses = self._spelling_losses(encoded, lengths, batch)
+        losses = self._losses_of(encoded, lengths, batch)
         return losses, self._search(encoded, lengths, batch.waveform_lengths)
 
     def attention_maps(self, batch: Batch) -> list[Tensor]:
@@ -97,11 +92,15 @@ class Seq2SeqRecogniser(Recogniser):
         sizes = zip(weights, batch.target_lengths.tolist(), lengths.tolist(), strict=True)
         return [map_[: labels + 1, :frames] for map_, labels, frames in sizes]
 
-    def _spelling_losses(self, encoded: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
-        """Per label, the end included: (batch,)."""
+    def _losses_of(self, encoded: Tensor, lengths: Tensor, batch: Batch) -> Losses:
         own_share = self.own_share if self.training else 0.0
-        log_probs, _ = self.attention_decoder(encoded, lengths, batch.targets, own_share)
-        return spelling_losses(log_probs, batch, self.label_smoothing if self.training else 0.0)
+        smoothing = self.label_smoothing if self.training else 0.0
+        spelt, _ = self.attention_decoder(encoded, lengths, batch.targets, own_share)
+        losses = {"attention": spelling_losses(spelt, batch, smoothing)}
+        if self.ctc_head is not None:
+            log_probs = self.ctc_head(encoded).float().log_softmax(dim=2)
+            losses["ctc"] = ctc_losses(log_probs, lengths, batch)
+        return losses
 
     def _search(self, encoded: Tensor, lengths: Tensor, samples: Tensor) -> list[Hypothesis]:
         beam = self.search.beam

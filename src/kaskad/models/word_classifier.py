@@ -14,6 +14,7 @@ from kaskad.data.checks import DataError
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.decoding.hypothesis import Hypothesis, best_of
 from kaskad.models.encoders.encoder import Encoder
+from kaskad.models.losses import Losses
 from kaskad.models.recogniser import Recogniser
 from kaskad.text.tokenizer import Tokenizer
 
@@ -52,6 +53,7 @@ class WordClassifier(Recogniser):
         **training: Any,
     ) -> None:
         super().__init__(features, tokenizer, **training)
+        self.loss_shares = {"cross_entropy": 1.0}
         # No utterance is blank.
         self.labels = [tokenizer.decode([index]) for index in range(1, tokenizer.size)]
         self.encoder = encoder
@@ -89,15 +91,17 @@ class WordClassifier(Recogniser):
         pooled = torch.cat([mean, deviation], 1) if self.with_deviation else mean
         return self.head(pooled).float().log_softmax(dim=1)
 
-    def losses(self, batch: Batch) -> Tensor:
-        return self._cross_entropy(self(batch.waveforms, batch.waveform_lengths), batch)
+    def losses(self, batch: Batch) -> Losses:
+        log_probs = self(batch.waveforms, batch.waveform_lengths)
+        return {"cross_entropy": self._cross_entropy(log_probs, batch)}
 
     def decode(self, batch: Batch) -> list[Hypothesis]:
         return self._likeliest(self(batch.waveforms, batch.waveform_lengths))
 
-    def loss_and_decode(self, batch: Batch) -> tuple[Tensor, list[Hypothesis]]:
+    def loss_and_decode(self, batch: Batch) -> tuple[Losses, list[Hypothesis]]:
         log_probs = self(batch.waveforms, batch.waveform_lengths)
-        return self._cross_entropy(log_probs, batch), self._likeliest(log_probs)
+        losses = {"cross_entropy": self._cross_entropy(log_probs, batch)}
+        return losses, self._likeliest(log_probs)
 
     def _cross_entropy(self, log_probs: Tensor, batch: Batch) -> Tensor:
         """The loss of each utterance (batch,); Inf of one that has no label."""

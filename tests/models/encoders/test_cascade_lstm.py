@@ -48,7 +48,7 @@ def batch(model: CascadeRecogniser, text: str, branch: str) -> Batch:
 @pytest.mark.parametrize("head", HEADS)
 def test_a_batch_teaches_its_own_branch_and_what_all_share(compose, tmp_path, head: str) -> None:
     model = cascade(compose, tmp_path, head)
-    model.losses(batch(model, "аб", "ru")).mean().backward()
+    model.losses(batch(model, "аб", "ru"))["ctc"].mean().backward()
     taught = {name for name, weight in model.named_parameters() if weight.grad is not None}
     own = {"encoder.subnets.ru.", "encoder.shared."}
     own.add("head.ru." if head == "per_language" else "head.")
@@ -78,7 +78,7 @@ def test_a_head_per_language_gives_foreign_letters_no_chance(compose, tmp_path: 
     foreign = model.tokenizer.encode("ab")
     assert log_probs[:, :, foreign].exp().eq(0).all()
     torch.testing.assert_close(log_probs.exp().sum(2), torch.ones(log_probs.shape[:2]))
-    model.losses(utterances).mean().backward()
+    model.losses(utterances)["ctc"].mean().backward()
     assert all(w.grad.isfinite().all() for w in model.parameters() if w.grad is not None)
     assert model.head["ru"].weight.grad[foreign].eq(0).all()
 
