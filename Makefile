@@ -30,7 +30,7 @@ train: install ## train the default recogniser (Russian spoken numbers), test it
 
 # Tests of a file stay in one process, which shares what they train.
 WORKERS ?= 2
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile --durations=25
 
 test: install ## run the tests
 	$(PYTEST)
