@@ -15,6 +15,7 @@ from kaskad.data.batch import Batch
 from kaskad.data.checks import DataError
 from kaskad.data.corpus import Corpus
 from kaskad.data.datamodule import SpeechDataModule
+from kaskad.data.samplers.balanced import Balanced
 from kaskad.text.characters import CharacterTokenizer
 
 WORDS = ["один", "два", "три", "четыре"]
@@ -281,3 +282,19 @@ def test_the_number_of_workers_changes_nothing(make_corpus) -> None:
     for one, two in zip(*runs, strict=True):
         assert one.ids == two.ids
         assert torch.equal(one.waveforms, two.waveforms)
+
+
+def test_corpora_of_one_role_train_as_one(make_corpus) -> None:
+    manifest = make_corpus(WORDS)
+    corpora = {
+        name: Corpus("train", language, partial(read_table, manifest), split="all")
+        for name, language in (("real", "ru"), ("synthetic", "uk"))
+    }
+    sampler = partial(Balanced, by="corpus", shares={"synthetic": 0.25})
+    data = SpeechDataModule(corpora, 16_000, workers=0, sampler=sampler)
+    data.load("train")
+    (batch,) = connected(data).train_dataloader()
+    assert batch.corpus == "real + synthetic"
+    sources = [id_.split("/")[0] for id_ in batch.ids]
+    assert (sources.count("real"), sources.count("synthetic")) == (6, 2)
+    assert sum(1 for _ in data.excerpt(100)) == 8

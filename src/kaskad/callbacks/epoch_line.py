@@ -80,9 +80,9 @@ class EpochLine(lightning.Callback):
         """How often each corpus was gone through in this epoch, where there are several."""
         if len(self._met) < 2:
             return {}
-        manifests = trainer.datamodule.manifests  # type: ignore[attr-defined]
+        tables = trainer.datamodule.training_tables()  # type: ignore[attr-defined]
         met_by_corpus = self._met_everywhere()
-        return {corpus: met / manifests[corpus].height for corpus, met in met_by_corpus.items()}
+        return {corpus: met / tables[corpus].height for corpus, met in met_by_corpus.items()}
 
     def _met_everywhere(self) -> Counter[str]:
         """What all processes of the run have met."""

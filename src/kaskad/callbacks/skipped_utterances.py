@@ -82,7 +82,7 @@ class SkippedUtterances(lightning.Callback):
     def _refuse_too_many(self, trainer: lightning.Trainer) -> None:
         self._note(trainer, chain(*distributed.gathered([*self.met.values()])))
         data = _data(trainer)
-        for name, manifest in data.manifests.items():
+        for name, manifest in (data.manifests | data.training_tables()).items():
             lost = sum(corpus == name for corpus, _ in self.met)
             if lost > data.max_skipped * manifest.height:
                 reasons = data.skipped.filter(pl.col("corpus") == name)["reason"]

@@ -5,7 +5,7 @@ Every check divides a manifest into what can be used and what is set aside, with
 
 import logging
 from collections.abc import Callable, Iterable
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,8 @@ TARGETS: dict[str, tuple[Callable[[pl.DataFrame], pl.Series], str]] = {
 
 # By how much a length in a manifest may differ from that of its recording: seconds, and a share.
 TOLERANCE, SHARE = 0.2, 0.05
+
+SHOWN = 20  # of the units that no label stands for
 
 # Whether a row names features rather than audio.
 IS_FRAMES = pl.col("path").str.contains(PATTERN)
@@ -239,6 +241,14 @@ def unknown_characters(texts: Iterable[str], tokenizer: Tokenizer) -> dict[str, 
         for character in tokenizer.unknown(text):
             counts[character] = counts.get(character, 0) + 1
     return dict(sorted(counts.items()))
+
+
+def tell_of_unknown(corpus: str, counts: dict[str, int]) -> None:
+    """Warn of characters, words or phones that no label stands for: ``unknown_characters``."""
+    listed = ", ".join(f"'{unit}' in {number}" for unit, number in islice(counts.items(), SHOWN))
+    more = ", …" if len(counts) > SHOWN else ""
+    told = "%s: no label stands for %d units of its transcripts (%s%s): they count as errors"
+    log.warning(told, corpus, len(counts), listed, more)
 
 
 def _frames_needed(labels: list[int]) -> int:

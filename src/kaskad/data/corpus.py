@@ -25,8 +25,9 @@ class Corpus:
     it, and is the language unless given: two corpora of one language may have a branch each.
     ``silence``: seconds of digital silence put before and after each recording, for tests.
 
-    Roles: ``train`` is what the recogniser is for, ``train_ext`` another language that trains
-    beside it, ``validation`` chooses the checkpoint, ``test`` is reported.
+    Roles: ``train`` is what the recogniser is for; several corpora may have it, and are learnt from
+    as one. ``train_ext`` is another language that trains beside it, ``validation`` chooses the
+    checkpoint, ``test`` is reported.
     """
 
     role: Role
@@ -92,6 +93,21 @@ def together(tables: dict[str, pl.DataFrame]) -> pl.DataFrame:
         [table.with_columns(split=pl.lit(name)) for name, table in tables.items()],
         how="diagonal_relaxed",
     )
+
+
+def joined(tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """One table of corpora that train together, by their names joined; one alone stays as it is.
+
+    ``corpus`` says where a row comes from (``sampler=balanced sampler.by=corpus`` goes by it), and
+    so does each ``id``.
+    """
+    if len(tables) < 2:
+        return dict(tables)
+    parts = [
+        table.with_columns(corpus=pl.lit(name), id=pl.format("{}/{}", pl.lit(name), "id"))
+        for name, table in tables.items()
+    ]
+    return {" + ".join(tables): pl.concat(parts, how="diagonal_relaxed")}
 
 
 def without_repeats(table: pl.DataFrame) -> pl.DataFrame:

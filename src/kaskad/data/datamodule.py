@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,10 @@ from kaskad.data.checks import (
     check_audio,
     note_conversions,
     require_fitting,
+    tell_of_unknown,
     unknown_characters,
 )
-from kaskad.data.corpus import Corpus
+from kaskad.data.corpus import Corpus, joined
 from kaskad.data.dataset import Augment, SpeechDataset
 from kaskad.data.samplers.even_draw import in_order
 from kaskad.data.samplers.length import LengthBuckets, SortedByLength
@@ -35,8 +35,6 @@ from kaskad.storage.files import without_formulas
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
-
-SHOWN = 20  # of the characters, words or phones that are unknown
 
 
 class SpeechDataModule(lightning.LightningDataModule):
@@ -192,18 +190,24 @@ class SpeechDataModule(lightning.LightningDataModule):
 
     def excerpt(self, count: int) -> Iterator[np.ndarray]:
         """Read at most ``count`` training utterances without augmentation, always the same ones."""
-        name = self._only("train")
-        dataset = SpeechDataset(name, self.manifests[name], self.sample_rate)
+        name, manifest = next(iter(self.training_tables().items()))
+        dataset = SpeechDataset(name, manifest, self.sample_rate)
         for row in np.random.default_rng(0).permutation(len(dataset))[:count].tolist():
             if isinstance(utterance := dataset[0, row], Utterance):
                 yield utterance.waveform
 
+    def training_tables(self) -> dict[str, pl.DataFrame]:
+        """What a training step takes its batches from, by name: the corpora of the role ``train``
+        as one table, and each of ``train_ext``."""
+        learnt = {name: self.manifests[name] for name in self.of_role("train")}
+        return joined(learnt) | {name: self.manifests[name] for name in self.loaded("train_ext")}
+
     def train_dataloader(self) -> DataLoader | CombinedLoader:
-        names = [self._only("train"), *self.loaded("train_ext")]
+        tables = self.training_tables()
         # Who learns a few batches by heart (debug=overfit) is to get the same ones in every epoch.
         by_heart = getattr(self.trainer, "overfit_batches", 0) > 0
         steps = interleave(
-            {name: self.manifests[name] for name in names},
+            tables,
             self.interleave,
             partial(SortedByLength if by_heart else self.sampler, seed=self.seed),
             self.batch_seconds,
@@ -211,7 +215,11 @@ class SpeechDataModule(lightning.LightningDataModule):
         )
         for each in steps.values():
             each.begin_at(*self.beginning)
-        loaders = [self._loader(name, steps[name], self.augment) for name in names]
+        described = [*self.of_role("train")[:1], *self.loaded("train_ext")]
+        loaders = [
+            self._loader(name, table, steps[name], self.corpora[like], self.augment)
+            for (name, table), like in zip(tables.items(), described, strict=True)
+        ]
         # All have the same number of batches.
         return loaders[0] if len(loaders) == 1 else CombinedLoader(loaders, "min_size")
 
@@ -233,18 +241,20 @@ class SpeechDataModule(lightning.LightningDataModule):
         limit = getattr(self.trainer, option, 1.0)
         budget = self.batch_seconds, self.max_utterances
         order = in_order(self.manifests[name], *budget, limit, self.seed)
-        return self._loader(name, StepBatchSampler(order))
+        return self._loader(name, self.manifests[name], StepBatchSampler(order), self.corpora[name])
 
     def _loader(
-        self, name: str, steps: StepBatchSampler, augment: Augment | None = None
+        self,
+        name: str,
+        table: pl.DataFrame,
+        steps: StepBatchSampler,
+        corpus: Corpus,
+        augment: Augment | None = None,
     ) -> DataLoader:
         if self.tokenizer is None:
             raise DataError("no tokenizer yet: call connect(tokenizer) before asking for batches")
-        corpus = self.corpora[name]
         return DataLoader(
-            SpeechDataset(
-                name, self.manifests[name], self.sample_rate, augment, self.seed, corpus.silence
-            ),
+            SpeechDataset(name, table, self.sample_rate, augment, self.seed, corpus.silence),
             batch_sampler=steps,
             num_workers=self.workers,
             collate_fn=Collate(self.tokenizer, corpus.language, name, corpus.branch),
@@ -284,14 +294,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         unknown = unknown_characters(self.manifests[name]["text"], tokenizer)
         if unknown:
             self.unknown_characters[name] = unknown
-            listed = ", ".join(f"'{unit}' in {n}" for unit, n in islice(unknown.items(), SHOWN))
-            log.warning(
-                "%s: no label stands for %d units of its transcripts (%s%s): they count as errors",
-                name,
-                len(unknown),
-                listed,
-                ", …" if len(unknown) > SHOWN else "",
-            )
+            tell_of_unknown(name, unknown)
 
 
 def training_loaders(trainer: lightning.Trainer) -> list[DataLoader]:

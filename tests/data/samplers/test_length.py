@@ -147,6 +147,32 @@ def test_a_budget_in_which_nothing_fits_is_refused(sampler, budget, fault: str) 
         sampler(MANIFEST, *budget)
 
 
+@pytest.mark.parametrize(
+    ("power", "counts"),
+    [(0.0, {"a": 300, "b": 350, "c": 350}), (1.0, {"a": 300, "b": 600, "c": 100})],
+)
+def test_one_corpus_has_the_share_it_is_given_and_the_others_the_rest(power, counts) -> None:
+    corpora = ["a"] * 300 + ["b"] * 600 + ["c"] * 100
+    manifest = pl.DataFrame({"duration": [1.0] * 1000, "corpus": corpora})
+    order = Balanced(manifest, 60.0, 32, by="corpus", shares={"a": 0.3}, power=power)
+    drawn = manifest["corpus"][np.concatenate(order.plan(0))]
+    assert dict(drawn.value_counts().rows()) == counts
+
+
+@pytest.mark.parametrize(
+    ("shares", "fault"),
+    [
+        ({"d": 0.3}, "there are a, b$"),
+        ({"a": 1.3}, "add up to 1 at most"),
+        ({"a": 0.3, "b": 0.3}, "add up to 0.6, and nothing else is left"),
+    ],
+)
+def test_shares_that_cannot_be_are_refused(shares, fault: str) -> None:
+    manifest = pl.DataFrame({"duration": [1.0, 2.0], "corpus": ["a", "b"]})
+    with pytest.raises(DataError, match=fault):
+        Balanced(manifest, 60.0, 32, by="corpus", shares=shares)
+
+
 def test_balanced_tells_which_columns_there_are() -> None:
     make = partial(Balanced, batch_seconds=60.0, max_utterances=32)
     with pytest.raises(DataError, match=r"sampler\.by=dialect: 1000 of 1000 .* duration, speaker"):
