@@ -129,6 +129,17 @@ def test_segments_between_pauses_are_a_table_to_train_on(
     assert segments["path"][1].endswith(f"0.wav#t={segments['start'][1]},{segments['end'][1]}")
 
 
+def test_words_are_cut_out_and_do_not_reach_into_each_other(
+    compose, checkpoint: Path, ear, table: Path, tmp_path: Path
+) -> None:
+    run(compose, checkpoint, table, tmp_path, "words.csv", "pause=0", "words=['б']")
+    words = read_manifest(tmp_path / "words.csv")
+    assert set(words["text"]) == {"б"}
+    run(compose, checkpoint, table, tmp_path, "all.csv", "pause=0")
+    cut = pl.read_csv(tmp_path / "all.csv").filter(pl.col("id").str.starts_with("1"))
+    assert (cut["start"][1:] >= cut["end"][:-1]).all()
+
+
 def test_only_ctc_can_align(compose, table: Path, tmp_path: Path) -> None:
     config = compose(
         "train",

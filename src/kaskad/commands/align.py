@@ -1,7 +1,6 @@
 """Find when each word was said: kaskad align checkpoint=… input=in.csv output=x.ctm.
 
-How well each transcript fits what is heard stands in a table beside the output, the worst first: a
-way to find wrong transcripts in a corpus.
+How well each transcript fits what is heard stands in a table beside the output, the worst first.
 """
 
 import json
@@ -73,7 +72,7 @@ def align(config: DictConfig) -> dict[str, float]:
     utterances = align_utterances(
         recogniser, table, language, batch_seconds=config.batch_seconds, workers=config.workers
     )
-    _write(output, table, utterances, config.pause)
+    _write(output, table, utterances, config.pause, config.words)
     scores = as_scores(utterances)
     write_table(scores, output.with_name(f"{output.stem}.scores.csv"))
     log.info("wrote %s and %s.scores.csv", output, output.stem)
@@ -124,9 +123,9 @@ def align_utterances(
             posteriors = recogniser.posteriors_of([item.waveform for item in read]) if read else []
             for item, log_probs in zip(read, posteriors, strict=True):
                 utterance = found[int(item.id)]
-                row = int(item.id) if len(spoken) > 1 else 0
                 try:
-                    utterance.alignment = aligner(log_probs, utterance.text, spoken[row])
+                    spoken_in = spoken[int(item.id) if len(spoken) > 1 else 0]
+                    utterance.alignment = aligner(log_probs, utterance.text, spoken_in)
                 except AlignmentError as error:
                     utterance.problem = str(error)
             for each in items:
@@ -157,10 +156,15 @@ def as_scores(utterances: Sequence[Aligned]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema).sort("fit", nulls_last=False, maintain_order=True)
 
 
-def as_segments(table: pl.DataFrame, utterances: Sequence[Aligned], pause: float) -> pl.DataFrame:
-    """A manifest of what was said between pauses: the rows of ``table``, each with the ``start``
-    and ``end`` of its words in the recording, in seconds, and their ``text``; ``fit`` is that of
-    the utterance, ``confidence`` the mean of the words."""
+def as_segments(
+    table: pl.DataFrame,
+    utterances: Sequence[Aligned],
+    pause: float,
+    words: Sequence[str] | None = None,
+) -> pl.DataFrame:
+    """A manifest of what was said between pauses (only what is one of ``words``): the rows of
+    ``table``, each with ``start`` and ``end`` in its recording, in seconds, and ``text``; ``fit``
+    is that of the utterance, ``confidence`` the mean of the words."""
     rows: list[int] = []
     columns: dict[str, list[Any]] = {
         name: [] for name in ("id", "start", "end", "text", "fit", "confidence")
@@ -168,17 +172,22 @@ def as_segments(table: pl.DataFrame, utterances: Sequence[Aligned], pause: float
     for row, utterance in enumerate(utterances):
         if utterance.alignment is None:
             continue
-        begins = Segment.at(utterance.path).start
-        for number, words in enumerate(between_pauses(utterance.alignment.words, pause)):
-            start, end = _bounds(words)
+        offset = Segment.at(utterance.path).start
+        groups = between_pauses(utterance.alignment.words, pause)
+        for number, (group, (start, end)) in enumerate(
+            zip(groups, _bounds(groups, utterance.duration), strict=True)
+        ):
+            said = " ".join(word.text for word in group)
+            if words is not None and said not in words:
+                continue
             rows.append(row)
             columns["id"].append(f"{utterance.id}-{number}" if number else utterance.id)
-            columns["start"].append(round(begins + max(0.0, start - MARGIN), 3))
-            columns["end"].append(round(begins + min(utterance.duration, end + MARGIN), 3))
-            columns["text"].append(" ".join(word.text for word in words))
+            columns["start"].append(round(offset + start, 3))
+            columns["end"].append(round(offset + end, 3))
+            columns["text"].append(said)
             columns["fit"].append(round(utterance.alignment.fit, 4))
-            confidences = [word.confidence or 0.0 for word in words]
-            columns["confidence"].append(round(float(np.mean(confidences)), 4))
+            confidence = np.mean([word.confidence or 0.0 for word in group])
+            columns["confidence"].append(round(float(confidence), 4))
     segments = table[rows].with_columns(whole_recording(pl.col("path")))
     dropped = [name for name in ("duration", "offset", "number") if name in segments.columns]
     return segments.drop(dropped).with_columns(
@@ -213,8 +222,16 @@ def show(scores: pl.DataFrame, suspicious: float, console: Console) -> None:
     )
 
 
-def _bounds(words: Sequence[Word]) -> tuple[float, float]:
-    return words[0].start or 0.0, words[-1].end or 0.0
+def _bounds(groups: Sequence[Sequence[Word]], duration: float) -> list[tuple[float, float]]:
+    """Where each group begins and ends, with ``MARGIN`` around it, or half of what lies between it
+    and the next one: labels tell the middle of a word rather than its ends."""
+    begins = [group[0].start or 0.0 for group in groups]
+    ends = [group[-1].end or 0.0 for group in groups]
+    cuts = [(end + begin) / 2 for end, begin in zip(ends, begins[1:], strict=False)]
+    earliest, latest = [0.0, *cuts], [*cuts, duration]
+    starts = [max(begin - MARGIN, least) for begin, least in zip(begins, earliest, strict=True)]
+    stops = [min(end + MARGIN, most) for end, most in zip(ends, latest, strict=True)]
+    return list(zip(starts, stops, strict=True))
 
 
 def _require_output(output: Path, count: int) -> None:
@@ -229,12 +246,20 @@ def _require_output(output: Path, count: int) -> None:
         )
 
 
-def _write(output: Path, table: pl.DataFrame, utterances: Sequence[Aligned], pause: float) -> None:
+def _write(
+    output: Path,
+    table: pl.DataFrame,
+    utterances: Sequence[Aligned],
+    pause: float,
+    words: Sequence[str] | None,
+) -> None:
     if output.suffix.lower() in WRITERS:
-        write_manifest(as_segments(table, utterances, pause), output)
+        segments = as_segments(table, utterances, pause, words)
+        if segments.is_empty():
+            log.warning("%s has no rows (words=%s)", output, words)
+        write_manifest(segments, output)
         return
-    names = unique_names([each.id for each in utterances])
-    named = list(zip(names, utterances, strict=True))
+    named = list(zip(unique_names([each.id for each in utterances]), utterances, strict=True))
     if output.suffix.lower() == ".json":
         records = [_record(name, each) for name, each in named]
         output.write_text(json.dumps(records, ensure_ascii=False, indent=1) + "\n", "utf-8")
