@@ -46,6 +46,13 @@ def packed_tones(compose, tone_corpus: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def spoken_text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text("да\nнет\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
 def settings_for(request, monkeypatch) -> Callable[[str], list[str]]:
     """What a choice needs beside itself, with folders in place of the names of fixtures."""
 

@@ -9,5 +9,6 @@ from .lhotse import read_lhotse as read_lhotse
 from .librispeech import read_librispeech as read_librispeech
 from .numbers import make_numbers as make_numbers
 from .sidecar import read_sidecar as read_sidecar
+from .synthetic_text import make_synthetic_text as make_synthetic_text
 from .table import read_table as read_table
 from .table import read_tables as read_tables

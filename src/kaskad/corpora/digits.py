@@ -33,7 +33,7 @@ class _Digits(Source):
                 f"got shortest={self.shortest}, longest={self.longest}"
             )
 
-    def line(self, draw: random.Random, language: str) -> Line:
+    def line(self, draw: random.Random, language: str, index: int) -> Line:
         digits = draw.choices(range(10), k=draw.randint(self.shortest, self.longest))
         words = tuple(number_to_words(digit, language) for digit in digits)
         with_pauses = draw.random() < 0.5

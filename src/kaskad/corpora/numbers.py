@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 from num2words import CONVERTER_CLASSES
 
-from kaskad.corpora.synthesis import UTTERANCES, Line, Recipe, Source, synthesise, voices
+from kaskad.corpora.synthesis import UTTERANCES, Line, Recipe, Source, synthesise
+from kaskad.corpora.voices import voices
 from kaskad.text.numerals import LIMIT, number_to_words
 
 __all__ = ["make_numbers", "voices"]
@@ -33,7 +34,7 @@ class _Numbers(Source):
                 f"got smallest={self.smallest}, largest={self.largest}"
             )
 
-    def line(self, draw: random.Random, language: str) -> Line:
+    def line(self, draw: random.Random, language: str, index: int) -> Line:
         number = self._number(draw)
         return Line((number_to_words(number, language),), number)
 

@@ -12,10 +12,10 @@ import random
 import tempfile
 import wave
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,60 +28,11 @@ from rich.console import Console
 from rich.progress import track
 
 from kaskad import espeak
+from kaskad.corpora.voices import Voice, require_variants, voices
 from kaskad.storage.files import read_parquet
 
 UTTERANCES = MappingProxyType({"train": 2000, "validation": 200, "test": 300, "test_known": 300})
 """How many utterances each split has unless told otherwise."""
-
-# Left out: whispers, robots, echoes, and what could not be told apart by matching single numerals
-# (DTW) with ten ordinary voices. Variants alike in their vocal tract share a split, so that the
-# voices of validation and test are new and not merely renamed. The odd ones only train.
-VARIANTS = {
-    "train": {
-        "female": "f3 f4 linda belinda aunty Annie anika grandma",
-        "male": "m1 m3 m4 m5 m6 m7 max john grandpa pedro pablo paul quincy robert iven3 Michael "
-        "marcelo Mario Alex antonio Storm adam edward Andy",
-    },
-    "validation": {"female": "f1 steph steph2", "male": "m8 Gene boris"},
-    "test": {"female": "f2 f5 Andrea", "male": "m2 ed michel"},
-}
-"""The engine's voice variants (the shapes of the vocal tract) that speak in each split."""
-VOICES = {"train": 48, "validation": 12, "test": 12}
-"""How many voices speak in a split, half of them women."""
-
-
-@dataclass(frozen=True)
-class Voice:
-    """A speaker: the same in every corpus, whatever its seed.
-
-    Rate in words a minute; pitch and pitch range in the engine's units (50: the variant's own).
-    """
-
-    name: str
-    variant: str
-    gender: str
-    rate: float
-    pitch: int
-    pitch_range: int
-
-
-@functools.cache
-def voices(split: str) -> tuple[Voice, ...]:
-    """The voices of a split, women and men in turn; ``test_known`` has those of ``train``."""
-    cast = "train" if split == "test_known" else split
-    return tuple(
-        _voice(gender, variants.split(), turn)
-        for turn in range(VOICES[cast] // 2)
-        for gender, variants in VARIANTS[cast].items()
-    )
-
-
-def _voice(gender: str, variants: list[str], turn: int) -> Voice:
-    variant = variants[turn % len(variants)]
-    name = f"{variant}-{turn // len(variants) + 1}"
-    draw = random.Random(name)
-    rate, pitch, pitch_range = draw.uniform(145, 220), draw.randint(30, 65), draw.randint(30, 70)
-    return Voice(name, variant, gender, rate, pitch, pitch_range)
 
 
 class Line(NamedTuple):
@@ -93,16 +44,19 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True)
 class Source(ABC):
-    """Gives a corpus its lines. Its fields are parameters of the corpus, and worker processes get a
-    copy of it: plain values only.
-    """
+    """Gives a corpus its lines. Worker processes get a copy of it: plain values only."""
 
     languages: ClassVar[Collection[str]]
     """The codes of the languages that it can word its lines in."""
 
     @abstractmethod
-    def line(self, draw: random.Random, language: str) -> Line:
-        """Return what is said next; all chance in it comes from ``draw``."""
+    def line(self, draw: random.Random, language: str, index: int) -> Line:
+        """Return what is said in the utterance ``index`` of a split; all chance in it comes from
+        ``draw``."""
+
+    def parameters(self) -> dict[str, Any]:
+        """What decides the lines, as JSON can hold it: all fields, unless told otherwise."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -110,9 +64,10 @@ class Recipe:
     """All that decides what a corpus holds, to the byte.
 
     ``version`` is raised when the same parameters begin to give other utterances. ``utterances``
-    says how many each split has.
+    says how many each split has, ``voices`` which of the engine's voice variants speak in a split
+    (one that is not named has those of ``voices.VARIANTS``).
 
-    Raises ``ValueError`` for a language, split or count that cannot be.
+    Raises ``ValueError`` for a language, split, voice or count that cannot be.
     """
 
     version: int
@@ -120,17 +75,19 @@ class Recipe:
     language: str
     utterances: dict[str, int]
     seed: int
+    voices: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        require_variants(self.voices)
         known = sorted(set(self.source.languages) & set(espeak.languages()))
         if self.language not in known:
             raise ValueError(
                 f"what is to be said in language {self.language!r} cannot be both spelled and "
                 f"spoken; choose one of {', '.join(known)}"
             )
-        if unknown := self.utterances.keys() - UTTERANCES.keys():
+        if unknown := (self.utterances.keys() | self.voices.keys()) - UTTERANCES.keys():
             raise ValueError(
-                f"utterances names unknown splits {', '.join(sorted(unknown))}; "
+                f"utterances or voices name unknown splits {', '.join(sorted(unknown))}; "
                 f"choose among {', '.join(UTTERANCES)}"
             )
         if min(self.utterances.values(), default=0) < 0:
@@ -143,9 +100,18 @@ class Recipe:
             "engine": f"espeakng-loader {metadata.version('espeakng-loader')}",
             "language": self.language,
             "utterances": self.utterances,
-            **asdict(self.source),
+            **self.source.parameters(),
+            **(
+                {"voices": {key: list(names) for key, names in self.voices.items()}}
+                if self.voices
+                else {}
+            ),
             "seed": self.seed,
         }
+
+    def speakers(self, split: str) -> tuple[Voice, ...]:
+        """Who speaks in a split."""
+        return voices(split, tuple(self.voices.get(split, ())))
 
     def digest(self) -> str:
         """The name of the corpus: 12 hexadecimal digits."""
@@ -232,8 +198,9 @@ def _speak(folder: Path, recipe: Recipe, job: tuple[str, int]) -> dict[str, Any]
     """Synthesise one utterance into its file; all chance in it comes from seed, split and index."""
     split, index = job
     draw = random.Random(f"{recipe.seed} {split} {index}")
-    voice = voices(split)[index % len(voices(split))]
-    line = recipe.source.line(draw, recipe.language)
+    speakers = recipe.speakers(split)
+    voice = speakers[index % len(speakers)]
+    line = recipe.source.line(draw, recipe.language, index)
     phrases = [_phrase(phrase, recipe.language, voice, draw) for phrase in line.phrases]
     samples = np.concatenate(phrases)
 
