@@ -9,6 +9,7 @@ from kaskad.config.messages import did_you_mean
 COMMANDS = (
     "prepare",
     "describe",
+    "advise",
     "preview",
     "shard",
     "train",
