@@ -32,6 +32,8 @@ _UTF8 = 1
 _IPA = 2
 _TIE = 0x80 | ord("\u0361") << 8  # in a phone of several letters, a tie between them: t͡ʃ
 _FOREIGN = re.compile(r"\(.*?\)")  # "(en)", where the engine turns to the voice of another language
+# Marks of the engine's own that are no IPA, as in bʲu"dʒˈɛt and bʌrɪ^bˈɑ, and a tie to them.
+_NO_IPA = re.compile("[!-/:-@\\[-`{-~]\u0361?|\u0361[!-/:-@\\[-`{-~]")
 _PARAMETERS = {"rate": (1, 80, 450), "pitch": (3, 0, 99), "pitch_range": (4, 0, 99)}
 
 _Listener = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
@@ -111,7 +113,7 @@ def _phonemes(engine: ctypes.CDLL, text: str) -> str:
     while rest.value:  # a clause at a time
         said.append(engine.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | _TIE).decode())
     # The tie comes between the letters of "(en)", too.
-    return "".join(_FOREIGN.sub("", "".join(said)).split())
+    return "".join(_NO_IPA.sub("", _FOREIGN.sub("", "".join(said))).split())
 
 
 def voice_variants() -> list[str]:

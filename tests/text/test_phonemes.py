@@ -26,6 +26,13 @@ def test_words_of_another_script_leave_no_mark_of_it() -> None:
     assert pronounce(["hello"], "ru") == ["hələ͡ʊ"]
 
 
+def test_marks_of_the_engine_that_are_no_ipa_are_left_out() -> None:
+    assert part(pronounce(["бюджет борьба", "блюд"], "ru")) == [
+        "bʲ u d ʒ ɛ t b ʌ r ɪ b ɑ",
+        "b ɭʲ u t",
+    ]
+
+
 def test_phones_and_the_border_of_words_are_labels() -> None:
     tokenizer = PhonemeTokenizer()
     spelt = tokenizer.spell(["чай", "на дом"], "ru")
