@@ -15,4 +15,5 @@ from .features import MFCC as MFCC
 from .features import LogMel as LogMel
 from .features import Precomputed as Precomputed
 from .normalise import OverSpeech as OverSpeech
+from .sphinx import SphinxMFCC as SphinxMFCC
 from .words import WordLogMel as WordLogMel
