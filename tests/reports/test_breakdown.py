@@ -4,7 +4,14 @@ import polars as pl
 
 from kaskad.metrics.classification import confuse
 from kaskad.metrics.error_rates import score
-from kaskad.reports.breakdown import break_down, digit_positions, groups, histogram, magnitudes
+from kaskad.reports.breakdown import (
+    break_down,
+    digit_positions,
+    groups,
+    histogram,
+    magnitudes,
+    phones,
+)
 
 
 def test_bars_of_the_histogram_end_with_their_number() -> None:
@@ -71,3 +78,16 @@ def test_numbers_err_by_magnitude_and_by_place() -> None:
         (1, 2, 0),
         (2, 1, 0),
     ]
+
+
+def test_each_phone_of_each_language_is_counted_apart() -> None:
+    references, hypotheses = ["a b a", "a c"], ["a d a", "c"]
+    results = pl.DataFrame({"id": ["1", "2"], "language": ["ru", "uk"]})
+    scores = score(references, hypotheses, "ru", phones=list)
+    assert phones(scores.table, results).rows() == [
+        ("ru", "a", 2, 1.0, None),
+        ("ru", "b", 1, 0.0, "d"),
+        ("uk", "a", 1, 0.0, ""),
+        ("uk", "c", 1, 1.0, None),
+    ]
+    assert "phones" in break_down(results.with_columns(duration=1.0), scores)

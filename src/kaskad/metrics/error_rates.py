@@ -64,9 +64,10 @@ class ErrorRates(Scores):
     """The figures of one test, all shares between 0 and 1 (error rates may pass 1).
 
     The table counts ``words`` and ``characters``, and ``phones`` where they were asked for, as
-    ``count_errors`` does; where ё or a stress mark was written, ``plain_words`` without them, too.
-    Where a reference is a number, ``number`` has it and ``number_heard`` what was understood (null:
-    no number), and ``digits`` are counted; ``number_accuracy`` (the number is exactly right) and
+    ``count_errors`` does; the texts of these are ``reference_phones`` and ``hypothesis_phones``.
+    Where ё or a stress mark was written, it counts ``plain_words`` without them, too. Where a
+    reference is a number, ``number`` has it and ``number_heard`` what was understood (null: no
+    number), and ``digits`` are counted; ``number_accuracy`` (the number is exactly right) and
     ``digit_cer`` are figures if half of the references are numbers.
     """
 
@@ -140,7 +141,8 @@ def score(
     if (plain_references, plain_hypotheses) != (list(references), list(hypotheses)):
         parts.append(count_errors(plain_references, plain_hypotheses, "words", PLAIN))
     if phones is not None:
-        parts.append(count_errors(phones(references), phones(hypotheses), "words", "phones"))
+        both = {"reference_phones": phones(references), "hypothesis_phones": phones(hypotheses)}
+        parts += [pl.DataFrame(both), count_errors(*both.values(), "words", "phones")]
     return ErrorRates(
         pl.concat([table, *parts], how="horizontal").with_columns(
             pl.Series("number", said, pl.Int64),

@@ -1,12 +1,13 @@
 """Where a model errs: tables of its errors, for report.json, report.html and notebooks."""
 
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
 import polars as pl
 from polars import selectors
 
-from kaskad.metrics.alignment import count_confusions
+from kaskad.metrics.alignment import align, count_confusions
 from kaskad.metrics.bootstrap import intervals, mean_of_groups, share, speaker_groups
 from kaskad.metrics.error_rates import WORD_ERRORS
 from kaskad.metrics.scores import Scores
@@ -28,6 +29,8 @@ def break_down(results: pl.DataFrame, scores: Scores) -> dict[str, pl.DataFrame]
     if "words" in scores.table.columns:
         tables["histogram"] = histogram(scores.table)
         tables["confusions"] = confusions(scores.table)
+    if "reference_phones" in scores.table.columns:
+        tables["phones"] = phones(scores.table, results)
     if "number_accuracy" in tables["figures"]["figure"]:
         numbers = scores.table.filter(pl.col("number").is_not_null())
         tables["magnitudes"] = magnitudes(numbers)
@@ -131,6 +134,28 @@ def confusions(table: pl.DataFrame) -> pl.DataFrame:
         count_confusions(*texts, unit).select(pl.lit(unit).alias("unit"), pl.all())
         for unit in ("words", "characters")
     )
+
+
+def phones(table: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
+    """How often each phone of a ``language`` was ``spoken``, the share of it that was heard
+    (``accuracy``), and what was heard ``instead`` most often ("" for nothing)."""
+    spoken: Counter[tuple[str, str]] = Counter()
+    heard: dict[tuple[str, str], Counter[str]] = {}
+    texts = table["reference_phones"].to_list(), table["hypothesis_phones"].to_list()
+    known = "language" in results.columns
+    languages = results["language"].to_list() if known else [""] * results.height
+    for language, edits in zip(languages, align(*texts, "words"), strict=True):
+        for said, found in (pair for edit in edits for pair in edit.pairs() if pair[0]):
+            spoken[language, said] += 1
+            heard.setdefault((language, said), Counter())[found] += 1
+    rows = []
+    for (language, phone), count in sorted(spoken.items(), key=lambda item: (item[0][0], -item[1])):
+        others = heard[language, phone]
+        right = others.pop(phone, 0)
+        instead = others.most_common(1)[0][0] if others else None
+        rows.append((language, phone, count, right / count, instead))
+    columns = ["language", "phone", "spoken", "accuracy", "instead"]
+    return pl.DataFrame(rows, schema=columns, orient="row")
 
 
 def magnitudes(numbers: pl.DataFrame) -> pl.DataFrame:
