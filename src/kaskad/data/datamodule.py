@@ -197,8 +197,7 @@ class SpeechDataModule(lightning.LightningDataModule):
                 yield utterance.waveform
 
     def training_tables(self) -> dict[str, pl.DataFrame]:
-        """What a training step takes its batches from, by name: the corpora of the role ``train``
-        as one table, and each of ``train_ext``."""
+        """What training batches come from: all of the role ``train`` as one, each ``train_ext``."""
         learnt = {name: self.manifests[name] for name in self.of_role("train")}
         return joined(learnt) | {name: self.manifests[name] for name in self.loaded("train_ext")}
 
@@ -215,10 +214,10 @@ class SpeechDataModule(lightning.LightningDataModule):
         )
         for each in steps.values():
             each.begin_at(*self.beginning)
-        described = [*self.of_role("train")[:1], *self.loaded("train_ext")]
+        like = [*self.of_role("train")[:1], *self.loaded("train_ext")]
         loaders = [
-            self._loader(name, table, steps[name], self.corpora[like], self.augment)
-            for (name, table), like in zip(tables.items(), described, strict=True)
+            self._loader(name, tables[name], steps[name], self.corpora[first], self.augment)
+            for name, first in zip(tables, like, strict=True)
         ]
         # All have the same number of batches.
         return loaders[0] if len(loaders) == 1 else CombinedLoader(loaders, "min_size")
@@ -232,9 +231,7 @@ class SpeechDataModule(lightning.LightningDataModule):
     def _only(self, role: str) -> str:
         names = self.of_role(role)
         if len(names) != 1:
-            raise DataError(
-                f"one corpus with the role '{role}' is needed, not {len(names)}: {names}"
-            )
+            raise DataError(f"one corpus of the role '{role}' is needed, not {len(names)}: {names}")
         return names[0]
 
     def _in_order(self, name: str, option: str) -> DataLoader:
