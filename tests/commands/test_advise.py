@@ -58,6 +58,7 @@ def test_rates_and_speakers_are_looked_at() -> None:
     found = advised(train, table(WORDS, ["a"], rate=8_000), table(WORDS, ["g"], rate=8_000))
     assert found["features.sample_rate"] == 8_000
     assert found["data.validate_on"] == 0.2
+    assert advised(train, table([], ["a"]), table(WORDS, ["a"]))["data.validate_on"] == 0.2
     known = advised(train, table(WORDS, ["a"]), table(WORDS, ["b"]))
     assert "data.validate_on" not in known
 

@@ -34,6 +34,8 @@ def advise(config: DictConfig) -> dict[str, float]:
             "choose another name"
         )
     facts = read_facts(config)
+    if not facts.validated:
+        log.warning("no utterance of this corpus validates, and a run begins with some: see split")
     # Not every corpus can be divided otherwise than it is.
     choices = [
         each

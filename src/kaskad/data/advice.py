@@ -178,6 +178,9 @@ def _of_the_judging(facts: Facts) -> Iterator[Choice]:
         reason = f"{facts.validated} utterances of validation: averaged weights are no lucky ones"
         yield Choice("callbacks", "averaging", reason, group=True)
         yield Choice("callbacks.moving_average.decay", 0.99, "a run of a thousand steps or two")
+    if not facts.validated and facts.speakers >= FEWEST_EXAMPLES:
+        reason = f"no part validates: a fifth of the {facts.speakers} speakers can"
+        yield Choice("data.validate_on", 0.2, reason)
     if facts.validates_on_known and facts.tests_on_new and facts.speakers >= FEWEST_EXAMPLES:
         reason = (
             "the test has new voices, and validation has those of the training: a fifth of the "
