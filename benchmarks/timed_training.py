@@ -25,7 +25,8 @@ import kaskad.cli.command  # noqa: F401 - registers what conf/ asks of the machi
 from kaskad.callbacks.skipped_utterances import SkippedUtterances
 from kaskad.data.batch import Batch
 from kaskad.data.datamodule import SpeechDataModule
-from kaskad.models.ctc import CTCRecogniser, ctc_losses
+from kaskad.models.ctc import CTCRecogniser
+from kaskad.models.ctc_losses import ctc_losses
 from kaskad.models.training_data import fit_tokenizer, load_data
 from kaskad.runs.environment import environment
 from kaskad.runs.trainer import make_trainer

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from kaskad.data.batch import Batch, batches_of
-from kaskad.models.ctc import frames_needed
+from kaskad.models.ctc_losses import frames_needed
 from kaskad.models.module import Learner
 from kaskad.models.recogniser import Recogniser
 from kaskad.runs import distributed

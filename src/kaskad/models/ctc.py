@@ -5,18 +5,24 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from kaskad.audio.features import Features
-from kaskad.audio.masks import Count, padding_mask
+from kaskad.audio.masks import Count
 from kaskad.data.batch import Batch
 from kaskad.decoding.hypothesis import Hypothesis
+from kaskad.models.ctc_losses import (
+    ctc_losses,
+    distance_from_uniform,
+    log_probabilities,
+    negative_entropy,
+)
 from kaskad.models.encoders.encoder import Encoder
+from kaskad.models.intermediate import IntermediateCTC
 from kaskad.models.losses import Losses
 from kaskad.models.recogniser import Recogniser
-from kaskad.text.tokenizer import BLANK, Tokenizer
+from kaskad.text.tokenizer import Tokenizer
 
 Decoder = Callable[[Tensor, Tensor], list[Hypothesis]]
 
@@ -24,10 +30,21 @@ Decoder = Callable[[Tensor, Tensor], list[Hypothesis]]
 class CTCRecogniser(Recogniser):
     """Features, an encoder, a linear head over the labels, CTC.
 
-    ``decoder`` is partial: it is finished here. What trains it (``optimizer``, ``scheduler``,
-    ``augment``) is handed on to ``Recogniser``.
-
     Source of CTC: Graves et al., "Connectionist Temporal Classification" (ICML 2006).
+
+    Args:
+        features: what the encoder is given.
+        encoder: any.
+        tokenizer: any.
+        decoder: partial; it is finished here.
+        intermediate_layers: layers of the encoder, counted from 1, after which CTC learns as well.
+        intermediate_weight: their share of the loss; see ``IntermediateCTC``.
+        label_smoothing: the share of the loss that wants all labels alike in every frame.
+        entropy_weight: how much the mean entropy of the frames takes off the loss.
+        **training: as in ``Recogniser``.
+
+    Raises:
+        ValueError: for a layer that the encoder does not have.
     """
 
     def __init__(
@@ -36,13 +53,25 @@ class CTCRecogniser(Recogniser):
         encoder: Encoder,
         tokenizer: Tokenizer,
         decoder: Callable[..., Decoder],
+        intermediate_layers: Sequence[int] = (),
+        intermediate_weight: float = 0.3,
+        label_smoothing: float = 0.0,
+        entropy_weight: float = 0.0,
         **training: Any,
     ) -> None:
         super().__init__(features, tokenizer, **training)
-        self.loss_shares = {"ctc": 1.0}
         self.encoder = encoder
         self.head: nn.Module = nn.Linear(encoder.dim, tokenizer.size)
         self.decoder = decoder(tokenizer=tokenizer, seconds_per_frame=self.seconds_per_frame)
+        beside = {
+            "intermediate_ctc": intermediate_weight if intermediate_layers else 0.0,
+            "uniform": label_smoothing,
+        }
+        shares = {"ctc": 1.0 - sum(beside.values()), **beside, "negative_entropy": entropy_weight}
+        self.loss_shares = {name: share for name, share in shares.items() if share}
+        self.intermediate: IntermediateCTC | None = None
+        if "intermediate_ctc" in self.loss_shares:
+            self.intermediate = IntermediateCTC(encoder, tokenizer.size, intermediate_layers)
 
     @property
     def seconds_per_frame(self) -> float:
@@ -60,8 +89,7 @@ class CTCRecogniser(Recogniser):
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, samples), (batch,) -> log-probabilities (batch, frames', labels), (batch,)."""
         encoded, lengths = self.encoder(*self.extract_features(waveforms, lengths))
-        # Probabilities of hundreds of frames multiply: float32 whatever the precision of the run.
-        return self.head(encoded).float().log_softmax(dim=2), lengths
+        return log_probabilities(self.head, encoded), lengths
 
     def posteriors(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """``forward`` for a batch."""
@@ -76,40 +104,23 @@ class CTCRecogniser(Recogniser):
         return [row[:count] for row, count in zip(log_probs, frames.tolist(), strict=True)]
 
     def losses(self, batch: Batch) -> Losses:
-        return {"ctc": ctc_losses(*self.posteriors(batch), batch)}
+        return self._losses_of(*self.posteriors(batch), batch)
 
     def decode(self, batch: Batch) -> list[Hypothesis]:
         return self.decoder(*self.posteriors(batch))
 
     def loss_and_decode(self, batch: Batch) -> tuple[Losses, list[Hypothesis]]:
         log_probs, lengths = self.posteriors(batch)
+        return self._losses_of(log_probs, lengths, batch), self.decoder(log_probs, lengths)
+
+    def _losses_of(self, log_probs: Tensor, lengths: Tensor, batch: Batch) -> Losses:
         losses = {"ctc": ctc_losses(log_probs, lengths, batch)}
-        return losses, self.decoder(log_probs, lengths)
-
-
-def ctc_losses(log_probs: Tensor, lengths: Tensor, batch: Batch) -> Tensor:
-    """The loss of each utterance, per label (batch,); Inf if it cannot be aligned.
-
-    ``log_probs`` is (batch, frames, labels), ``lengths`` (batch,).
-    """
-    # With zero_infinity an impossible utterance has a gradient of 0 rather than NaN; but its loss
-    # is then 0, too, and would pass for a perfect one.
-    losses = F.ctc_loss(
-        log_probs.transpose(0, 1),
-        batch.targets,
-        lengths,
-        batch.target_lengths,
-        blank=BLANK,
-        reduction="none",
-        zero_infinity=True,
-    )
-    return (losses / batch.target_lengths.clamp(min=1)).where(
-        lengths >= frames_needed(batch), torch.inf
-    )
-
-
-def frames_needed(batch: Batch) -> Tensor:
-    """What CTC needs to align each utterance (batch,): a frame a label, one between equal ones."""
-    repeats = batch.targets[:, 1:] == batch.targets[:, :-1]
-    repeats &= ~padding_mask(batch.target_lengths - 1, repeats.shape[1])
-    return batch.target_lengths + repeats.sum(1)
+        if self.intermediate is not None:
+            losses["intermediate_ctc"] = self.intermediate.losses(batch)
+        if "uniform" in self.loss_shares:
+            losses["uniform"] = distance_from_uniform(log_probs, lengths)
+        if "negative_entropy" in self.loss_shares:
+            losses["negative_entropy"] = negative_entropy(log_probs, lengths)
+        # From an utterance that CTC cannot align nothing is learnt.
+        of_ctc = losses["ctc"].detach()
+        return {name: loss.where(of_ctc.isfinite(), of_ctc) for name, loss in losses.items()}

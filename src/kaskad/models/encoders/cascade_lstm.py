@@ -30,16 +30,12 @@ class CascadeLSTM(Encoder):
     ) -> None:
         super().__init__()
         self.time_reduction = time_reduction
-        self.subnets = nn.ModuleDict(
-            {
-                branch: RecurrentEncoder(
-                    input_size, "lstm", time_reduction, layers=layers, **recurrent
-                )
-                for branch in branches
-            }
-        )
-        width = next(iter(self.subnets.values())).dim
-        self.shared = LSTM(width, shared_layers, **recurrent)
+        subnets = [
+            RecurrentEncoder(input_size, "lstm", time_reduction, layers=layers, **recurrent)
+            for _ in branches
+        ]
+        self.subnets = nn.ModuleDict(zip(branches, subnets, strict=True))
+        self.shared = LSTM(subnets[0].dim, shared_layers, **recurrent)
         self.dim = self.shared.dim
 
     @property

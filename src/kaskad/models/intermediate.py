@@ -1,0 +1,48 @@
+"""CTC in the midst of an encoder: its lower layers learn as well to tell the labels."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from kaskad.data.batch import Batch
+from kaskad.models.ctc_losses import ctc_losses, log_probabilities
+from kaskad.models.encoders.encoder import Encoder
+
+
+class IntermediateCTC(nn.Module):
+    """A linear head after each of some ``layers`` of an encoder, counted from 1.
+
+    It listens to the encoder whenever a batch goes through, and ``losses`` is for the last of them.
+    Source: Lee and Watanabe, "Intermediate Loss Regularization for CTC-based Speech Recognition"
+    (ICASSP 2021). Raises ``ValueError`` for a layer that the encoder does not have, or its last.
+    """
+
+    def __init__(self, encoder: Encoder, labels: int, layers: Sequence[int]) -> None:
+        super().__init__()
+        last = len(encoder.layer_dims)
+        for number in layers:
+            if not 0 < number < last:
+                wrong = f"intermediate_layers={list(layers)}: there is no layer {number} to choose"
+                raise ValueError(
+                    f"{wrong}; those of this {type(encoder).__name__} before its last are "
+                    f"{', '.join(map(str, range(1, last))) or 'none'}"
+                )
+        self.head = nn.ModuleDict(
+            {str(number): nn.Linear(encoder.layer_dims[number - 1], labels) for number in layers}
+        )
+        self._heard: dict[str, tuple[Tensor, Tensor]] = {}
+        encoder.listener = self._listen
+
+    def losses(self, batch: Batch) -> Tensor:
+        """The loss of each utterance, per label, on average over the layers (batch,)."""
+        heard, self._heard = self._heard, {}
+        each = [
+            ctc_losses(log_probabilities(self.head[number], encoded), lengths, batch)
+            for number, (encoded, lengths) in heard.items()
+        ]
+        return torch.stack(each).mean(dim=0)
+
+    def _listen(self, number: int, encoded: Tensor, lengths: Tensor) -> None:
+        if str(number) in self.head:
+            self._heard[str(number)] = encoded, lengths
