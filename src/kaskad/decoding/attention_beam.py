@@ -31,7 +31,8 @@ class AttentionBeamSearch:
     labels, the end included, to the power ``length_normalisation``: 0 prefers short ones, 1
     compares them label by label. After Wu et al., "Google's Neural Machine Translation System"
     (2016), section 7. A hypothesis that has ``labels_per_second`` times the seconds of its audio,
-    rounded up, of labels is ended there.
+    rounded up, of labels is ended there. ``ctc_weight`` is the share of CTC in the score, where a
+    recogniser has it as well: see ``joint_step``.
     """
 
     def __init__(
@@ -39,12 +40,16 @@ class AttentionBeamSearch:
         beam: int = 4,
         length_normalisation: float = 0.6,
         labels_per_second: float = 30.0,
+        ctc_weight: float = 0.0,
     ) -> None:
         if beam < 1:
             raise ValueError(f"beam is {beam}; it must be 1 (greedy) or more")
+        if not 0.0 <= ctc_weight < 1.0:
+            raise ValueError(f"search.ctc_weight is {ctc_weight}; it is a share from 0 to below 1")
         self.beam = beam
         self.length_normalisation = length_normalisation
         self.labels_per_second = labels_per_second
+        self.ctc_weight = ctc_weight
 
     def __call__(
         self, step: Step[StateT], state: StateT, seconds: Tensor

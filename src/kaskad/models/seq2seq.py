@@ -13,9 +13,10 @@ from kaskad.audio.features import Features
 from kaskad.audio.masks import padding_mask
 from kaskad.data.batch import Batch
 from kaskad.decoding.attention_beam import AttentionBeamSearch
+from kaskad.decoding.ctc_prefixes import CTCPrefixes, joint_step
 from kaskad.decoding.hypothesis import Hypothesis
 from kaskad.decoding.spelt_words import spelt_words
-from kaskad.models.ctc import ctc_losses
+from kaskad.models.ctc_losses import ctc_losses, log_probabilities
 from kaskad.models.encoders.encoder import Encoder
 from kaskad.models.layers.attention_decoder import AttentionDecoder
 from kaskad.models.losses import Losses
@@ -31,8 +32,9 @@ class Seq2SeqRecogniser(Recogniser):
     begins and ends each transcript. In training ``sampling`` says how often the decoder is fed its
     own guess, ``label_smoothing`` is the share of probability spread over all labels, and
     ``ctc_weight`` is the share of the loss that is CTC's on the encoder alone, which teaches
-    attention to go from left to right, and tells the times of words. What else trains it is handed
-    on to ``Recogniser``.
+    attention to go from left to right, tells the times of words, and has its say in the search
+    where that has a ``ctc_weight`` of its own. What else trains it is handed on to ``Recogniser``.
+    Raises ``ValueError`` for such a search without CTC.
 
     Sources: Chan et al., "Listen, Attend and Spell" (2016); Kim, Hori and Watanabe, "Joint
     CTC-Attention based End-to-End Speech Recognition using Multi-task Learning" (2017).
@@ -51,6 +53,11 @@ class Seq2SeqRecogniser(Recogniser):
         **training: Any,
     ) -> None:
         super().__init__(features, tokenizer, **training)
+        if search.ctc_weight > 0.0 and ctc_weight == 0.0:
+            raise ValueError(
+                f"search.ctc_weight is {search.ctc_weight}, and there is no CTC to search with: "
+                "set ctc_weight, its share of the loss, as well, or search.ctc_weight to 0"
+            )
         self.encoder = encoder
         self.attention_decoder = attention_decoder(input_size=encoder.dim, labels=tokenizer.size)
         self.ctc_head = nn.Linear(encoder.dim, tokenizer.size) if ctc_weight > 0.0 else None
@@ -98,7 +105,7 @@ class Seq2SeqRecogniser(Recogniser):
         spelt, _ = self.attention_decoder(encoded, lengths, batch.targets, own_share)
         losses = {"attention": spelling_losses(spelt, batch, smoothing)}
         if self.ctc_head is not None:
-            log_probs = self.ctc_head(encoded).float().log_softmax(dim=2)
+            log_probs = log_probabilities(self.ctc_head, encoded)
             losses["ctc"] = ctc_losses(log_probs, lengths, batch)
         return losses
 
@@ -108,7 +115,15 @@ class Seq2SeqRecogniser(Recogniser):
             encoded.repeat_interleave(beam, dim=0), lengths.repeat_interleave(beam)
         )
         step = partial(self.attention_decoder.step, memory=memory)
-        found = self.search(step, state, samples / self.features.sample_rate)
+        seconds = samples / self.features.sample_rate
+        ctc = None if self.ctc_head is None else log_probabilities(self.ctc_head, encoded)
+        if ctc is not None and self.search.ctc_weight > 0.0:
+            rows = (each.repeat_interleave(beam, dim=0) for each in (ctc, lengths))
+            found = self.search(
+                *joint_step(step, state, CTCPrefixes(*rows), self.search.ctc_weight), seconds
+            )
+        else:
+            found = self.search(step, state, seconds)
         if self.training or not any(labels for labels, _ in found):
             return [Hypothesis(self._text(labels), score) for labels, score in found]
         # Spelt once more, to know how sure it is of each label.
@@ -116,7 +131,6 @@ class Seq2SeqRecogniser(Recogniser):
         spelt = spelt.long().to(encoded.device)
         log_probs, _ = self.attention_decoder(encoded, lengths, spelt)
         sure = log_probs[:, :-1].gather(2, spelt[:, :, None])[:, :, 0].cpu()
-        ctc = None if self.ctc_head is None else self.ctc_head(encoded).float().log_softmax(dim=2)
         hop = self.features.hop / self.features.sample_rate
         return [
             Hypothesis(
