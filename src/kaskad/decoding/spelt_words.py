@@ -41,13 +41,19 @@ def spelt_words(
         seconds_per_frame: between two of these frames.
     """
     times = _times(labels, ctc, seconds_per_frame)
+    texts = [tokenizer.labels[label] for label in labels]
+    rows = zip(texts, log_probs, times, strict=True)
+    return words_of([Spelt(text, log_prob, *seconds) for text, log_prob, seconds in rows])
+
+
+def words_of(labels: Sequence[Spelt]) -> list[Word]:
+    """Join labels to words, each as sure as that all of its labels were said."""
     words: list[list[Spelt]] = [[]]
-    for label, log_prob, (start, end) in zip(labels, log_probs, times, strict=True):
-        text = tokenizer.labels[label]
-        if text.startswith(" "):
+    for label in labels:
+        if label.text.startswith(" "):
             words.append([])
-        if text.strip():
-            words[-1].append(Spelt(text.strip(), log_prob, start, end))
+        if label.text.strip():
+            words[-1].append(label._replace(text=label.text.strip()))
     return [
         Word(
             "".join(label.text for label in word),
