@@ -13,7 +13,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from kaskad import espeak
 from kaskad.data.batch import Batch, Collate, Utterance
-from kaskad.models.ctc import CTCRecogniser, ctc_losses
+from kaskad.models.ctc import CTCRecogniser
+from kaskad.models.ctc_losses import ctc_losses
 from kaskad.models.encoders.cnn2d_lstm import CNN2dLSTM
 from kaskad.models.layers.rnn import GRU, LSTM, reverse_by_length
 from kaskad.models.layers.subsampling import TIME_STRIDES
@@ -21,6 +22,17 @@ from kaskad.models.recogniser import Recogniser, load_recogniser
 
 CHOICES = (Path(__file__).parents[2] / "conf" / "model").glob("*.yaml")
 MODELS = sorted(path.stem for path in CHOICES if not path.stem.endswith("_lm"))
+# The same nets, so small that a test of them is short.
+BLOCKS = "model.encoder={dim: 48, layers: 2, channels: [8, 8]}"
+SMALL = {
+    "conformer": [BLOCKS],
+    "conformer_attention": [BLOCKS, "model.attention_decoder={hidden_size: 64, layers: 1}"],
+    "transformer": [BLOCKS],
+    "cnn_transformer": [BLOCKS],
+    "deepspeech2": ["model.encoder={hidden_size: 48, layers: 2, channels: [4, 4]}"],
+    "wav2letter": ["model.encoder.channels=[48,48,48,48,48,48,48,48,64,64]"],
+    "transducer": ["model.encoder={hidden_size: 48, layers: 1, channels: [4, 4]}"],
+}
 MOST_STEPS = 150
 WORDS = ["один", "два", "три", "пять"]
 
@@ -39,7 +51,8 @@ def make(name: str, compose, folder: Path, *overrides: str) -> tuple[Recogniser,
     """The recogniser of ``conf/model/<name>.yaml`` for the clips, and its configuration."""
     torch.manual_seed(0)
     # Two corpora, for a model that needs a second one.
-    config = compose("train", folder, f"model={name}", "data=ru_en", "augment=none", *overrides)
+    settings = [f"model={name}", "data=ru_en", "augment=none", *SMALL.get(name, ()), *overrides]
+    config = compose("train", folder, *settings)
     config.tokenizer.update(instantiate(config.tokenizer).fit(WORDS).state())
     return instantiate(config.model).eval(), config
 
@@ -94,6 +107,21 @@ def test_four_clips_are_learnt_by_heart(name: str, compose, clips, tmp_path: Pat
             if [hypothesis.text for hypothesis in hypotheses] == WORDS:
                 return
     pytest.fail(f"after {MOST_STEPS} steps, with losses of {losses}: {hypotheses}")
+
+
+def test_words_of_a_closed_vocabulary_are_labels_of_ctc(compose, clips, tmp_path: Path) -> None:
+    model, _ = make("cnn2d_lstm", compose, tmp_path, "tokenizer=words", "features.hop=0.02")
+    assert model.tokenizer.size == len(WORDS) + 1
+    batch = collate(model, clips)
+    optimizer = model.make_optimizer(model.parameters())
+    for _ in range(40):
+        optimizer.zero_grad()
+        model.train().losses(batch)["ctc"].mean().backward()
+        optimizer.step()
+    with torch.no_grad():
+        hypotheses = model.eval().decode(batch)
+    assert [hypothesis.text for hypothesis in hypotheses] == WORDS
+    assert all(len(hypothesis.words) == 1 for hypothesis in hypotheses)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -51,7 +51,8 @@ class Subsampling(nn.ModuleList):
         self.dim = channels[1] * -(-input_size // 4)
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        maps = features[:, None]  # (batch, 1, frames, bins)
+        outside = padding_mask(lengths, features.shape[1])
+        maps = features.masked_fill(outside[:, :, None], 0.0)[:, None]  # (batch, 1, frames, bins)
         for convolution in self:
             maps, lengths = convolution(maps, lengths)
         return maps.transpose(1, 2).flatten(2), lengths  # (batch, frames', channels * bins')
