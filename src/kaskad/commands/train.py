@@ -36,6 +36,7 @@ from kaskad.models.module import Learner
 from kaskad.models.recogniser import Recogniser
 from kaskad.models.training_data import fit_tokenizer, load_data
 from kaskad.models.transfer import transfer_weights
+from kaskad.models.trial import require_buildable
 from kaskad.reports.report import show_report
 from kaskad.runs import distributed
 from kaskad.runs.checkpoints import (
@@ -134,6 +135,7 @@ def plan_recogniser(
     config: DictConfig, folder: Path, made: dict[str, Any], *, begins: bool
 ) -> Plan:
     """Plan a recogniser's run; one that ``begins`` may take over weights, as ``made`` then says."""
+    require_buildable(config)
     data = load_data(config, listing=folder / "skipped.csv")
     overlap = instantiate(config.overlap)(data, folder)
     fit_tokenizer(config, data)
