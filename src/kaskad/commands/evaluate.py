@@ -19,7 +19,7 @@ from kaskad.evaluation.recogniser import PARTS, _report, figures_of
 from kaskad.evaluation.results import TestResults
 from kaskad.evaluation.summary import BEYOND, FAILED, Row, rows_of, show_summary, write_summary
 from kaskad.metrics.registry import METRICS
-from kaskad.models.recogniser import load_recogniser
+from kaskad.models.ensemble import load_ensemble
 from kaskad.reports.report import show_report
 from kaskad.runs.checkpoints import find_checkpoint, settings_of
 from kaskad.runs.environment import environment
@@ -45,7 +45,7 @@ def evaluate(config: DictConfig) -> dict[str, float]:
         plan = make_plan(config, folder)
         if plan.is_plain:
             ((name, one),) = plan.corpora.items()
-            one.checkpoint = str(plan.checkpoints[0])
+            one.checkpoint = [str(path) for path in plan.models[0]]
             return evaluate_one(one, name, folder, go_on=plan.is_resumed)
         rows = list(_rows(plan, folder))
         origin = {
@@ -66,19 +66,19 @@ def evaluate(config: DictConfig) -> dict[str, float]:
 
 def _rows(plan: Plan, folder: Path) -> Iterator[Row]:
     """Test one after the other; what a resumed evaluation has a report on is not tested again."""
-    for number, checkpoint in enumerate(plan.checkpoints, start=1):
+    for number, checkpoints in enumerate(plan.models, start=1):
         for name, config in plan.corpora.items():
             place = Path(f"model_{number}", name)
             row: Row = {
                 "model": number,
-                "checkpoint": str(checkpoint),
+                "checkpoint": ", ".join(map(str, checkpoints)),
                 "data": name,
                 "critical": name in plan.critical,
             }
-            config.checkpoint = str(checkpoint)
+            config.checkpoint = [str(path) for path in checkpoints]
             failure = None
             if not (plan.is_resumed and has_report(folder / place)):
-                log.info("model %d of %d on %s", number, len(plan.checkpoints), name)
+                log.info("model %d of %d on %s", number, len(plan.models), name)
                 failure = _test(config, name, folder / place, go_on=plan.is_resumed)
             if failure is not None:
                 told = str(place / "error.txt")
@@ -148,9 +148,9 @@ def report_on(
     config: DictConfig, name: str, folder: Path, *, go_on: bool = False
 ) -> dict[str, Any]:
     """As ``evaluate_one``, into any ``folder``, with nothing shown; returns the report."""
-    checkpoint = find_checkpoint(Path(config.checkpoint))
-    recogniser, trained = load_recogniser(
-        checkpoint, decoder=config.get("decoder"), trusted=config.trusted
+    checkpoints = [str(find_checkpoint(Path(path)).resolve()) for path in config.checkpoint]
+    recogniser, trained = load_ensemble(
+        checkpoints, config.combine, decoder=config.get("decoder"), trusted=config.trusted
     )
     data = instantiate(config.datamodule)(
         corpora=instantiate(config.data.corpora, _convert_="all"),
@@ -169,13 +169,13 @@ def report_on(
         enable_model_summary=False,
     )
     origin = {
-        "checkpoint": str(checkpoint.resolve()),
+        "checkpoint": ", ".join(checkpoints),
         "environment": environment(trained.get("seed")),
     }
     results = TestResults(folder / PARTS, config.save_every)
     if not go_on:
         results.forget()
-    title = f"{settings_of(trained, 'task', checkpoint, str)} on {name}"
+    title = f"{settings_of(trained, 'task', checkpoints[0], str)} on {name}"
     return _report(trainer, recogniser, data, results, folder, title, origin, nearest)
 
 

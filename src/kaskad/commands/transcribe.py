@@ -23,6 +23,7 @@ from kaskad.corpora.manifest import with_segments
 from kaskad.corpora.paths import as_written_here
 from kaskad.corpora.table_files import WRITERS, read_table_file, require_writable, write_table
 from kaskad.corpora.text_files import ManifestError
+from kaskad.models.ensemble import load_ensemble
 from kaskad.models.recogniser import Recogniser, load_recogniser
 from kaskad.runs.checkpoints import CheckpointError, settings_of
 from kaskad.text.numerals import NUMERALS, words_to_number, words_to_numbers
@@ -225,8 +226,12 @@ def _gender(transcript: Transcript, channel: int | None) -> str | None:
 
 def _load(config: DictConfig, option: str, target: str) -> tuple[Recogniser, dict[str, Any]]:
     """Load the checkpoint that ``option`` names, which must recognise ``target``."""
-    decoder = config.get("decoder") if target == "text" else None
-    recogniser, trained = load_recogniser(config[option], decoder=decoder, trusted=config.trusted)
+    if target == "text":
+        recogniser, trained = load_ensemble(
+            config[option], config.combine, decoder=config.get("decoder"), trusted=config.trusted
+        )
+    else:
+        recogniser, trained = load_recogniser(config[option], trusted=config.trusted)
     if recogniser.target != target:
         raise CheckpointError(
             f"{option}={config[option]} recognises {recogniser.target}, not {target}: "

@@ -17,6 +17,7 @@ from kaskad.config.messages import ConfigurationError, did_you_mean, nearest_fir
 from kaskad.config.overrides import as_typed, typed_overrides
 from kaskad.evaluation.own_data import add_own_data
 from kaskad.metrics.registry import METRICS
+from kaskad.models.ensemble import require_combination
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint
 
 # The figures of a report that can be held against a bound: shares.
@@ -26,10 +27,11 @@ PLAN = "plan.json"  # in the run folder: what to go on with after an interruptio
 
 @dataclass(frozen=True)
 class Plan:
-    """``corpora`` holds the configuration for each by its name; ``bounds`` the worst figures that
-    are good enough, by corpus; ``critical`` names the corpora that must be within theirs."""
+    """``models`` holds the checkpoints of each model that is tested: one, or those that decode as
+    one; ``corpora`` the configuration for each by its name; ``bounds`` the worst figures that are
+    good enough, by corpus; ``critical`` names the corpora that must be within theirs."""
 
-    checkpoints: list[Path]
+    models: list[list[Path]]
     corpora: dict[str, DictConfig]
     bounds: dict[str, dict[str, float]]
     critical: list[str]
@@ -38,7 +40,7 @@ class Plan:
     @property
     def is_plain(self) -> bool:
         """Whether one model is tested on one choice of data, and not judged."""
-        one = len(self.checkpoints) == len(self.corpora) == 1
+        one = len(self.models) == len(self.corpora) == 1
         return one and not self.bounds and not self.critical
 
 
@@ -64,6 +66,8 @@ def make_plan(config: DictConfig, folder: Path) -> Plan:
         config = hydra.compose(run.job.config_name, overrides)
         if config.get("data") is None and not config.corpora:
             add_own_data(config, checkpoints)
+    if config.combine is not None:
+        require_combination(config.combine, len(checkpoints))
     for option in ("settings", "bounds", "critical"):
         for name in config[option]:
             _require(name, names, option)
@@ -78,7 +82,8 @@ def make_plan(config: DictConfig, folder: Path) -> Plan:
         "checkpoints": [str(path) for path in checkpoints],
     }
     (folder / PLAN).write_text(json.dumps(kept, ensure_ascii=False, indent=4), encoding="utf-8")
-    return Plan(checkpoints, corpora, bounds, list(config.critical), is_resumed)
+    models = [[path] for path in checkpoints] if config.combine is None else [checkpoints]
+    return Plan(models, corpora, bounds, list(config.critical), is_resumed)
 
 
 def _find(checkpoint: str | ListConfig | None) -> list[Path]:
