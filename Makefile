@@ -60,6 +60,7 @@ typecheck: install ## check the types
 
 bench: install ## measure speed and memory, each against its baseline in the same run
 	$(BIN)/python benchmarks/training_speed.py
+	$(BIN)/python benchmarks/step_profile.py
 	$(BIN)/python benchmarks/manifest_scale.py
 	$(BIN)/python benchmarks/overlap_scale.py
 	$(BIN)/python benchmarks/embedding_graph_scale.py --rows 50000
