@@ -6,6 +6,7 @@ hold something, all others must be refused with a reason.
 
 import io
 import os
+import re
 import socket
 import struct
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+
+from tests.media_files import KINDS, encoded_by_ffmpeg, pictures_alone
 
 RATE, SECONDS = 16_000, 1.0
 TONE = (0.3 * np.sin(2 * np.pi * 440 * np.arange(int(RATE * SECONDS)) / RATE)).astype(np.float32)
@@ -30,6 +33,10 @@ def encoded(
 WAV, FLAC, OGG = encoded("WAV"), encoded("FLAC"), encoded("OGG")
 OPUS, MP3 = encoded("OGG", "OPUS"), encoded("MP3")
 SPHERE = encoded("NIST", "PCM_16")
+M4A, AAC = encoded_by_ffmpeg("ipod", "aac", RATE), encoded_by_ffmpeg("adts", "aac", RATE)
+FAST_M4A = encoded_by_ffmpeg("ipod", "aac", RATE, fast=True)
+WEBM = encoded_by_ffmpeg(*KINDS["a webm of a browser"][1:])
+RF64, LONG_OPUS = encoded("RF64"), encoded("OGG", "OPUS", np.tile(TONE, 3))
 DATA = WAV.index(b"data") + 8  # where the samples begin
 
 
@@ -60,6 +67,12 @@ def without_xing(content: bytes) -> bytes:
     while content[begin + 1] & 0xE0 != 0xE0 or content[begin + 2] != content[2]:
         begin = content.index(b"\xff", begin + 1)
     return content[begin:]
+
+
+def without_page(content: bytes) -> bytes:
+    """An Ogg file without one of the pages within it."""
+    begins = [found.start() for found in re.finditer(b"OggS", content)]
+    return content[: begins[3]] + content[begins[4] :]
 
 
 def flac_with_length(samples: int) -> Write:
@@ -113,6 +126,9 @@ UNUSABLE: dict[str, tuple[str, Write]] = {
     "a wav with a chunk of 4 GB": (".wav", with_field(WAV, 16, "<I", 2**32 - 16)),
     "samples that are no numbers": (".wav", put(encoded("WAV", "FLOAT", NOT_A_NUMBER))),
     "samples that are infinite": (".wav", put(encoded("WAV", "DOUBLE", INFINITE))),
+    "floats beyond all measure": (".wav", put(encoded("WAV", "FLOAT", 32_768 * TONE))),
+    "an opus without a page": (".opus", put(without_page(LONG_OPUS))),
+    "a flac without a header": (".flac", put(b"fLaC" + FLAC[42:])),
     "half a flac": (".flac", part(FLAC, 0.5)),
     "a flac of 2^35 samples": (".flac", flac_with_length(2**35)),
     "a damaged flac": (".flac", damaged(FLAC, 0.2, 0.8)),
@@ -123,6 +139,14 @@ UNUSABLE: dict[str, tuple[str, Write]] = {
     "an mp3 with a tag beyond its end": (".mp3", put(b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + bytes(50))),
     "a sphere without its fields": (".sph", put(b"NIST_1A\n   1024\n".ljust(1_024) + bytes(99))),
     "a sphere with a header beyond its end": (".sph", put(b"NIST_1A\n999999999\n" + SPHERE[18:])),
+    "half an m4a": (".m4a", part(M4A, 0.5)),
+    "a damaged m4a": (".m4a", damaged(M4A, 0.3, 0.6)),
+    "an m4a without sound": (".mp4", put(pictures_alone())),
+    "a playlist by the name of an m4a": (".m4a", put(b"#EXTM3U\n#EXTINF:9,\n/etc/passwd\n")),
+    "a list of files by the name of a webm": (".webm", put(b"ffconcat version 1.0\nfile a.wav\n")),
+    "the beginning of an m4a": (".m4a", put(b"\0\0\0\x18ftypM4A " + bytes(500))),
+    "the beginning of a webm": (".webm", put(b"\x1a\x45\xdf\xa3" + bytes(500))),
+    "an amr of no frames": (".amr", put(b"#!AMR\n")),
     "an aiff cut in its header": (".aiff", part(encoded("AIFF"), 0.001)),
 }
 # What holds something, but not what it says: the seconds that it holds.
@@ -136,6 +160,11 @@ DOUBTFUL: dict[str, tuple[str, Write, float]] = {
     "half an opus": (".opus", part(encoded("OGG", "OPUS", np.tile(TONE, 3)), 0.6), 1.0),
     "two opus joined": (".opus", put(OPUS + OPUS), 2.0),
     "two ogg joined": (".ogg", put(OGG + OGG), 2.0),
+    "two thirds of an m4a": (".m4a", part(FAST_M4A, 0.67), 0.55),
+    "two flac joined": (".flac", put(FLAC + FLAC), 2.0),
+    "a flac that says a quarter": (".flac", flac_with_length(len(TONE) // 4), 1.0),
+    "an rf64 of a recorder that crashed": (".wav", put(RF64[:28] + bytes(16) + RF64[44:]), 1.0),
+    "two webm joined": (".webm", put(WEBM + WEBM), 2.0),
     "two mp3 joined": (".mp3", put(MP3 + MP3), 2.1),
 }
 # What is odd, and sound.
@@ -151,13 +180,19 @@ SOUND: dict[str, tuple[str, Write, float]] = {
     "a flac of unknown length": (".flac", flac_with_length(0), 1.0),
     "an mp3 that was streamed": (".mp3", put(without_xing(MP3)), 1.0),
     "an mp3 with a tag": (".mp3", put(b"ID3\x04\0\0\0\0\x02\x01" + bytes(257) + MP3), 1.0),
+    "an ogg of flac": (".ogg", put(encoded_by_ffmpeg("ogg", "flac", RATE)), 1.0),
     "a stereo wav that cancels": (
         ".wav",
         put(encoded("WAV", None, np.stack([TONE, -TONE], 1))),
         1.0,
     ),
+    "an m4a by the name of an mp3": (".mp3", put(M4A), 1.0),
+    "an aac with a tag": (".aac", put(b"ID3\x04\0\0\0\0\x02\x01" + bytes(257) + AAC), 1.0),
     "an upper-case suffix": (".WAV", put(WAV), 1.0),
     "a name of other letters": (" ж [1] #2 %20 ?*.wav", put(WAV), 1.0),
+}
+SOUND |= {
+    name: (suffix, put(encoded_by_ffmpeg(*how)), 1.0) for name, (suffix, *how) in KINDS.items()
 }
 HOLDS = {name: seconds for name, (_, _, seconds) in (DOUBTFUL | SOUND).items()}
 

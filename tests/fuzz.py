@@ -29,6 +29,7 @@ from kaskad.audio.reading import read_audio, read_header
 from kaskad.runs.checkpoints import CheckpointError
 from kaskad.runs.trusted_parts import load_model
 from tests.broken_recordings import FLAC, MP3, OGG, OPUS, SPHERE, WAV, encoded, without_xing
+from tests.media_files import KINDS, encoded_by_ffmpeg
 
 LONGEST = 10  # seconds that a file may take
 CASES_A_PROCESS = 200  # a crash costs these, and no more
@@ -88,6 +89,7 @@ def read_seeds(folder: Path) -> list[tuple[bytes, str, Reader]]:
     audio += [(SPHERE, ".sph"), (without_xing(MP3), ".mp3"), (OPUS + OPUS, ".opus")]
     audio += [(encoded(kind), f".{kind.lower()}") for kind in ("AIFF", "AU", "CAF", "W64", "RF64")]
     audio += [(encoded("WAV", subtype), ".wav") for subtype in ("IMA_ADPCM", "ULAW", "FLOAT")]
+    audio += [(encoded_by_ffmpeg(*how), suffix) for suffix, *how in KINDS.values()]
     others = {".ckpt": load_model, ".npy": read_frames, ".parquet": open_cache}
     return [
         *((content, suffix, listen) for content, suffix in audio),

@@ -55,7 +55,7 @@ def test_all_that_is_there_is_read(kind: str, paths: dict[str, Path]) -> None:
     assert header.seconds == pytest.approx(HOLDS[kind], abs=0.1)
     assert len(waveform) / 16_000 == pytest.approx(header.seconds, abs=0.15)
     assert (header.doubt is not None) == (kind in DOUBTFUL)
-    assert np.sqrt(np.square(waveform).mean()) == pytest.approx(0.21, abs=0.03)
+    assert np.sqrt(np.square(waveform).mean()) == pytest.approx(0.21, abs=0.05)
 
 
 def test_each_kind_costs_its_own_row(paths: dict[str, Path], tmp_path: Path) -> None:
@@ -69,8 +69,8 @@ def test_each_kind_costs_its_own_row(paths: dict[str, Path], tmp_path: Path) -> 
     assert set(usable["id"]) - set(SOUND) <= {
         "samples that are no numbers",
         "samples that are infinite",
+        "floats beyond all measure",
         "a damaged flac",
-        "half an mp3",
     }
     found = levels(manifest["path"], tmp_path)
     assert set(manifest.filter(found["level"].is_not_null())["id"]) == set(HOLDS)

@@ -18,6 +18,8 @@ def folder(tmp_path: Path) -> Path:
         "boris/mac.aiff",
         "boris/phone.M4A",
         "boris/page.webm",
+        "boris/old.G722",
+        "boris/dictated.ds2",
         "boris/notes.txt",
         "boris/.hidden.wav",
         "boris/._1.wav",
@@ -39,11 +41,12 @@ def test_links_are_followed_once_and_leftovers_passed_over(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     found = [path.relative_to(folder).as_posix() for path in audio_in(folder)]
-    assert found == ["anna/1.wav", "anna/2.OGA", "anna/lost.wav", "boris/mac.aiff", "vera/3.flac"]
-    assert "2 files are of kinds that are not read here (.m4a, .webm): page.webm, phone.M4A" in (
+    mine = ["boris/mac.aiff", "boris/page.webm", "boris/phone.M4A"]
+    assert found == ["anna/1.wav", "anna/2.OGA", "anna/lost.wav", *mine, "vera/3.flac"]
+    assert "2 files are of kinds that are not read here (.ds2, .g722): dictated.ds2, old.G722" in (
         caplog.text
     )
-    assert "ffmpeg -i 'page.webm' 'page.flac'" in caplog.text
+    assert "ffmpeg -i 'dictated.ds2' 'dictated.flac'" in caplog.text
     (folder.parent / "link").symlink_to(folder)
     assert len(audio_in(folder.parent / "link")) == len(found)
 
@@ -53,7 +56,7 @@ def test_a_name_that_is_no_text_is_told_and_the_others_are_used(
 ) -> None:
     name = os.fsencode(folder / "anna") + b"/" + "год.wav".encode("cp1251")
     Path(os.fsdecode(name)).touch()
-    assert len(audio_in(folder)) == 5
+    assert len(audio_in(folder)) == 7
     assert r"1 files or folders whose names are not UTF-8 (first: " in caplog.text
     assert r"anna/\xe3\xee\xe4.wav): rename them, such as convmv -r -f cp1251 -t utf-8" in (
         caplog.text
@@ -61,10 +64,10 @@ def test_a_name_that_is_no_text_is_told_and_the_others_are_used(
 
 
 def test_a_folder_without_audio_says_what_it_has(tmp_path: Path) -> None:
-    (tmp_path / "voice note.m4a").touch()
-    assert (files_in(tmp_path), audio_in(tmp_path)) == ([tmp_path / "voice note.m4a"], [])
-    assert "but 1 files are of kinds that are not read here (.m4a)" in no_audio(tmp_path)
-    assert why_not_read("a/voice note.m4a") == (
-        "m4a is not read here; convert it: ffmpeg -i 'voice note.m4a' 'voice note.flac'"
+    (tmp_path / "voice note.g722").touch()
+    assert (files_in(tmp_path), audio_in(tmp_path)) == ([tmp_path / "voice note.g722"], [])
+    assert "but 1 files are of kinds that are not read here (.g722)" in no_audio(tmp_path)
+    assert why_not_read("a/voice note.g722") == (
+        "g722 is not read here; convert it: ffmpeg -i 'voice note.g722' 'voice note.flac'"
     )
     assert (why_not_read("a.txt"), is_audio("a.WAV"), is_audio("wav")) == (None, True, False)

@@ -50,14 +50,18 @@ def remembered(
     measure: Callable[[pl.DataFrame], pl.DataFrame],
     kept: Path | None,
     portion: int | None = None,
+    failed: pl.Expr | None = None,
 ) -> pl.DataFrame:
     """Return the columns ``measures`` of each row of ``wanted``, whose columns identify it.
 
     What the file ``kept`` does not have yet is measured: ``measure`` gets the missing rows, each
     once, and returns their columns. It gets ``portion`` rows at a time, and each portion is kept,
-    so that little is lost where hours of work break off.
+    so that little is lost where hours of work break off. What ``failed`` last time is tried again:
+    a file may be readable by now, or a decoder be there.
     """
     known = _known(kept, {**wanted.schema, **measures})
+    if failed is not None:
+        known = known.filter(~failed)
     if known.select(wanted.columns).equals(wanted):  # as a rule: then nothing is copied
         return known.select(*measures)
     missing = wanted.filter(_rows(wanted, known).is_null()).unique(maintain_order=True)

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from kaskad.audio import flac, mp3
+from kaskad.audio.files import differing
+from kaskad.audio.media import IN_WAV, kind_of
 
 UNKNOWN_SIZE = 0x7FFF_0000  # from here on: what a program writes that streams, and cannot know
 MOST_CHUNKS = 10_000
+BEGINNING = 8_192  # bytes by which the kind of a file is known
 MP3_IN_WAV = 0x55
 SPOKEN = 0.02  # seconds: to the next frame or page, by which codecs may differ
 
@@ -26,18 +29,22 @@ class Content:
         doubt: How header and content differ; None where they agree.
         pieces: Files to decode one after another instead of it, where a decoder would not find all.
         samples: How many there are in a channel, where a decoder would only guess.
+        media: The reader of FFmpeg that decodes it; None where libsndfile does.
     """
 
     doubt: str | None = None
     pieces: Sequence[bytes] | None = None
     samples: int | None = None
+    media: str | None = None
 
 
 def examine(file: BinaryIO, size: int) -> Content:
     """Hold what a file of ``size`` bytes says of its length against what it holds."""
     file.seek(0)
-    magic = file.read(12)
-    if magic[:4] in (b"RIFF", b"RF64") and magic[8:] == b"WAVE":
+    magic = file.read(BEGINNING)
+    if kind := kind_of(magic):
+        return Content(media=kind)
+    if magic[:4] in (b"RIFF", b"RF64") and magic[8:12] == b"WAVE":
         return _examine_wav(file, size)
     if magic[:4] == b"fLaC":
         return _examine_flac(file, size)
@@ -59,14 +66,11 @@ def doubt_in(log: str) -> str | None:
     return None
 
 
-def differing(said: float, there: float) -> str:
-    """How a header that says so many seconds differs from what is there."""
-    if there < said:
-        return f"breaks off: its header says {said:.2f} s, it holds {there:.2f} s"
-    return f"its header says {said:.2f} s, and it holds {there:.2f} s"
-
-
 def _examine_mp3(content: bytes) -> Content:
+    if kind := kind_of(
+        content[mp3.after_tags(content) :][:BEGINNING]
+    ):  # AAC may have such tags, too
+        return Content(media=kind)
     frames = mp3.walk(content)
     if frames is None:
         return Content()
@@ -76,20 +80,33 @@ def _examine_mp3(content: bytes) -> Content:
         said = frames.said * frames.frame.samples / frames.frame.sample_rate
         doubt = differing(said, frames.seconds)
         return Content(doubt, [mp3.with_header(content, frames)])
-    return Content()  # one that is cut cannot be decoded to its end, and is refused then
+    if frames.count < frames.said - 1:  # which cannot be decoded to its end, and is refused then
+        said = frames.said * frames.frame.samples / frames.frame.sample_rate
+        return Content(differing(said, frames.seconds))
+    return Content()
 
 
 def _examine_flac(file: BinaryIO, size: int) -> Content:
-    """Of a FLAC file that says nothing of its length, or too much; the latter cannot be decoded."""
+    """Of a FLAC file that says nothing of its length, too much or too little; or that is several
+    of them."""
+    if flac.is_joined(file, size):
+        file.seek(0)
+        pieces = flac.parts(file.read(size))
+        if len(pieces) > 1:
+            return Content(f"is {len(pieces)} recordings joined in one file", pieces)
     length = flac.measure(file, size)
     if length is None or length.sample_rate == 0 or length.said == length.there:
         return Content()
-    if length.said == 0:
-        file.seek(0)
-        return Content(pieces=[flac.with_length(file.read(size), length.there)])
-    if length.there > length.said:  # by frames that only look like some: a decoder will tell
+    if length.said and length.there < length.said:  # it cannot be decoded to its end
+        said, there = (n / length.sample_rate for n in (length.said, length.there))
+        return Content(differing(said, there))
+    if length.said and not length.is_certain:  # by bytes that only look like a frame
         return Content()
-    return Content(differing(length.said / length.sample_rate, length.there / length.sample_rate))
+    file.seek(0)
+    doubt = None
+    if length.said:
+        doubt = differing(length.said / length.sample_rate, length.there / length.sample_rate)
+    return Content(doubt, [flac.with_length(file.read(size), length.there)])
 
 
 def _without_header(content: bytes, frames: mp3.Frames) -> Content:
@@ -105,6 +122,8 @@ def _examine_wav(file: BinaryIO, size: int) -> Content:
         return Content()
     tag, bytes_a_second, begin, said = found
     there = size - begin
+    if tag in IN_WAV:
+        return Content(media="wav")
     if tag == MP3_IN_WAV:
         file.seek(begin)
         content = file.read(min(said, there))
@@ -121,6 +140,7 @@ def _examine_wav(file: BinaryIO, size: int) -> Content:
             return Content(doubt)
         file.seek(0)
         whole = bytearray(file.read(size))
+        whole[:4] = b"RIFF"  # for RF64 has its sizes elsewhere
         struct.pack_into("<I", whole, 4, size - 8)
         struct.pack_into("<I", whole, begin - 4, there)
         return Content(doubt, [bytes(whole)])
@@ -190,8 +210,11 @@ def _examine_sphere(file: BinaryIO, size: int) -> Content:
 def _examine_ogg(file: BinaryIO, size: int) -> Content:
     """Of an Ogg file, by its pages: several recordings that were joined are read one by one."""
     begins: list[int] = []
-    ended, has_packets = True, False
-    for place, flags in _pages(file, size):
+    ended, has_packets, missing = True, False, False
+    last: tuple[bytes, int] | None = None
+    for place, flags, stream, number in _pages(file, size):
+        missing = missing or (last is not None and last[0] == stream and number > last[1] + 1)
+        last = stream, number
         is_first, is_last = flags & 2, flags & 4
         if is_first and (not begins or has_packets):
             begins.append(place)
@@ -201,6 +224,8 @@ def _examine_ogg(file: BinaryIO, size: int) -> Content:
     doubt = None
     if not ended:
         doubt = "may break off: its last page is not marked as the last one"
+    if missing:
+        doubt = "has a gap: pages of it are missing"
     if len(begins) < 2:
         return Content(doubt)
     pieces = []
@@ -210,8 +235,8 @@ def _examine_ogg(file: BinaryIO, size: int) -> Content:
     return Content(doubt or f"is {len(pieces)} recordings joined in one file", pieces)
 
 
-def _pages(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
-    """Where each page of an Ogg file begins, and its flags."""
+def _pages(file: BinaryIO, size: int) -> Iterator[tuple[int, int, bytes, int]]:
+    """Where each page of an Ogg file begins, its flags, its stream, and its number in that."""
     place = 0
     while place + 27 <= size:
         file.seek(place)
@@ -219,7 +244,7 @@ def _pages(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
         if len(head) < 27 or head[:4] != b"OggS":
             return
         lengths = file.read(head[26])
-        yield place, head[5]
+        yield place, head[5], head[14:18], int.from_bytes(head[18:22], "little")
         end = place + 27 + len(lengths) + sum(lengths)
         if end > size:
             return

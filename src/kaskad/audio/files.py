@@ -19,6 +19,8 @@ from kaskad.audio.segments import Segment
 # What tells the path of a file in a tar file, in Python and in polars; a segment may follow.
 PACKED = r"^(.*\.tar)#(\d+)\+(\d+)(?:#.*)?$"
 HEAD = 8_192  # bytes of a packed file, in which a header lies as a rule
+# What no file holds, whatever its header says: a byte of silence in FLAC is 1,000 samples at most.
+MOST_SAMPLES_A_BYTE = 5_000
 KINDS = {
     stat.S_IFDIR: "folder",
     stat.S_IFIFO: "pipe",
@@ -30,6 +32,13 @@ KINDS = {
 
 class AudioError(ValueError):
     """A file that holds no usable audio; the message is the reason, without the path."""
+
+
+def differing(said: float, there: float) -> str:
+    """How a header that says so many seconds differs from what is there."""
+    if there < said:
+        return f"breaks off: its header says {said:.2f} s, it holds {there:.2f} s"
+    return f"its header says {said:.2f} s, and it holds {there:.2f} s"
 
 
 @dataclass(frozen=True)

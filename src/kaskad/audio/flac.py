@@ -12,6 +12,8 @@ from typing import BinaryIO
 STREAMINFO = 8  # where its content begins, after "fLaC" and the header of its block
 TOTAL = 18  # where 8 bytes begin whose last 36 bits are the number of samples
 SYNC = re.compile(rb"\xff[\xf8\xf9]")
+BEGINNING = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
+SMALL = 65_536  # bytes
 LARGEST_FRAME = 262_144  # bytes, where the header does not say it
 LONGEST_HEADER = 16
 
@@ -19,11 +21,12 @@ LONGEST_HEADER = 16
 @dataclass(frozen=True)
 class Length:
     """Samples a channel: those that the header says, 0 where it does not, and those there are; a
-    last frame that is not whole is counted."""
+    last frame that is not whole is counted. ``is_certain``: the checksum of that frame is right."""
 
     said: int
     there: int
     sample_rate: int
+    is_certain: bool
 
 
 def measure(file: BinaryIO, size: int) -> Length | None:
@@ -40,8 +43,37 @@ def measure(file: BinaryIO, size: int) -> Length | None:
     for found in reversed(list(SYNC.finditer(tail))):
         end = _end_of_frame(tail[found.start() : found.start() + LONGEST_HEADER], block)
         if end is not None:
-            return Length(fields & (1 << 36) - 1, end, fields >> 44)
+            is_certain = _crc16(tail[found.start() :]) == 0
+            return Length(fields & (1 << 36) - 1, end, fields >> 44, is_certain)
     return None
+
+
+def is_joined(file: BinaryIO, size: int) -> bool:
+    """Whether a FLAC file may be several, end to end: its frames are not in the order of their
+    numbers, where it is looked at, or it is small enough to be searched."""
+    file.seek(0)
+    head = file.read(42)
+    if len(head) < 42 or size < SMALL:
+        return True
+    block = struct.unpack_from(">H", head, STREAMINFO)[0]
+    largest = int.from_bytes(head[15:18], "big") or LARGEST_FRAME
+    ends = []
+    for place in (size // 4, size // 2, size * 3 // 4):
+        file.seek(place)
+        window = file.read(2 * largest + LONGEST_HEADER)
+        for found in SYNC.finditer(window):
+            end = _end_of_frame(window[found.start() : found.start() + LONGEST_HEADER], block)
+            if end is not None:
+                ends.append(end)
+                break
+    return ends != sorted(set(ends))
+
+
+def parts(content: bytes) -> list[bytes]:
+    """The FLAC files of which one consists."""
+    begins = [found.start() for found in BEGINNING.finditer(content)] or [0]
+    ends = [*begins[1:], len(content)]
+    return [content[begin:end] for begin, end in zip(begins, ends, strict=True)]
 
 
 def with_length(content: bytes, samples: int) -> bytes:
@@ -91,4 +123,14 @@ def _crc8(content: bytes) -> int:
         crc ^= byte
         for _ in range(8):
             crc = (crc << 1 ^ 0x07 if crc & 0x80 else crc << 1) & 0xFF
+    return crc
+
+
+def _crc16(content: bytes) -> int:
+    """0 of a whole frame, whose last two bytes are its checksum."""
+    crc = 0
+    for byte in content:
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x8005 if crc & 0x8000 else crc << 1) & 0xFFFF
     return crc

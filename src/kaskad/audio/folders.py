@@ -7,21 +7,23 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
-# What the library behind soundfile decodes, by the endings that people give it.
+# What is decoded, by the endings that people give it: by libsndfile, and from MPEG-4 on by FFmpeg.
 _READ = {
     "WAV": ".wav .wave .w64 .rf64",
-    "FLAC, Ogg, MPEG": ".flac .ogg .oga .opus .mp3 .mp2 .mpga",
+    "FLAC, Ogg, MPEG": ".flac .ogg .oga .opus .spx .mp3 .mp2 .mpga",
     "SPHERE": ".sph .nist",
     "AIFF, AU, CAF": ".aiff .aif .aifc .au .snd .caf",
-    "others": ".voc .avr .paf .pvf .sf .ircam .svx .8svx .sds .wve",
-}
-# Sound in formats or containers that it does not decode, and ffmpeg does.
-_NOT_READ = {
+    "other files of sound": ".voc .avr .paf .pvf .sf .ircam .svx .8svx .sds .wve",
     "MPEG-4": ".m4a .m4b .mp4 .m4v .mov .aac .alac",
     "Matroska": ".webm .weba .mka .mkv",
     "telephones": ".amr .awb .3gp .3g2 .3ga .qcp",
     "Windows Media": ".wma .wmv .asf",
-    "others": ".ac3 .eac3 .dts .ape .wv .tta .tak .mpc .spx .ra .rm .avi .flv .ts .dss .ds2",
+    "others": ".ac3 .eac3 .dts .ape .wv .tta .tak .mpc .ra .rm .avi .flv .ts .dss",
+}
+# Sound that is not: without any header, locked, or in a format of its own.
+_NOT_READ = {
+    "telephones": ".gsm .g722 .g723_1 .g729 .sln .lbc",
+    "others": ".shn .dsf .dff .ds2 .m4p .aax",
 }
 AUDIO_SUFFIXES = frozenset(" ".join(_READ.values()).split())
 OTHER_SUFFIXES = frozenset(" ".join(_NOT_READ.values()).split())

@@ -30,10 +30,11 @@ def inspect(paths: Sequence[str], cache: Path | None = None) -> pl.DataFrame:
     Of features, these are seconds, frames a second and bins. ``problem`` is null, or why there is
     nothing to be had; ``doubt`` is null, or why this may not be all of the recording. With
     ``cache``, a folder, the headers of these paths are kept there, and read anew only where a
-    file's size or time has changed.
+    file's size or time has changed, or there was a problem.
     """
     kept = None if cache is None else file_for(paths, cache)
-    return remembered(file_stats(paths), HEADER, _headers, kept, PORTION)
+    failed = pl.col("problem").is_not_null()
+    return remembered(file_stats(paths), HEADER, _headers, kept, PORTION, failed)
 
 
 def _headers(unread: pl.DataFrame) -> pl.DataFrame:

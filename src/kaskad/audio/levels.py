@@ -23,7 +23,8 @@ PORTION = 20_000  # files after which what was measured is kept
 def levels(paths: pl.Series, cache: Path | None = None) -> pl.DataFrame:
     """Return the ``LEVELS`` of each path; with ``cache``, a folder, they are kept there."""
     kept = None if cache is None else file_for(paths, cache / "levels-1")
-    return remembered(file_stats(paths), LEVELS, _measure, kept, PORTION)
+    failed = pl.col("level").is_null()
+    return remembered(file_stats(paths), LEVELS, _measure, kept, PORTION, failed)
 
 
 def _measure(unread: pl.DataFrame) -> pl.DataFrame:

@@ -76,7 +76,7 @@ class Frames:
 
 def walk(content: bytes) -> Frames | None:
     """Walk the frames of an MP3 file; None where this is none."""
-    place = _after_tags(content)
+    place = after_tags(content)
     first = Frame.at(content, place)
     if first is None or Frame.at(content, place + first.size) is None:
         found = _next_frame(content, place)
@@ -125,7 +125,7 @@ def with_header(content: bytes, frames: Frames) -> bytes:
     return xing.ljust(frame.size, b"\0") + content[begin:]
 
 
-def _after_tags(content: bytes) -> int:
+def after_tags(content: bytes) -> int:
     """Where the sound begins, after ID3 tags."""
     place = 0
     while content[place : place + 3] == b"ID3" and len(content) >= place + 10:

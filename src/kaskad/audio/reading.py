@@ -3,6 +3,8 @@
 A file may lie in a tar file: see ``kaskad.audio.files``. Any path may end in the seconds and the
 channel that are meant: see ``kaskad.audio.segments``.
 
+libsndfile decodes what it knows, and FFmpeg what phones and browsers write: ``kaskad.audio.media``.
+
 Whatever is wrong with a file is an ``AudioError``: it costs that file, and not the job. What is
 read is what there is, not what the header says: see ``kaskad.audio.containers``.
 """
@@ -20,16 +22,23 @@ import numpy as np
 import soundfile
 import soxr
 
+from kaskad.audio import media
 from kaskad.audio.containers import Content, doubt_in, examine
-from kaskad.audio.files import AudioError, Packed, PackedPart, any_error_told, opened
+from kaskad.audio.files import (
+    MOST_SAMPLES_A_BYTE,
+    AudioError,
+    Packed,
+    PackedPart,
+    any_error_told,
+    opened,
+)
 from kaskad.audio.segments import Segment
 
 log = logging.getLogger(__name__)
 
 BLOCK = 2**20  # samples that are decoded at a time
-# What no file holds, whatever its header says: a byte of silence in FLAC is 1,000 samples at most.
-MOST_SAMPLES_A_BYTE = 5_000
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # Hz
+LOUDEST = 8.0  # of floats: beyond it they are integers that were cast, not samples from -1 to 1
 GUESSED = 2 * 1_152  # samples by which a decoder may differ where it only guesses their number
 # A mean of channels of less than this share of their power is what is left where they cancel.
 CANCELLED = 0.01
@@ -58,7 +67,9 @@ def read_header(path: str | Path) -> AudioHeader:
     segment = Segment.at(path)
     headers = []
     with any_error_told(), _sources(path, whole=False) as (content, sources, size):
-        for source in sources:
+        if content.media is not None:
+            headers.append(_header_of_media(path, content.media, size))
+        for source in [] if content.media is not None else sources:
             with _open(source) as file:
                 doubt = content.doubt
                 if doubt is None and not file.format.startswith(("WAV", "RF64")):
@@ -90,7 +101,9 @@ def read_samples(path: str | Path) -> tuple[np.ndarray, int]:
     """As ``read_audio``, at the sample rate of the file, which is returned as well."""
     segment = Segment.at(path)
     with any_error_told(), _sources(path, whole=True) as (content, sources, size):
-        if len(sources) == 1:
+        if content.media is not None:
+            samples, rate = _decode_media(path, sources[0], segment, content.media)
+        elif len(sources) == 1:
             samples, rate = _decode(sources[0], segment, content, size)
         else:
             decoded = [_decode(source, Segment(""), content, size) for source in sources]
@@ -102,7 +115,35 @@ def read_samples(path: str | Path) -> tuple[np.ndarray, int]:
         waveform = _mono(samples, segment.channel, path)
         if not np.isfinite(waveform).all():
             raise AudioError("holds samples that are not finite (NaN or Inf)")
+        if np.abs(waveform).max(initial=0.0) > LOUDEST:
+            raise AudioError(
+                f"holds samples up to {np.abs(waveform).max():.3g}, where floats go from -1 to 1"
+            )
         return np.clip(waveform, -1.0, 1.0), rate
+
+
+def _header_of_media(path: str | Path, kind: str, size: int) -> AudioHeader:
+    found = _length(path, kind)
+    _require_likely(found.samples, found.channels, found.sample_rate, size)
+    return AudioHeader(found.samples, found.sample_rate, found.channels, found.doubt)
+
+
+def _decode_media(
+    path: str | Path, source: Any, segment: Segment, kind: str
+) -> tuple[np.ndarray, int]:
+    """As ``_decode``, of what FFmpeg decodes."""
+    if segment.start == 0 and segment.end is None:
+        samples, rate = media.decode(source, kind)
+        _bounds(segment, len(samples), rate, samples.shape[1])
+        return samples, rate
+    found = _length(path, kind)
+    begin, end = _bounds(segment, found.samples, found.sample_rate, found.channels)
+    return media.decode(source, kind, found, begin, end)
+
+
+def _length(path: str | Path, kind: str) -> media.Length:
+    place = Packed.at(path) or Packed(Segment.at(path).file, 0, -1)
+    return media.measure(place, kind, os.stat(place.file).st_mtime_ns)
 
 
 def _mono(samples: np.ndarray, channel: int | None, path: str | Path) -> np.ndarray:
@@ -142,11 +183,17 @@ def _decode(source: Any, segment: Segment, content: Content, size: int) -> tuple
 def _count(file: soundfile.SoundFile, content: Content, size: int) -> int:
     """How many samples a channel has, by the header unless that only guesses."""
     count = file.frames if content.samples is None else content.samples
-    if count * file.channels > MOST_SAMPLES_A_BYTE * size:
-        raise AudioError(
-            f"not as long as it says: {count} samples do not fit into its {size} bytes"
-        )
+    _require_likely(count, file.channels, file.samplerate, size)
     return count
+
+
+def _require_likely(samples: int, channels: int, sample_rate: int, size: int) -> None:
+    if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
+        raise AudioError(f"says that it has {sample_rate} samples a second")
+    if samples * channels > MOST_SAMPLES_A_BYTE * size:
+        raise AudioError(
+            f"not as long as it says: {samples} samples do not fit into its {size} bytes"
+        )
 
 
 def _bounds(segment: Segment, samples: int, rate: int, channels: int) -> tuple[int, int]:
@@ -180,10 +227,11 @@ def _sources(path: str | Path, *, whole: bool) -> Iterator[tuple[Content, list[A
             part = PackedPart(file, packed)
         content = examine(part, size)
         part.seek(0)
-        pieces = [io.BytesIO(piece) for piece in content.pieces or []]
+        pieces: list[Any] = [io.BytesIO(piece) for piece in content.pieces or []]
         # libsndfile knows some formats by the name of the file alone.
+        named = packed is None and content.media is None
         try:
-            yield content, pieces or [part if packed else os.fsencode(place.file)], size
+            yield content, pieces or [os.fsencode(place.file) if named else part], size
         finally:
             if isinstance(part, PackedPart) and part.failure:
                 raise part.failure
@@ -191,10 +239,6 @@ def _sources(path: str | Path, *, whole: bool) -> Iterator[tuple[Content, list[A
 
 def _open(source: Any) -> soundfile.SoundFile:
     try:
-        file = soundfile.SoundFile(source)
+        return soundfile.SoundFile(source)
     except Exception as error:  # soundfile has several ways to refuse one
         raise AudioError("not an audio file, or a broken one") from error
-    if not LOWEST_RATE <= file.samplerate <= HIGHEST_RATE:
-        file.close()
-        raise AudioError(f"says that it has {file.samplerate} samples a second")
-    return file

@@ -7,7 +7,7 @@ import soxr
 from torch import Tensor
 
 from kaskad.audio.files import AudioError
-from kaskad.audio.reading import read_audio
+from kaskad.audio.reading import LOUDEST, read_audio
 
 Audio = str | Path | np.ndarray | Tensor
 
@@ -16,7 +16,6 @@ WANTED = (
     "or of floats from -1 to 1"
 )
 RATES = 1_000, 768_000  # Hz: what a recording can have
-LOUDEST = 8.0  # of floats: beyond it they are integers that were cast, not samples from -1 to 1
 
 
 def read_or_convert(audio: Audio, sample_rate: int, wanted_rate: int) -> np.ndarray:

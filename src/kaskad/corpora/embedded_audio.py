@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from kaskad.audio.folders import AUDIO_SUFFIXES
+from kaskad.audio.media import kind_of
 from kaskad.corpora.text_files import ManifestError
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ MANIFEST = "manifest.parquet"
 PORTION = 200  # rows that are in memory at a time
 # How files begin, for audio that comes without a name.
 BEGINNINGS = {b"RIFF": ".wav", b"fLaC": ".flac", b"OggS": ".ogg", b"ID3": ".mp3", b"FORM": ".aiff"}
+BY_FFMPEG = {"mov": ".m4a", "matroska": ".webm", "amr": ".amr", "aac": ".aac", "asf": ".wma"}
 
 
 def audio_column(path: Path) -> str | None:
@@ -99,4 +101,6 @@ def _suffix(content: bytes | None, given: str) -> str:
     for beginning, known in BEGINNINGS.items():
         if content is not None and content.startswith(beginning):
             return known
+    if content is not None and (kind := kind_of(content[:256])):
+        return BY_FFMPEG.get(kind, f".{kind}")
     return ".mp3"  # frames of MP3 may begin at once

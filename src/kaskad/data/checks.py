@@ -143,12 +143,18 @@ def check_content(
 
 def why_unreadable(path: str) -> str:
     """Return what is wrong with a recording that could not be read, with its path."""
+    now = f"{path}: it could not be read a moment ago, and can be now: try once more"
+    return fault_of_recording(path) or now
+
+
+def fault_of_recording(path: str) -> str | None:
+    """Return what is wrong with a recording, with its path; None where it can be read whole."""
     try:
         header = read_signal_header(path)
         read_signal(path, header.sample_rate)
     except (AudioError, OSError) as error:
         return f"{path}: {error}"
-    return f"{path}: it could not be read a moment ago, and can be now: try once more"
+    return None
 
 
 def _tell_of_notes(manifest: pl.DataFrame) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 from pytorch_lightning.utilities import rank_zero_only
 
 from kaskad.audio.fingerprints import FINGERPRINT, fingerprints
-from kaskad.data.checks import DataError
+from kaskad.data.checks import DataError, fault_of_recording
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.near_duplicates import find_copies
 from kaskad.storage.files import write_csv
@@ -146,10 +146,7 @@ class OverlapCheck:
             ).cast({"speaker": pl.String, "transcript": pl.String})
             if self._policy("recording") != "ignore" or self._policy("near_duplicate") != "ignore":
                 table = table.hstack(fingerprints(table["path"], data.cache, self.workers))
-                unread = table.filter(pl.col("recording").is_null())["path"]
-                if len(unread):
-                    told = "overlap: %d recordings of %s cannot be read, and are not compared (%s…)"
-                    log.warning(told, len(unread), name, unread[0])
+                table = _without_unreadable(table, name, data)
             else:
                 table = table.with_columns(pl.lit(None, t).alias(c) for c, t in FINGERPRINT.items())
             tables.append(table)
@@ -175,6 +172,18 @@ class OverlapCheck:
             if finding.listing.height:
                 findings.append(finding)
         return findings
+
+
+def _without_unreadable(table: pl.DataFrame, name: str, data: SpeechDataModule) -> pl.DataFrame:
+    """Set aside what has turned out to be unreadable, as each epoch would, and a prepared corpus
+    does not have it either."""
+    unread = table.filter(pl.col("recording").is_null()).select("id", "path")
+    reasons = [fault_of_recording(path) for path in unread["path"]]
+    unread = unread.with_columns(reason=pl.Series(reasons, dtype=pl.String)).drop_nulls("reason")
+    if unread.is_empty():
+        return table
+    data.set_aside(name, unread.select("id", "reason"))
+    return table.join(unread, on="id", how="anti", maintain_order="left")
 
 
 def _finding(
