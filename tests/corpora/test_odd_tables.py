@@ -1,5 +1,6 @@
 """Tables as people send them: each is read as it was meant, or refused with what to do about it."""
 
+import gzip
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,6 +156,22 @@ TABLES = {
     ),
     "speakers as numbers and words": Odd(
         "t.jsonl", lines({**RECORDS[0], "speaker": 7}, {**RECORDS[1], "speaker": "anna"}), 2
+    ),
+    "a mark twice": Odd("t.csv", "\ufeff\ufeff" + separated(), 6),
+    "unseen letters in the header": Odd("t.csv", separated(header="\u200bpath,text\u200e"), 6),
+    "a cell that only begins with a mark": Odd(
+        "t.csv",
+        separated(rows=[*ROWS[:3], (ROWS[3][0], '"один" два')]),
+        'line 5: "один" два begins with a quotation mark and does not end with one',
+    ),
+    "cut within a letter": Odd("t.csv", separated().encode()[:-2], "line 7 breaks off within a le"),
+    "a first row of a million letters": Odd("t.csv", separated(rows=[(FIRST, "да " * 350_000)]), 1),
+    "gzip by another name": Odd("t.csv", gzip.compress(separated().encode()), "packed by gzip"),
+    "a spreadsheet by another name": Odd("t.csv", b"PK\x03\x04\xd0\xff\xfe", "is a spreadsheet or"),
+    "a time that is no number": Odd(
+        "t.csv",
+        separated(header="path,text,start,end", rows=[(FIRST, "да", "nan", "0.4")]),
+        r"column 'start': in 1 of 1 rows .* is no number of seconds \(line 2: nan\)",
     ),
     "Parquet": Odd("t.parquet", RECORDS, 6),
     "Parquet that is none": Odd("t.parquet", b"PAR1", "not a readable .parquet table"),

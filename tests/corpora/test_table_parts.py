@@ -71,8 +71,11 @@ def test_turns_of_a_call_are_segments_of_it(tmp_path: Path, write_tone) -> None:
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("a.wav,да,soon,2,0", r"in 1 of 1 rows 'start' is no number of seconds \(row 1: soon\)"),
-        ("a.wav,да,1,2,middle", r"in 1 of 1 rows 'channel' is no channel \(row 1: middle\); write"),
+        ("a.wav,да,soon,2,0", r"in 1 of 1 rows 'start' is no number of seconds \(line 2: soon\)"),
+        (
+            "a.wav,да,1,2,middle",
+            r"in 1 of 1 rows 'channel' is no channel \(line 2: middle\); ",
+        ),
     ],
 )
 def test_a_segment_that_is_no_number_is_refused(tmp_path: Path, row: str, message: str) -> None:

@@ -169,7 +169,7 @@ def read_input(path: Path) -> tuple[pl.DataFrame, list[str], Path]:
             "add one that says where each recording lies"
         )
     named = with_segments(named.with_columns(pl.col("path").cast(pl.String)), path)
-    written = as_written_here(named["path"].fill_null(""), path.parent)
+    written = as_written_here(named["path"].fill_null(""), path, path.parent)
     return table, written.to_list(), path.parent
 
 

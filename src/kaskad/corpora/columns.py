@@ -30,9 +30,13 @@ OURS = tuple(dict.fromkeys((*OTHERS_SAY, *WORDS, *SECONDS, *COUNTS, "number")))
 KNOWN = frozenset((*SYNONYMS, *OURS))
 
 
+# What stands unseen before the first name of a file that was saved twice, or pasted.
+UNSEEN = dict.fromkeys(map(ord, "\ufeff\u200b\u200e\u200f\u2060"))
+
+
 def plain(name: str) -> str:
     """Return the name of a column as it is compared."""
-    return name.strip().lower().replace(" ", "_").replace("-", "_")
+    return name.translate(UNSEEN).strip().lower().replace(" ", "_").replace("-", "_")
 
 
 def find_column(columns: Sequence[str], name: str, path: Path) -> str | None:

@@ -90,7 +90,8 @@ def read_kaldi(
         gender=pl.col("speaker").replace_strict(named, default=None, return_dtype=pl.String)
     )
     table = with_segments(table, folder / "segments")
-    return resolve_paths(table, folder / "wav.scp", Path(audio_root or root))
+    fence = Path(audio_root) if audio_root else None
+    return resolve_paths(table, folder / "wav.scp", Path(root), fence)
 
 
 def _segments(folder: Path) -> dict[str, tuple[str, float, float | None]] | None:

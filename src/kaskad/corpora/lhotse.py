@@ -66,7 +66,8 @@ def read_lhotse(
     segments = table.select("start", "end", "channel")
     if segments.null_count().sum_horizontal().item() == 3 * table.height:  # all whole, as a rule
         table = table.drop("start", "end", "channel")
-    return resolve_paths(with_segments(table, path), path, Path(audio_root or root))
+    fence = Path(audio_root) if audio_root else None
+    return resolve_paths(with_segments(table, path), path, Path(root), fence)
 
 
 def _row(cut: dict[str, Any], language: str, where: str) -> tuple[str | float | None, ...]:

@@ -5,6 +5,7 @@ so that a manifest needs nothing beside it; on disk it is relative to the folder
 that a corpus can be moved, and the columns ``start``, ``end`` and ``channel`` name the segment.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -13,11 +14,13 @@ from polars import selectors
 from kaskad.audio.segments import name_segments
 from kaskad.corpora.columns import COUNTS, SECONDS, WORDS, by_our_names, doubles
 from kaskad.corpora.embedded_audio import audio_column, unpack_audio
-from kaskad.corpora.paths import on_disk, refuse_rows, resolve_paths, tell_once, warn_of_repeats
+from kaskad.corpora.faulty_rows import refuse_rows
+from kaskad.corpora.paths import on_disk, resolve_paths, tell_once, warn_of_repeats
 from kaskad.corpora.table_files import read_table_file, write_table
 from kaskad.corpora.text_files import ManifestError
 from kaskad.text.numerals import LIMIT, number_to_words
 
+SHOWN_COLUMNS, SHOWN_NAME = 30, 60
 SIDES = {"left": 0, "right": 1, "l": 0, "r": 1, "a": 0, "b": 1}
 
 
@@ -39,7 +42,8 @@ def read_manifest(
     Args:
         path: of the table.
         language: of all rows, as in ISO 639-1, where the table does not say it.
-        audio_root: the folder in which all audio must lie (None: that of the manifest).
+        audio_root: the folder in which all audio must lie (None: paths start from that of the
+            manifest, and only absolute ones lead out of it).
         unpacked: a folder for audio that lies inside a Parquet table, where it is written as files.
 
     Raises ``ManifestError`` on a missing or ambiguous column, a missing path or one outside the
@@ -56,22 +60,21 @@ def read_manifest(
     for column in ("path", "text"):
         if column not in table.columns:
             raise ManifestError(
-                f"{path}: there is no column '{column}', only {', '.join(table.columns)}; "
+                f"{path}: there is no column '{column}', only {_shown(table.columns)}; "
                 "a manifest has 'path' and 'text' (or 'number'): rename or add the column"
             )
     if language is not None and "language" not in table.columns:
         table = table.with_columns(language=pl.lit(language))
     table = _as_words(table, path)
-    refuse_rows(
-        table, path, pl.col("path").is_null(), "text", fault="the path is missing", remedy="add it"
-    )
+    is_missing, fault = pl.col("path").is_null(), "the path is missing"
+    refuse_rows(table, path, is_missing, "path", fault=fault, remedy="add it", named_by="text")
     table = with_segments(table, path)
     own = ["id"] if "id" in table.columns else []
     table = table.with_columns(id=pl.coalesce(*own, "path"))
     refuse_repeated_ids(table, path)
     # A link to a manifest leaves the audio beside what it leads to.
     beside = path.resolve() if path.is_symlink() else path
-    table = resolve_paths(table, path, audio_root or beside.parent)
+    table = resolve_paths(table, path, beside.parent, audio_root)
     warn_of_repeats(table, path)
     return table
 
@@ -82,7 +85,7 @@ def write_manifest(table: pl.DataFrame, path: Path) -> None:
     Raises ``ManifestError`` on what ``read_manifest`` would refuse: ids that repeat.
     """
     if "id" in table.columns:
-        refuse_repeated_ids(table, path)
+        refuse_repeated_ids(table, path, is_read=False)
     has_segments = not {"start", "end", "channel"}.isdisjoint(table.columns)
     written = on_disk(pl.col("path"), path.parent, has_segments=has_segments)
     write_table(table.with_columns(path=written), path)
@@ -117,7 +120,7 @@ def with_segments(table: pl.DataFrame, path: Path) -> pl.DataFrame:
 
 def _seconds(table: pl.DataFrame, name: str, path: Path, *, strict: bool) -> pl.Series:
     """A column as seconds: 12.5, 12,5 (as spreadsheets have it in some languages), 1:02:03.5."""
-    if table[name].dtype.is_numeric():
+    if table[name].dtype.is_integer():
         return table[name].cast(pl.Float64)
     written = table[name].cast(pl.String).str.strip_chars().replace("", None)
     parts = written.str.replace(",", ".", literal=True).str.split(":")
@@ -132,6 +135,7 @@ def _seconds(table: pl.DataFrame, name: str, path: Path, *, strict: bool) -> pl.
         )
     )
     seconds = units.to_series().cast(pl.Float64)
+    seconds = units.select(pl.when(seconds.is_finite()).then(seconds)).to_series()
     if strict:
         wrong = pl.lit(written.is_not_null() & seconds.is_null())
         fault, remedy = f"'{name}' is no number of seconds", "write it as 12.5"
@@ -148,6 +152,10 @@ def _channel(table: pl.DataFrame, name: str, path: Path) -> pl.Series:
     fault, remedy = f"'{name}' is no channel", "write 0 for the first or left, 1 for the second"
     refuse_rows(table, path, wrong, name, fault=fault, remedy=remedy)
     return channel.cast(pl.Int64)
+
+
+def _shown(columns: Sequence[str]) -> str:
+    return ", ".join(name[:SHOWN_NAME] for name in columns[:SHOWN_COLUMNS]) or "an empty table"
 
 
 def _tell_of_doubles(table: pl.DataFrame, path: Path) -> pl.DataFrame:
@@ -196,12 +204,13 @@ def _read_out_numbers(table: pl.DataFrame, path: Path, language: str | None) -> 
     )
 
 
-def refuse_repeated_ids(table: pl.DataFrame, path: Path) -> None:
-    """Raise ``ManifestError`` where two rows have one id."""
+def refuse_repeated_ids(table: pl.DataFrame, path: Path, *, is_read: bool = True) -> None:
+    """Raise ``ManifestError`` where two rows have one id; ``is_read`` as in ``refuse_rows``."""
     if table["id"].hash().n_unique() < table.height:  # at a fraction of the memory of the rows
         repeated = pl.col("id").is_duplicated()
         remedy = (
             "every utterance needs its own: where it is the path, remove the rows that repeat, or "
             "add a column id, or start and end"
         )
-        refuse_rows(table, path, repeated, "id", fault="the id is not unique", remedy=remedy)
+        fault = "the id is not unique"
+        refuse_rows(table, path, repeated, "id", fault=fault, remedy=remedy, is_read=is_read)

@@ -9,40 +9,57 @@ from urllib.parse import unquote
 import polars as pl
 
 from kaskad.audio.segments import whole_recording
-from kaskad.corpora.text_files import ManifestError
+from kaskad.corpora.faulty_rows import refuse_rows
 
 log = logging.getLogger(__name__)
 
-SHOWN_ROWS = 5
 
+def resolve_paths(
+    table: pl.DataFrame, path: Path, beside: Path, audio_root: Path | None = None
+) -> pl.DataFrame:
+    """Make each path absolute; raises ``ManifestError`` for those that lead where they may not.
 
-def resolve_paths(table: pl.DataFrame, path: Path, audio_root: Path) -> pl.DataFrame:
-    """Make each path absolute; raises ``ManifestError`` for those that lead out of the root.
+    A relative path starts from ``audio_root``, or else from ``beside``, and must not lead out of
+    there: nobody sees where ``../../x.wav`` ends once a table has been moved. An absolute path says
+    where it leads, and is taken as it is, with a word; where there is an ``audio_root`` all audio
+    lies in it. Where a link leads to the root, paths may begin with either.
 
-    Where a link leads to the root, paths may begin with either. ``path`` is the table's own.
+    Args:
+        table: the rows.
+        path: of the table.
+        beside: the folder from which paths start where nobody says another.
+        audio_root: the folder that somebody says.
     """
-    root, given = audio_root.resolve(), Path(os.path.abspath(audio_root))
+    chosen = audio_root or beside
+    root, given = chosen.resolve(), Path(os.path.abspath(chosen))
     folder = f"{root}/".replace("//", "/")
-    table = table.with_columns(path=as_written_here(table["path"], given))
+    table = table.with_columns(path=as_written_here(table["path"], path, given))
     beneath = pl.col("path")
     if given.resolve() == root:  # not where the link is followed by ..
         beneath = beneath.str.strip_prefix(f"{given}/")
-    absolute = (
-        pl.when(beneath.str.starts_with("/")).then(beneath).otherwise(pl.lit(folder) + beneath)
-    )
+    is_absolute = beneath.str.starts_with("/")
+    absolute = pl.when(is_absolute).then(beneath).otherwise(pl.lit(folder) + beneath)
     resolved = table.select(_without_dots(table.select(path=absolute)["path"])).to_series()
     outside = ~resolved.str.starts_with(folder)
-    if outside.any():
-        holds = os.path.commonpath([root, *map(os.path.dirname, resolved.filter(outside))])
+    elsewhere = outside & table.select(is_absolute).to_series()
+    refused = outside if audio_root is not None else outside & ~elsewhere
+    if refused.any():
+        holds = os.path.commonpath([root, *map(os.path.dirname, resolved.filter(refused))])
         remedy = "move the audio there, or set audio_root to the folder that holds it"
         remedy += f" (audio_root={holds})"
-        wrong, fault = pl.lit(outside), f"the path lies outside {root}"
+        wrong, fault = pl.lit(refused), f"the path lies outside {root}"
         refuse_rows(table, path, wrong, "path", fault=fault, remedy=remedy)
+    if elsewhere.any():
+        tell_once(
+            f"{path}: {elsewhere.sum()} absolute paths lead out of {root}, and are read where they "
+            f"lead (first: {resolved.filter(elsewhere)[0]}); audio_root=… keeps to a folder"
+        )
     return table.with_columns(path=resolved)
 
 
-def as_written_here(paths: pl.Series, folder: Path) -> pl.Series:
-    """Return paths as this machine writes them: ~ is home, \\ is /, file:// is left out.
+def as_written_here(paths: pl.Series, table: Path, folder: Path) -> pl.Series:
+    """Return the paths of a table as this machine writes them: ~ is home, \\ is /, and file:// is
+    left out.
 
     A path of which the file lies in ``folder`` as it is written keeps its \\. Raises
     ``ManifestError`` for drives of Windows and for addresses, of which nothing is fetched.
@@ -71,7 +88,7 @@ def as_written_here(paths: pl.Series, folder: Path) -> pl.Series:
         ),
     ):
         is_foreign = pl.col("path").str.contains(pattern)
-        refuse_rows(frame, folder, is_foreign, "path", fault=fault, remedy=remedy)
+        refuse_rows(frame, table, is_foreign, "path", fault=fault, remedy=remedy)
     home = f"{Path.home()}/"
     return frame.select(pl.col("path").str.replace("^~/", home)).to_series()
 
@@ -97,29 +114,6 @@ def warn_of_repeats(table: pl.DataFrame, path: Path) -> None:
 def tell_once(message: str) -> None:
     """Each part of a corpus reads the table, but a thing is said once."""
     log.warning(message)
-
-
-def refuse_rows(
-    table: pl.DataFrame, path: Path, wrong: pl.Expr, column: str, *, fault: str, remedy: str
-) -> None:
-    """Raise ``ManifestError`` if rows are ``wrong``, naming the first of them by ``column``.
-
-    Args:
-        table: the rows.
-        path: of the table.
-        wrong: true where a row cannot serve.
-        column: whose content names a row.
-        fault: what is wrong, as the sentence "in 1 of 2 rows …".
-        remedy: what to do.
-    """
-    rows = table.select(name=column, wrong=wrong).with_row_index("row", offset=1).filter("wrong")
-    if rows.height:
-        first = rows.sort("name", "row").select("row", "name").head(SHOWN_ROWS).rows()
-        named = ", ".join(f"row {row}: {name}" for row, name in first)
-        more = ", …" if rows.height > SHOWN_ROWS else ""
-        raise ManifestError(
-            f"{path}: in {rows.height} of {table.height} rows {fault} ({named}{more}); {remedy}"
-        )
 
 
 def on_disk(path: pl.Expr, folder: Path, *, has_segments: bool) -> pl.Expr:

@@ -9,6 +9,15 @@ from polars import selectors
 
 from kaskad.text.encodings import guess_encoding
 
+# How files begin that are no texts, though they may be named so.
+OTHER_KINDS = {
+    b"\x1f\x8b": "a file packed by gzip (gunzip it first)",
+    b"PK\x03\x04": "a spreadsheet or a zip file (save it as CSV UTF-8, or unpack it)",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet of Excel (save it as CSV UTF-8)",
+    b"PAR1": "a table in Parquet (name it .parquet)",
+    b"SQLite format 3": "a database (export it as CSV)",
+}
+
 
 class ManifestError(ValueError):
     """A table that cannot be read, written or used: says which file, which rows, what to do."""
@@ -25,7 +34,15 @@ def read_text(path: Path) -> str:
             raise UnicodeDecodeError("utf-8", path.read_bytes(), 0, 1, "it has zeros in it")
         return text
     except UnicodeDecodeError as error:
+        for beginning, kind in OTHER_KINDS.items():
+            if error.object.startswith(beginning):
+                raise ManifestError(f"{path}: is {kind}, whatever its name says") from error
         line = error.object.count(b"\n", 0, error.start) + 1
+        if error.reason == "unexpected end of data":
+            raise ManifestError(
+                f"{path}: line {line} breaks off within a letter, and the file with it; copy or "
+                "export it again"
+            ) from error
         # What is not a letter of ASCII tells the encoding: the lines before have none.
         begins = 0 if error.start < 4 else error.object.rfind(b"\n", 0, error.start) + 1
         encoding = guess_encoding(error.object[begins:])
