@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from kaskad.config.check import ConfigurationError
-from kaskad.runs.own_settings import require_own
+from kaskad.runs.own_settings import require_own, with_places_of_run
 from kaskad.runs.saved_configuration import fault_of, saved_form
 
 CALL = {"_target_": "distutils.spawn.spawn", "cmd": ["/usr/bin/touch", "ran"]}
@@ -134,3 +134,23 @@ def test_a_file_may_not_choose_what_of_the_environment_is_read(saved, config) ->
     change(saved, "data.root", "${oc.env:SECRET}")
     with pytest.raises(ConfigurationError, match=r"reads \$\{oc.env:SECRET\} \(data.root\)"):
         require_own(saved, config, PATH)
+
+
+def test_data_lie_where_the_run_says_in_words_and_not_where_its_checkpoint_does(
+    saved, config, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "checkpoints" / "last.ckpt"
+    change(saved, "data.root", "/speech/mine")
+    change(saved, "datamodule.cache", "/speech/cache")
+    OmegaConf.save(OmegaConf.create(saved), tmp_path / "config.yaml")
+    same = with_places_of_run(OmegaConf.create(saved), config, path)
+    assert same == OmegaConf.create(saved)
+    assert not caplog.text
+    change(saved, "data.root", "/home/somebody")
+    change(saved, "datamodule.cache", "/home/somebody/cache")
+    mine = with_places_of_run(OmegaConf.create(saved), config, path)
+    assert (mine.data.root, mine.datamodule.cache) == ("/speech/mine", "/speech/cache")
+    assert "data.root is /speech/mine, as" in caplog.text
+    change(saved, "data.source.elsewhere", "/home/somebody")
+    with pytest.raises(ConfigurationError, match=r"its data.source.elsewhere is '/home/somebody'"):
+        with_places_of_run(OmegaConf.create(saved), config, path)

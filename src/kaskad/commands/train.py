@@ -19,6 +19,7 @@ from rich.console import Console
 
 from kaskad.callbacks.best_checkpoint import chosen_figures, take_best, was_pruned
 from kaskad.callbacks.embedding_order import EmbeddingOrder
+from kaskad.callbacks.epoch_figures import EpochFigures, epoch_figures
 from kaskad.callbacks.final_metrics import tell_figures
 from kaskad.callbacks.skipped_utterances import SkippedUtterances
 from kaskad.config.messages import ConfigurationError
@@ -38,13 +39,14 @@ from kaskad.models.training_data import fit_tokenizer, load_data
 from kaskad.models.transfer import transfer_weights
 from kaskad.models.trial import require_buildable
 from kaskad.reports.report import show_report
+from kaskad.reports.wording import page_language
 from kaskad.runs import distributed
 from kaskad.runs.checkpoints import (
     newest_whole_checkpoint,
 )
 from kaskad.runs.environment import environment
 from kaskad.runs.folder import add_environment, run_lock
-from kaskad.runs.own_settings import require_own
+from kaskad.runs.own_settings import require_own, with_places_of_run
 from kaskad.runs.requirements import require_all
 from kaskad.runs.resume import settings_to_go_on_with, working_directory_of
 from kaskad.runs.saved_configuration import saved_form
@@ -106,6 +108,7 @@ def _train(config: DictConfig, folder: Path, checkpoint: Path | None = None) -> 
         return figures
 
     training = length_of_training(trainer) | take_best(trainer, plan.model, validate)
+    training["curve"] = epoch_figures(trainer)
     validated = training.get("validation") or chosen_figures(trainer)
     origin = {"training": training, "environment": made, **plan.said}
     report = plan.test(tester, plan.model, plan.data, folder, config.task, origin)
@@ -149,8 +152,9 @@ def plan_recogniser(
     said = {"overlap": overlap}
     # Runs of old that are resumed do not have this setting.
     nearest = nearest_count(recogniser, config.get("nearest", 0))
-    test = partial(recogniser_test.test_and_report, nearest=nearest)
-    watchers = partial(_make_watchers, SkippedUtterances, EmbeddingOrder)
+    language = page_language(config.get("report"))
+    test = partial(recogniser_test.test_and_report, nearest=nearest, language=language)
+    watchers = partial(_make_watchers, SkippedUtterances, EmbeddingOrder, EpochFigures)
     return Plan(recogniser, data, test, recogniser_test.figures_of, show_report, watchers, said)
 
 
@@ -181,7 +185,7 @@ def _go_on(config: DictConfig, folder: Path) -> tuple[DictConfig, Path]:
     for warned in ("You're resuming from", "Checkpoint directory", "Experiment logs directory"):
         warnings.filterwarnings("ignore", warned)
     path, checkpoint = newest_whole_checkpoint(folder / "checkpoints")
-    saved = OmegaConf.create(checkpoint["config"])
+    saved = with_places_of_run(OmegaConf.create(checkpoint["config"]), config, path)
     settings = settings_to_go_on_with(config, saved, folder)
     plain = cast(dict[str, Any], OmegaConf.to_container(settings, resolve=False))
     require_own(plain, config, path)

@@ -3,9 +3,12 @@ configuration calls, and send nothing to places that it does not name.
 
 A checkpoint may come from anyone. Its weights and sizes are numbers; but its callbacks, loggers and
 data are calls, which are made only if the user's configuration files, or the command line, have
-them. A place that a callback or logger is given (a folder, a server) must stand there, too.
+them. A place that a callback or logger is given (a folder, a server) must stand there, too. All
+other places (where the data lie, where what was measured is kept) are those of the run's
+config.yaml, which a person can read, and not those of the checkpoint.
 """
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +20,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from kaskad.config.check import ConfigurationError
 from kaskad.runs.saved_configuration import READS_ENVIRONMENT
+
+log = logging.getLogger(__name__)
 
 # What writes to other places than the run folder, or to other machines.
 OUTWARD = ("callbacks", "logger")
@@ -57,6 +62,30 @@ def require_own(saved: Settings, config: DictConfig, path: Path) -> None:
             f"{path}: its {name} is {value!r}, and not so in your configuration; if that is what "
             f"you want, say so on the command line: {name}={value!r}"
         )
+
+
+def with_places_of_run(saved: DictConfig, config: DictConfig, path: Path) -> DictConfig:
+    """The settings ``saved`` in the checkpoint ``path``, with the places that the config.yaml of
+    its run names. Raises ``ConfigurationError`` for a place that neither that file has, nor the
+    user's own configuration ``config``."""
+    file = path.parent.parent / "config.yaml"
+    written = OmegaConf.load(file) if file.is_file() else OmegaConf.create()
+    shown = dict(_leaves(OmegaConf.to_container(written)))
+    own = {value for _, value in _leaves(OmegaConf.to_container(config))}
+    result = saved.copy()
+    for name, value in _leaves(OmegaConf.to_container(saved)):
+        is_place = isinstance(value, str) and MAY_BE_A_PLACE.search(value)
+        if not is_place or name.split(".")[0] in OUTWARD or value == shown.get(name):
+            continue
+        if isinstance(shown.get(name), str):
+            log.warning("%s is %s, as %s says; %s says %s", name, shown[name], file, path, value)
+            OmegaConf.update(result, name, shown[name])
+        elif value not in own:
+            raise ConfigurationError(
+                f"{path}: its {name} is {value!r}, which {file} does not say; if that is what you "
+                f"want, say so on the command line: {name}={value!r}"
+            )
+    return result
 
 
 def _files() -> Iterator[Settings]:
