@@ -15,6 +15,7 @@ from kaskad.corpora.table_files import write_table
 from kaskad.data.checks import IS_FRAMES, DataError
 from kaskad.data.corpus import check_corpora, together, without_repeats
 from kaskad.reports.corpus import show_contents
+from kaskad.storage.files import require_place
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ def shard(config: DictConfig) -> dict[str, float]:
     folder = Path(config.output).resolve()
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise FileExistsError(f"{folder}: is there already; remove it, or choose another output")
+    require_place(folder)
     usable, rest = check_corpora(config)
     if not usable:
         raise DataError("data=none: there is nothing to pack; choose a corpus with data=…")
@@ -42,7 +44,7 @@ def shard(config: DictConfig) -> dict[str, float]:
     totals = {name: usable[name].height + rest[name].height for name in usable}
     _require_few(skipped, totals, config.max_skipped)
     _require_audio(table)
-    refuse_repeated_ids(table, folder / "manifest.parquet")
+    refuse_repeated_ids(table, folder / "manifest.parquet", is_read=False)
     # Of a recording of several segments all is packed, once.
     segment = pl.col("path").str.extract(f"({FRAGMENT})").fill_null("")
     table = table.with_columns(path=whole_recording(pl.col("path")), _segment=segment)

@@ -6,6 +6,7 @@ those of others; spreadsheets take a cell that begins with ``=`` for a formula.
 
 import os
 import re
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -58,6 +59,17 @@ def write_text(text: str, path: Path) -> None:
         file.write(text.encode())
 
 
+def require_place(path: Path) -> None:
+    """Make the folder of ``path``, and raise ``OSError``, with the path and what to do, where
+    nothing can be written there: for asking before hours of work, not after them."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OSError(f"{path}: {_unwritable(error)}") from error
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """A file to write, which takes its place once it is whole and on the disk.
@@ -75,13 +87,17 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         unfinished.replace(path)
     except OSError as error:
-        raise OSError(
-            f"{path}: cannot be written: {error.strerror or error}; make room there, or choose "
-            "another folder that may be written"
-        ) from error
+        raise OSError(f"{path}: {_unwritable(error)}") from error
     finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
+
+
+def _unwritable(error: OSError) -> str:
+    return (
+        f"cannot be written: {error.strerror or error}; make room there, or choose another folder "
+        "that may be written"
+    )
 
 
 def _remove_left_over(path: Path) -> None:

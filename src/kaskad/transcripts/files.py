@@ -1,13 +1,12 @@
 """Transcripts written as the suffix of a file says."""
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kaskad.decoding.hypothesis import Hypothesis, Word
+from kaskad.storage.files import require_place, write_text
 from kaskad.transcripts.subtitles import srt, vtt
 from kaskad.transcripts.timings import ctm, textgrid
 from kaskad.transcripts.transcript import Transcript
@@ -27,11 +26,9 @@ def require_fitting(path: Path, recordings: int) -> None:
     """Make the folder of ``path``; raise ``ValueError`` where nothing can be written there, or a
     file of this name cannot hold so many recordings."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        require_place(path)
     except OSError as error:
-        raise ValueError(f"{path}: cannot be written: {error.strerror}; choose another") from error
+        raise ValueError(str(error)) from error
     if path.suffix.lower() in OF_ONE and recordings > 1 and EACH not in path.name:
         raise ValueError(
             f"{path}: a {path.suffix} file has room for one recording, and there are {recordings}; "
@@ -63,9 +60,9 @@ def write_transcripts(
         heard = [each for each in transcripts if each.error is None]
         files = [path.with_name(path.name.replace(EACH, _file_name(each))) for each in heard]
         for file, transcript in zip(files, heard, strict=True):
-            _write(file, content([transcript]))
+            write_text(content([transcript]), file)
         return files
-    _write(path, content(transcripts))
+    write_text(content(transcripts), path)
     return [path]
 
 
@@ -128,11 +125,3 @@ def _rounded(number: float | None) -> float | None:
 
 def _file_name(transcript: Transcript) -> str:
     return transcript.name.replace("/", "_")
-
-
-def _write(path: Path, content: str) -> None:
-    """Write a file whole, or not at all."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as beside:
-        unfinished = Path(beside, path.name)
-        unfinished.write_text(content, encoding="utf-8")
-        os.replace(unfinished, path)
