@@ -16,7 +16,11 @@ def write_run(tmp_path: Path, write_tone):
     """Write the report on a test with these outcomes, and return its folder and what it says."""
 
     def write(
-        references: Sequence[str], hypotheses: Sequence[str], **columns: Any
+        references: Sequence[str],
+        hypotheses: Sequence[str],
+        language: str = "en",
+        training: dict[str, Any] | None = None,
+        **columns: Any,
     ) -> tuple[Path, dict[str, Any]]:
         path = write_tone("tone.wav", seconds=0.5)
         results = pl.DataFrame(
@@ -44,10 +48,11 @@ def write_run(tmp_path: Path, write_tone):
             "environment": {"seed": 0, "started": "today", "command": "python evaluate.py"},
             "corpora": {"test": {**describe(judged, scores, seconds=1.0), "skipped": 0}},
             "skipped": [],
+            **({"training": training} if training else {}),
         }
         folder = tmp_path / "run"
         folder.mkdir(exist_ok=True)
-        write_report(report, judged.with_columns(corpus=pl.lit("test")), folder)
+        write_report(report, judged.with_columns(corpus=pl.lit("test")), folder, language)
         return folder, report["corpora"]["test"]
 
     return write

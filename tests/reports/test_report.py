@@ -7,6 +7,7 @@ import logging
 import re
 from pathlib import Path
 
+import jinja2
 import polars as pl
 import pytest
 import soundfile
@@ -16,7 +17,12 @@ from omegaconf import OmegaConf
 
 from kaskad.commands.evaluate import evaluate
 from kaskad.metrics.error_rates import score
+from kaskad.metrics.registry import METRICS
+from kaskad.reports import html
+from kaskad.reports.learning import curves
 from kaskad.reports.report import attach_scores, describe
+from kaskad.reports.russian import RUSSIAN
+from kaskad.reports.wording import page_language
 
 CASES = {
     "right": (["сто", "два"], ["сто", "два"]),
@@ -51,6 +57,29 @@ def test_the_page_is_whole_and_asks_nobody(case: str, write_run) -> None:
     )
 
 
+def test_a_page_speaks_russian_and_every_sentence_of_it_does(write_run) -> None:
+    folder, _ = write_run(["сто два", "раз"], ["сто да", "раз"], language="ru", speaker="<50 %d>")
+    page = (folder / "report.html").read_text()
+    assert '<html lang="ru">' in page
+    assert "Без единой ошибки распознано реплик: 1 из 2; ошибок: 1 на 3 слов." in page
+    assert "33,33 %" in page and "95%-й доверительный интервал" in page
+    assert "&lt;50 %d&gt;" in page
+    environment = jinja2.Environment(extensions=["jinja2.ext.i18n"])
+    for name in ("report.html", "pictures.html"):
+        template = Path(html.__file__).with_name(name).read_text()
+        for _, _, sentence in environment.extract_translations(template):
+            assert sentence in RUSSIAN, sentence
+    for metric in METRICS.values():
+        said = (metric.title, metric.meaning) if "report" in metric.places else ()
+        assert all(each in RUSSIAN or each.isupper() for each in said), said
+    for sentence, russian in RUSSIAN.items():
+        assert re.findall(r"%\(\w+\)s|%%", sentence) == sorted(
+            re.findall(r"%\(\w+\)s|%%", russian), key=sentence.find
+        )
+    with pytest.raises(ValueError, match=r"report\.language=fr: pages are written in en, ru"):
+        page_language({"language": "fr"})
+
+
 def test_each_word_stands_over_what_was_made_of_it(write_run) -> None:
     folder, _ = write_run(["сто два три", "раз <b>"], ["сто да три но", "<b>"])
     assert words((folder / "report.html").read_text())[:6] == [
@@ -67,9 +96,9 @@ def test_the_worst_can_be_heard_or_the_page_says_why_not(write_run, tmp_path: Pa
     paths = [str(tmp_path / "tone.wav"), str(tmp_path / "gone.wav")]
     folder, _ = write_run(["раз два", "раз два"], ["", "раз"], path=paths)
     page = (folder / "report.html").read_text()
-    (clip,) = re.findall(r'src="data:audio/ogg;base64,([^"]+)"', page)
+    (clip,) = re.findall(r'src="data:audio/mpeg;base64,([^"]+)"', page)
     waveform, rate = soundfile.read(io.BytesIO(base64.b64decode(clip)))
-    assert len(waveform) / rate == pytest.approx(0.5, abs=0.05)
+    assert len(waveform) / rate == pytest.approx(0.5, abs=0.1)
     assert "gone.wav: there is no such file" in page
 
 
@@ -156,3 +185,23 @@ def test_speakers_are_drawn_and_averaged_where_they_are_known(write_run) -> None
     page = (folder / "report.html").read_text()
     assert "Of 4 utterances 2 are exactly right; there are 2 errors in 5 words." in page
     assert "the 2 speakers are drawn again" in page and "mean of speakers" in page
+
+
+def test_learning_curves_are_drawn_of_what_was_taken_down(write_run) -> None:
+    epochs = [
+        {"epoch": 1, "training/loss_epoch": 4.0},
+        {"epoch": 2, "training/loss_epoch": 2.0, "validation/wer": 1.0},
+        {"epoch": 3, "training/loss_epoch": 1.0, "validation/wer": 0.25},
+    ]
+    loss, wer = curves(epochs)
+    assert (loss.points, wer.points) == (
+        [(0.0, 1.0), (0.5, 0.5), (1.0, 0.25)],
+        [(0.5, 1.0), (1.0, 0.25)],
+    )
+    assert (wer.first, wer.last, wer.best) == ("100.00 %", "25.00 %", "25.00 %")
+    assert curves(epochs[:1]) == []
+    training = {"minutes": 1, "epochs": 3, "curve": epochs}
+    folder, _ = write_run(["раз"], ["раз"], training=training)
+    page = (folder / "report.html").read_text()
+    assert page.count("<polyline") == 2
+    assert "WER: from 100.00 % to 25.00 %, at best 25.00 %" in page

@@ -54,8 +54,8 @@ def compare(config: DictConfig) -> dict[str, float]:
     write_csv(changed, folder / "changed.csv")
     (folder / "comparison.json").write_text(to_json(comparison), encoding="utf-8")
     examples = changed.head(MOST_CHANGED)
-    if "path" in tables[0].columns:
-        examples = examples.join(tables[0].select(*UTTERANCE, "path"), on=UTTERANCE, how="left")
+    known = [name for name in ("path", "language") if name in tables[0].columns]
+    examples = examples.join(tables[0].select(*UTTERANCE, *known), on=UTTERANCE, how="left")
     page = render_comparison({**comparison, "examples": examples.to_dicts()})
     (folder / "comparison.html").write_text(page, encoding="utf-8")
     show(comparison, Console())

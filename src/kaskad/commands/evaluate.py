@@ -21,6 +21,7 @@ from kaskad.evaluation.summary import BEYOND, FAILED, Row, rows_of, show_summary
 from kaskad.metrics.registry import METRICS
 from kaskad.models.ensemble import load_ensemble
 from kaskad.reports.report import show_report
+from kaskad.reports.wording import page_language
 from kaskad.runs.checkpoints import find_checkpoint, settings_of
 from kaskad.runs.environment import environment
 from kaskad.runs.folder import run_lock
@@ -148,6 +149,7 @@ def report_on(
     config: DictConfig, name: str, folder: Path, *, go_on: bool = False
 ) -> dict[str, Any]:
     """As ``evaluate_one``, into any ``folder``, with nothing shown; returns the report."""
+    language = page_language(config.get("report"))
     checkpoints = [str(find_checkpoint(Path(path)).resolve()) for path in config.checkpoint]
     recogniser, trained = load_ensemble(
         checkpoints, config.combine, decoder=config.get("decoder"), trusted=config.trusted
@@ -176,7 +178,7 @@ def report_on(
     if not go_on:
         results.forget()
     title = f"{settings_of(trained, 'task', checkpoints[0], str)} on {name}"
-    return _report(trainer, recogniser, data, results, folder, title, origin, nearest)
+    return _report(trainer, recogniser, data, results, folder, title, origin, nearest, language)
 
 
 def has_report(folder: Path) -> bool:

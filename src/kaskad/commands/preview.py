@@ -65,7 +65,10 @@ def preview(config: DictConfig) -> dict[str, float]:
         )
     page = folder / "index.html"
     settings = OmegaConf.to_yaml(config.augment, resolve=True)
-    page.write_text(render_preview(clips=clips, settings=settings, corpus=name), encoding="utf-8")
+    spoken = manifest["language"][0]
+    page.write_text(
+        render_preview(clips=clips, settings=settings, corpus=name, spoken=spoken), encoding="utf-8"
+    )
     log.info("%d clips to listen to: %s", len(clips), page)
     return {"clips": len(clips)}
 

@@ -28,15 +28,17 @@ def test_and_report(
     title: str,
     origin: dict[str, Any],
     nearest: int = 0,
+    language: str = "en",
 ) -> dict[str, Any]:
     """Run the test, write the report into ``folder`` and return it.
 
     ``origin`` is what the report says of where the model comes from, its ``environment`` at least.
-    So many of the ``nearest`` training utterances are shown beside each of the worst.
+    So many of the ``nearest`` training utterances are shown beside each of the worst; its page is
+    in a ``language``.
     """
     results = TestResults(folder / PARTS)
     results.forget()  # of a test with other weights
-    return _report(trainer, recogniser, data, results, folder, title, origin, nearest)
+    return _report(trainer, recogniser, data, results, folder, title, origin, nearest, language)
 
 
 def figures_of(report: dict[str, Any]) -> dict[str, float]:
@@ -62,6 +64,7 @@ def _report(
     title: str,
     origin: dict[str, Any],
     nearest: int,
+    language: str,
 ) -> dict[str, Any]:
     """Test what ``results`` does not have yet, and write the report on all."""
     _test(trainer, recogniser, data, results)
@@ -106,7 +109,7 @@ def _report(
         [table.with_columns(corpus=pl.lit(name)) for name, table in judged.items()],
         how="diagonal_relaxed",
     )
-    write_report(report, together, folder)
+    write_report(report, together, folder, language)
     results.forget()
     return report
 

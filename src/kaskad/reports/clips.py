@@ -2,6 +2,7 @@
 
 import base64
 import io
+from pathlib import Path
 
 import soundfile
 
@@ -9,10 +10,17 @@ from kaskad.audio.files import AudioError
 from kaskad.audio.precomputed import Frames
 from kaskad.audio.reading import read_audio
 
-SAMPLE_RATE = 16_000  # one that Opus knows
-MOST_SECONDS = 180.0  # of audio: half a megabyte
-# Between 0, the most bits, and 1: about 20 kbit/s, at which speech is easily understood.
-COMPRESSION = 0.94
+SAMPLE_RATE = 16_000
+MOST_SECONDS = 180.0  # of audio: three quarters of a megabyte
+# Between 0, the most bits, and 1: about 32 kbit/s, at which speech is easily understood.
+COMPRESSION = 0.85
+
+
+def from_here(path: str) -> str:
+    """A path as it is written from the working directory, where it lies in that; a page may be
+    handed on, and where a person's folders lie is nobody's business."""
+    here = f"{Path.cwd()}/"
+    return path.removeprefix(here)
 
 
 class Clips:
@@ -22,7 +30,8 @@ class Clips:
         self.seconds = 0.0
 
     def embed(self, path: str | None) -> dict[str, str]:
-        """``audio``, a data URI of OGG/Opus; or ``silence``, which says why there is none."""
+        """``audio``, a data URI of MP3, which every browser plays; or ``silence``, which says why
+        there is none."""
         if not path:
             return {"silence": "the table does not say where the audio lies"}
         if Frames.at(path):
@@ -30,13 +39,11 @@ class Clips:
         try:
             waveform = read_audio(path, SAMPLE_RATE)
         except AudioError as error:
-            return {"silence": f"no audio: {path}: {error}"}
+            return {"silence": f"no audio: {from_here(path)}: {error}"}
         seconds = len(waveform) / SAMPLE_RATE
         if self.seconds + seconds > MOST_SECONDS:
-            return {"silence": f"left out to keep the page small: {path}"}
+            return {"silence": f"left out to keep the page small: {from_here(path)}"}
         self.seconds += seconds
         file = io.BytesIO()
-        soundfile.write(
-            file, waveform, SAMPLE_RATE, "OPUS", format="OGG", compression_level=COMPRESSION
-        )
-        return {"audio": f"data:audio/ogg;base64,{base64.b64encode(file.getvalue()).decode()}"}
+        soundfile.write(file, waveform, SAMPLE_RATE, format="MP3", compression_level=COMPRESSION)
+        return {"audio": f"data:audio/mpeg;base64,{base64.b64encode(file.getvalue()).decode()}"}

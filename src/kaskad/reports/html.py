@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import jinja2
@@ -11,12 +12,14 @@ import polars as pl
 
 from kaskad.metrics.alignment import align
 from kaskad.metrics.registry import shown_in
-from kaskad.reports.clips import Clips
+from kaskad.reports.clips import Clips, from_here
+from kaskad.reports.learning import curves
+from kaskad.reports.wording import decimal, saying, verdict
 
 
-def render_report(report: Mapping[str, Any]) -> str:
-    """The page of a test; audio of the worst utterances is read from their paths, and so is that
-    of the training utterances that are nearest to them."""
+def render_report(report: Mapping[str, Any], language: str = "en") -> str:
+    """The page of a test, in a ``language`` of ``LANGUAGES``; audio of the worst utterances is read
+    from their paths, and so is that of the training utterances that are nearest to them."""
     clips, clips_of_training = Clips(), Clips()
     worst = {
         name: [
@@ -32,21 +35,8 @@ def render_report(report: Mapping[str, Any]) -> str:
         ]
         for name, part in report["corpora"].items()
     }
-    return _render("report.html", report=report, worst=worst)
-
-
-def verdict(part: Mapping[str, Any]) -> str:
-    """How good a model is on a corpus, in a sentence."""
-    figures, utterances = part["figures"], part["utterances"]
-    exact = figures.get("sentence_accuracy", figures.get("accuracy"))
-    if exact is None:
-        return ""
-    said = f"Of {utterances:,} utterances {round(exact * utterances):,} are exactly right"
-    if "words" not in part:
-        return f"{said}."
-    words = part["words"]
-    wrong = words["substitutions"] + words["deletions"] + words["insertions"]
-    return f"{said}; there are {wrong:,} errors in {words['reference']:,} words."
+    learnt = curves(report.get("training", {}).get("curve", []))
+    return _render("report.html", language, report=report, worst=worst, learnt=learnt)
 
 
 def render_comparison(comparison: Mapping[str, Any]) -> str:
@@ -68,15 +58,28 @@ def render_preview(**content: Any) -> str:
     return _render("preview.html", **content)
 
 
-def _render(template: str, **content: Any) -> str:
+def _render(template: str, language: str = "en", **content: Any) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("kaskad", "reports"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
     )
-    environment.filters["percent"] = _percent
-    environment.globals.update(shown_in=shown_in, align=_align, verdict=verdict)
+    say = saying(language)
+    environment.install_gettext_callables(  # type: ignore[attr-defined]
+        say, lambda one, several, number: say(one if number == 1 else several), newstyle=True
+    )
+    environment.filters["percent"] = partial(_percent, language)
+    environment.filters["from_here"] = from_here
+    environment.filters["number"] = partial(_number, language)
+    environment.globals.update(
+        shown_in=shown_in,
+        align=_align,
+        verdict=partial(verdict, language),
+        say=say,  # of what is no sentence of a template: such may have a % in it, or a <
+        page_language=language,
+    )
     return environment.get_template(template).render(**content)
 
 
@@ -86,8 +89,13 @@ def _nearest(part: Mapping[str, Any], utterance: str) -> list[dict[str, Any]]:
     return [] if table is None else table.filter(pl.col("id") == utterance).to_dicts()
 
 
-def _percent(share: float | None, digits: int = 2) -> str:
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
+def _percent(language: str, share: float | None, digits: int = 2) -> str:
+    return "–" if share is None else f"{decimal(language, 100 * share, digits)} %"
+
+
+def _number(language: str, number: int) -> str:
+    separated = f"{number:,}"
+    return separated.replace(",", "\N{NARROW NO-BREAK SPACE}") if language == "ru" else separated
 
 
 def _png(picture: np.ndarray) -> str:

@@ -89,15 +89,18 @@ def _confidence(results: pl.DataFrame) -> dict[str, Any] | None:
     return calibration(*words_right(*columns))
 
 
-def write_report(report: Mapping[str, Any], results: pl.DataFrame, folder: Path) -> None:
-    """Write report.json, report.html, hypotheses.csv and tables/ into ``folder``."""
+def write_report(
+    report: Mapping[str, Any], results: pl.DataFrame, folder: Path, language: str = "en"
+) -> None:
+    """Write report.json, report.html (in a ``language``), hypotheses.csv and tables/ into
+    ``folder``."""
     (folder / RESULTS.parent).mkdir(exist_ok=True)
     write_parquet(results, folder / RESULTS)
     write_csv(results.select(~selectors.nested()), folder / "hypotheses.csv")
     for name, table in _together(report).items():
         write_csv(table, folder / RESULTS.parent / f"{name}.csv")
     short = {**report, "corpora": {n: _shortened(part) for n, part in report["corpora"].items()}}
-    write_text(render_report(short), folder / "report.html")
+    write_text(render_report(short, language), folder / "report.html")
     write_text(to_json(short), folder / "report.json")  # last: with it, the run is finished
 
 

@@ -1,0 +1,195 @@
+"""The sentences of report.html in Russian, by what they are in English."""
+
+RUSSIAN = {
+    # the verdict and what the model is
+    "Of %(utterances)s utterances %(exact)s are exactly right": (
+        "Без единой ошибки распознано реплик: %(exact)s из %(utterances)s"
+    ),
+    "there are %(errors)s errors in %(words)s words": "ошибок: %(errors)s на %(words)s слов",
+    "parameters": "параметров",
+    "MB of weights": "вес модели, МБ",
+    "MB of memory at the peak of the process": "память процесса в пике, МБ",
+    "MB on the GPU": "память видеокарты, МБ",
+    "minutes of training": "минут обучения",
+    "epochs": "эпох",
+    "seed": "начальное случайное число",
+    "checkpoint": "чекпойнт",
+    # how it learnt
+    "How it learnt": "Как шло обучение",
+    "learning curves": "кривые обучения",
+    "epoch": "эпоха",
+    "loss": "потери на обучении",
+    "validation loss": "потери на валидации",
+    "balanced error": "сбалансированная ошибка",
+    "perplexity of a word": "перплексия на слово",
+    "from %(first)s to %(last)s, at best %(best)s": (
+        "от %(first)s до %(last)s, лучшее значение %(best)s"
+    ),
+    # a corpus
+    "utterances": "реплик",
+    "utterance": "реплика",
+    "minutes of audio": "минут звука",
+    "real-time factor": "скорость (RTF)",
+    "seconds of computing for a second of audio": "секунд вычислений на секунду звука",
+    "skipped": "пропущено",
+    "words a minute heard where nobody speaks": "слов в минуту там, где никто не говорит",
+    "not decoded": "не декодировано",
+    "No utterance of this corpus could be read: there are no figures.": (
+        "Ни одну реплику этого корпуса не удалось прочитать: показателей нет."
+    ),
+    "Beneath each figure its 95 %% interval: how it comes out when the speakers, %(number)s here, "
+    "are drawn again by chance, each with all utterances.": (
+        "Под каждым показателем его 95%%-й доверительный интервал: каким он выходит, если наугад "
+        "выбирать дикторов заново (их здесь %(number)s), каждого со всеми его репликами."
+    ),
+    "Of so few speakers it is but a hint.": "При таком числе дикторов это лишь намёк.",
+    "Beneath each figure its 95 %% interval: how it comes out when utterances are drawn again by "
+    "chance.": (
+        "Под каждым показателем его 95%%-й доверительный интервал: каким он выходит, если наугад "
+        "выбирать реплики заново."
+    ),
+    "errors of": "ошибки по единицам",
+    "in references": "в эталонах",
+    "replaced": "заменено",
+    "left out": "пропущено",
+    "put in": "вставлено",
+    "words": "слова",
+    "characters": "символы",
+    "letters": "буквы",
+    "phones": "фонемы",
+    "digits": "цифры",
+    # confidence
+    "How sure it is, and how right": "Насколько модель уверена и насколько права",
+    "Of %(words)s words that were heard, %(right)s are right; their mean confidence is %(sure)s.": (
+        "Услышано слов: %(words)s, из них верны %(right)s; средняя уверенность %(sure)s."
+    ),
+    "Expected calibration error: %(error)s; decoder.temperature=%(temperature)s would suit these "
+    "words best.": (
+        "Ожидаемая ошибка калибровки: %(error)s; этим словам лучше всего подошло бы "
+        "decoder.temperature=%(temperature)s."
+    ),
+    "right, by confidence": "верные слова по уверенности",
+    "confidence from": "уверенность от",
+    "mean confidence": "средняя уверенность",
+    "right": "верно",
+    "caught by a threshold": "что отсекает порог",
+    "below": "ниже",
+    "of the wrong words": "из неверных слов",
+    "of the right words": "из верных слов",
+    # what goes wrong
+    "How wrong the utterances are": "Сколько ошибок в репликах",
+    "histogram of utterances by WER": "гистограмма реплик по WER",
+    "WER of the utterance, %%: each bar up to its number": (
+        "WER реплики, %%: каждый столбец до своего числа"
+    ),
+    "Who and what is understood how well": "Кого и что модель понимает лучше и хуже",
+    "%(figure)s, 95 %% interval": "%(figure)s, 95%%-й интервал",
+    "%(number)s more, that are better": "ещё %(number)s, где лучше",
+    "speaker": "диктор",
+    "gender": "пол",
+    "language": "язык",
+    "length": "длительность",
+    "female": "женщины",
+    "male": "мужчины",
+    "up to 1 s": "до 1 с",
+    "1–2 s": "1–2 с",
+    "2–3 s": "2–3 с",
+    "3–5 s": "3–5 с",
+    "5–8 s": "5–8 с",
+    "8–12 s": "8–12 с",
+    "12–20 s": "12–20 с",
+    "over 20 s": "больше 20 с",
+    "Numbers": "Числа",
+    "numbers": "чисел",
+    "by how many digits they have": "по числу цифр",
+    "by the place of the digit": "по разряду",
+    "place": "разряд",
+    "wrong": "неверно",
+    "95 %% interval": "95%%-й интервал",
+    "no number": "без числа",
+    "Where no number was heard at all, every digit is wrong.": (
+        "Где число не услышано вовсе, неверной считается каждая цифра."
+    ),
+    "What was taken for what": "Что с чем перепутано",
+    "of %(number)s": "из %(number)s",
+    "%(some)s of %(all)s": "%(some)s из %(all)s",
+    "reference": "эталон",
+    "hypothesis": "гипотеза",
+    "The worst": "Худшие реплики",
+    "said above, heard below:": "сверху сказано, снизу услышано:",
+    "nothing was said, and nothing heard": "ничего не сказано и ничего не услышано",
+    "nearest in the training part": "ближайшее в обучающей части",
+    "similarity": "сходство",
+    "as it was said": "как сказано",
+    "as it was heard": "как услышано",
+    "Every utterance is exactly right.": "Каждая реплика распознана без ошибок.",
+    "For example, drawn by chance": "Примеры, выбранные наугад",
+    "Not decoded": "Не декодировано",
+    "These count as empty hypotheses in all figures.": (
+        "Во всех показателях они считаются пустыми гипотезами."
+    ),
+    "why": "почему",
+    # what was shared, and what was skipped
+    "Shared by training and judging": "Общее у обучения и проверки",
+    "corpus": "корпус",
+    "what": "что",
+    "of training": "из обучения",
+    "policy": "правило",
+    "for example": "пример",
+    "What was dropped is not in training; overlap.csv names every utterance.": (
+        "Отброшенного в обучении нет; все реплики перечислены в overlap.csv."
+    ),
+    "Nothing was found.": "Ничего не найдено.",
+    "Not looked for:": "Не искали:",
+    "recording": "запись",
+    "near duplicate": "почти такая же запись",
+    "id": "идентификатор",
+    "transcript": "текст",
+    "Skipped": "Пропущено",
+    "reason": "причина",
+    "%(number)s in all; skipped.csv names every one.": (
+        "Всего %(number)s; все перечислены в skipped.csv."
+    ),
+    # figures
+    "WER, ё as е": "WER, ё как е",
+    "WER, mean of speakers": "WER, среднее по дикторам",
+    "exact sentences": "точные фразы",
+    "exact numbers": "точные числа",
+    "CER of digits": "CER цифр",
+    "balanced accuracy": "сбалансированная точность",
+    "accuracy of women": "точность, женщины",
+    "accuracy of men": "точность, мужчины",
+    "word error rate: words replaced, left out and put in, as a share of the words of the "
+    "references": "доля ошибок в словах: заменённые, пропущенные и вставленные слова к числу слов "
+    "эталонов",
+    "the WER where every ё is written as е and there are no stress marks": (
+        "WER, если везде писать е вместо ё и без ударений"
+    ),
+    "the WER of each speaker, averaged over speakers: whoever speaks much counts no more than "
+    "others": "WER каждого диктора, усреднённый по дикторам: кто говорит много, весит не больше "
+    "других",
+    "word errors without insertions: words replaced and left out, as a share of the words of the "
+    "references": "ошибки в словах без вставок: заменённые и пропущенные слова к числу слов "
+    "эталонов",
+    "character error rate, blanks between words included": (
+        "доля ошибок в символах, пробелы между словами тоже считаются"
+    ),
+    "phone error rate: phones replaced, left out and put in, as a share of the phones of the "
+    "references": "доля ошибок в фонемах: заменённые, пропущенные и вставленные фонемы к числу "
+    "фонем эталонов",
+    "phone errors without insertions, as a share of the phones of the references": (
+        "ошибки в фонемах без вставок к числу фонем эталонов"
+    ),
+    "utterances without a single error": "реплики без единой ошибки",
+    "utterances whose number is right, however its words are spelt": (
+        "реплики, где верно число, как бы ни были написаны его слова"
+    ),
+    "character error rate of the numbers written in digits": (
+        "доля ошибок в символах чисел, записанных цифрами"
+    ),
+    "the share that was recognised of each label, averaged over labels": (
+        "доля узнанного по каждой метке, усреднённая по меткам"
+    ),
+    "women that were recognised as such": "женщины, которых модель узнала как женщин",
+    "men that were recognised as such": "мужчины, которых модель узнала как мужчин",
+}
