@@ -82,6 +82,12 @@ class PackedPart(io.RawIOBase):
         self._file, self._packed, self._position = file, packed, 0
         self._head = self._read(0, min(HEAD, packed.size))
 
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         self._position = max(0, offset + (0, self._position, self._packed.size)[whence])
         return self._position

@@ -108,7 +108,8 @@ def measure(place: Packed, kind: str, modified: int) -> Length:
         part: Any = file if place.size < 0 else PackedPart(file, place)
         with _stream(part, kind) as (container, stream):
             pieces = _Pieces(container, stream)
-            samples, begins, gaps = 0, None, False
+            samples, gaps = 0, False
+            begins: float | None = None
             for at, piece in pieces:
                 if at is None or begins is None:
                     begins, gaps = at, gaps or at is None
@@ -138,14 +139,16 @@ def decode(
     Raises ``AudioError`` where they cannot be decoded.
     """
     with _stream(file, kind) as (container, stream):
-        place, start = 0, None
+        place = 0
+        start: float | None = None
         if length is not None and length.begins is not None:
             start = length.begins + begin / length.sample_rate
             if begin / length.sample_rate > AHEAD:
                 container.seek(int((start - AHEAD) * 1e6))
-        pieces, kept = _Pieces(container, stream), []
+        pieces = _Pieces(container, stream)
+        kept: list[np.ndarray] = []
         for at, piece in pieces:
-            if start is not None and length is not None and at is not None:
+            if start is not None and length is not None and at is not None and not kept:
                 place = round((at - (length.begins or 0.0)) * length.sample_rate)
             kept.append(piece[max(0, begin - place) : None if end is None else max(0, end - place)])
             place += len(piece)
