@@ -59,4 +59,6 @@ ENGLISH = Language(
     ),
     pronoun_before=words("of another by"),
     reads_years=True,
+    pluses=words("plus"),
+    parts_of=words("of"),
 )

@@ -58,6 +58,9 @@ class Language:
     pronoun_after: frozenset[str] = frozenset()
     pronoun_before: frozenset[str] = frozenset()
     reads_years: bool = False  # "nineteen eighty four" is 1984
+    to_the_hour: frozenset[str] = frozenset()  # what follows is two numbers: "без двадцати пять"
+    pluses: frozenset[str] = frozenset()  # "плюс минус пять" is not -5
+    parts_of: frozenset[str] = frozenset()  # "three quarters of a million" is not a million
 
     @cached_property
     def fillers(self) -> frozenset[str]:

@@ -144,4 +144,6 @@ RUSSIAN = Language(
     pronouns=words("один одна одно одну одного одному одним одном одной"),
     pronoun_after=words("ни"),
     pronoun_before=words("из"),
+    to_the_hour=words("без"),
+    pluses=words("плюс"),
 )

@@ -10,7 +10,9 @@ from typing import NamedTuple
 from kaskad.text.numerals.languages import LANGUAGES
 from kaskad.text.numerals.numeral import LIMIT, Language, Numeral, compose
 
-INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+# Marks that nobody sees, and hyphens that a word processor puts in.
+UNIFIED: dict[int, str | None] = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
+UNIFIED |= dict.fromkeys(map(ord, "\u2010\u2011"), "-")
 STRESS = re.compile("[\u0300\u0301]|\\+(?=[^\\W\\d_])")
 # From this similarity (difflib's ratio) on, a word may be a misheard numeral: "twent" has 0.91,
 # "пят" 0.86, "да" (два) 0.8, but "for" (forty) 0.75, "ну" 0.67, "рублей" 0.4.
@@ -30,7 +32,7 @@ class Token(NamedTuple):
 
 def plain(text: str) -> str:
     """Lower case, without stress marks, «ё», and characters that nobody sees."""
-    parts = unicodedata.normalize("NFD", text.lower().translate(INVISIBLE))
+    parts = unicodedata.normalize("NFD", text.lower().translate(UNIFIED))
     return unicodedata.normalize("NFC", STRESS.sub("", parts)).replace("ё", "е")
 
 
@@ -60,19 +62,17 @@ def runs(text: str, code: str) -> Iterator[list[Token]]:
     """The longest parts of nothing but numerals, and words that belong to them or spoil them."""
     language = LANGUAGES[code]
     tokens = list(scan(text, code))
-    tokens = [
-        Token(token.word) if _is_pronoun(tokens, at, language) else token
-        for at, token in enumerate(tokens)
-    ]
+    tokens = [_as_meant(tokens, at, language) for at in range(len(tokens))]
     run: list[Token] = []
-    for at, token in enumerate(tokens):
+    for at, token in enumerate([*tokens, Token("")]):
         if concerns_numbers(token, language) or _is_misheard(tokens, at, code):
             run.append(token)
         elif run:
-            yield run
+            begin = at - len(run)
+            is_time = begin > 0 and tokens[begin - 1].word in language.to_the_hour
+            if not (is_time and len(run) > 1):  # "без двадцати пять" are two, and not 25
+                yield run
             run = []
-    if run:
-        yield run
 
 
 def concerns_numbers(token: Token, language: Language) -> bool:
@@ -158,6 +158,18 @@ def _is_scale(token: Token) -> bool:
     return numeral is not None and numeral.value >= 1000 and len(numeral.before) > 0
 
 
+def _as_meant(tokens: list[Token], at: int, language: Language) -> Token:
+    """A token, or the mere word where its neighbours say that it counts nothing."""
+    word = tokens[at].word
+    before = [token.word for token in tokens[max(at - 3, 0) : at]]
+    if word in language.minus and language.pluses.intersection(before[-2:]):
+        return Token(f"±{word}")
+    is_part = len(before) == 3 and before[1] in language.parts_of and before[2] in language.articles
+    if is_part and before[0] in language.spoilers | language.halves and _is_scale(tokens[at]):
+        return Token(f"of {word}")
+    return Token(word) if _is_pronoun(tokens, at, language) else tokens[at]
+
+
 def _is_pronoun(tokens: list[Token], at: int, language: Language) -> bool:
     if tokens[at].word not in language.pronouns:
         return False
@@ -167,6 +179,8 @@ def _is_pronoun(tokens: list[Token], at: int, language: Language) -> bool:
 
 def _is_misheard(tokens: list[Token], at: int, code: str) -> bool:
     """Would a numeral that is spelt almost like this word make one number with its neighbour?"""
+    if at == len(tokens):
+        return False
     left = tokens[at - 1].numeral if at > 0 else None
     right = tokens[at + 1].numeral if at + 1 < len(tokens) else None
     if (left or right) is None:
