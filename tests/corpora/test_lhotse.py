@@ -64,7 +64,7 @@ def test_whole_cuts_are_read(tmp_path: Path) -> None:
             "line 2: the audio of 1 is a command, not a file; nothing is run or fetched",
         ),
         (
-            {"recording_sources": [{"type": "file", "source": "/etc/passwd"}]},
+            {"recording_sources": [{"type": "file", "source": "../1.wav"}]},
             "outside .*audio_root",
         ),
         ({"id": "0"}, "the id is not unique"),

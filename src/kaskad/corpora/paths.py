@@ -34,14 +34,16 @@ def resolve_paths(
     root, given = chosen.resolve(), Path(os.path.abspath(chosen))
     folder = f"{root}/".replace("//", "/")
     table = table.with_columns(path=as_written_here(table["path"], path, given))
+    says_where = table["path"].str.starts_with("/")
     beneath = pl.col("path")
     if given.resolve() == root:  # not where the link is followed by ..
         beneath = beneath.str.strip_prefix(f"{given}/")
-    is_absolute = beneath.str.starts_with("/")
-    absolute = pl.when(is_absolute).then(beneath).otherwise(pl.lit(folder) + beneath)
+    absolute = (
+        pl.when(beneath.str.starts_with("/")).then(beneath).otherwise(pl.lit(folder) + beneath)
+    )
     resolved = table.select(_without_dots(table.select(path=absolute)["path"])).to_series()
     outside = ~resolved.str.starts_with(folder)
-    elsewhere = outside & table.select(is_absolute).to_series()
+    elsewhere = outside & says_where
     refused = outside if audio_root is not None else outside & ~elsewhere
     if refused.any():
         holds = os.path.commonpath([root, *map(os.path.dirname, resolved.filter(refused))])

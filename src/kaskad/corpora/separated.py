@@ -75,7 +75,7 @@ def read_separated(path: Path) -> pl.DataFrame:
         read_text(path)  # the encoding may be why, and that has its own message
         _refuse_long_lines(path, form)
         reason = str(error).partition("\n")[0]
-        if found := re.search('could not parse `(".*)` as', reason):
+        if found := re.match('could not parse `(".*?)(` as|$)', reason):
             line = read_text(path).partition(found[1])[0].count("\n") + 1
             reason = (
                 f"line {line}: {found[1][:SHOWN_CELL]} begins with a quotation mark and does not "
