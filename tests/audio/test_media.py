@@ -33,7 +33,7 @@ def test_a_segment_is_what_it_is_of_the_whole(recording: Path, tmp_path: Path) -
     # To a millisecond, which is how exact the times in a WebM are.
     near = (whole[20_800 + shift :][:12_800] for shift in range(-16, 17))
     assert min(np.abs(part - each)[100:-100].max() for each in near) < 0.02
-    with pytest.raises(AudioError, match="ends at 9 s, and its recording lasts 3"):
+    with pytest.raises(AudioError, match=r"ends at 9 s, and its recording lasts [23]"):
         read_header(f"{recording}#t=1,9")
     content = recording.read_bytes()
     (tmp_path / "shard.tar").write_bytes(bytes(512) + content)

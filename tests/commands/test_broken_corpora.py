@@ -66,6 +66,7 @@ def test_training_goes_on_without_them(compose, corpus: Path, tmp_path: Path) ->
     folder.mkdir()
     small = ["model=lstm", "model.encoder.hidden_size=4", "model.encoder.layers=1", "debug=fast"]
     small += ["datamodule.max_skipped=0.9", "datamodule.cache=null", "datamodule.workers=0"]
+    small += ["overlap.recording=report", "overlap.near_duplicate=ignore"]
     train(compose("train", f"'{folder}'", *OURS, f"data.root='{corpus}'", *small))
     skipped = pl.read_csv(folder / "skipped.csv", glob=False)
     assert kinds(skipped["id"]) == set(DOUBTFUL | UNUSABLE)  # as prepare, describe and shard

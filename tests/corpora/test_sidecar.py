@@ -68,14 +68,14 @@ def test_what_cannot_serve_is_refused(tmp_path: Path, record) -> None:
 
 def test_sound_of_another_kind_has_its_row_with_what_to_do(tmp_path: Path, record) -> None:
     record("a/1", "раз", ".AIFF")
-    (tmp_path / "a/phone.m4a").touch()
+    (tmp_path / "a/phone.g722").touch()
     (tmp_path / "a/phone.txt").write_text("два", encoding="utf-8")
     rows = read_sidecar(tmp_path, "all").select("id", "text", "problem").rows()
     assert rows == [
         ("a/1.AIFF", "раз", None),
         (
-            "a/phone.m4a",
+            "a/phone.g722",
             "два",
-            "m4a is not read here; convert it: ffmpeg -i 'phone.m4a' 'phone.flac'",
+            "g722 is not read here; convert it: ffmpeg -i 'phone.g722' 'phone.flac'",
         ),
     ]

@@ -144,6 +144,7 @@ MALFORMED: dict[str, Callable[[Checkpoint], Any]] = {
     "a model that is an encoder": lambda checkpoint: put(
         "model", checkpoint["config"]["model"]["encoder"]
     )(checkpoint),
+    "a list of 10^5 labels": put("model.tokenizer.alphabet", ["a"] * 100_000),
     "a size that is text": put("model.encoder.hidden_size", "large"),
     "a size below 0": put("model.encoder.hidden_size", -1),
     "a size of 10^9": put("model.encoder.hidden_size", 10**9),

@@ -81,7 +81,12 @@ def _interpolations(value: str) -> Iterator[tuple[int, int]]:
 
 
 def fault_of(
-    value: Any, name: str, *, may_read_environment: bool = False, most: float = math.inf
+    value: Any,
+    name: str,
+    *,
+    may_read_environment: bool = False,
+    most: float = math.inf,
+    values: int = VALUES,
 ) -> str | None:
     """Why a configuration that was read from a file cannot be used; None where it can.
 
@@ -93,17 +98,18 @@ def fault_of(
         name: What it is called in the answer.
         may_read_environment: Whether text may hold an interpolation that reads the environment.
         most: The largest whole number that it may hold.
+        values: How many values it may have.
 
     Returns:
         The name of the value that is at fault, and what is wrong with it.
     """
-    left = VALUES
+    left = values
     waiting: list[tuple[str, Any, int]] = [(name, value, 0)]
     while waiting:
         name, value, depth = waiting.pop()
         left -= 1
         if left < 0:
-            return f"has more than {VALUES:,} values"
+            return f"has more than {values:,} values"
         if depth > DEPTH:
             return f"{_short(name)}: lies {DEPTH} containers deep, or in itself"
         if type(value) is dict:

@@ -22,6 +22,8 @@ from kaskad.runs.saved_configuration import fault_of
 TRAINING_PARTS = ("optimizer", "scheduler", "augment")
 # What parts of a net may make besides weights, such as filters and windows: values, and tensors.
 SPARE_VALUES, SPARE_TENSORS = 5_000_000, 1_000
+FEWEST_SETTINGS = 10_000
+LONGEST_REASON = 300  # characters
 # Rooms whose classes a configuration may name: none of them touches anything but tensors and text.
 ROOMS = ("audio", "text", "models", "decoding")
 
@@ -42,7 +44,9 @@ def load_model(
         name = min(unknown)
         raise CheckpointError(f"{path}: its model has no {name}= to replace; leave that out")
     values = sum(weight.numel() for weight in weights.values())
-    if fault := fault_of(node, "model", most=max(values, SPARE_VALUES)):
+    # A label has a weight at least; a list of half a million takes minutes to be made something of.
+    limits = {"most": max(values, SPARE_VALUES), "values": max(values, FEWEST_SETTINGS)}
+    if fault := fault_of(node, "model", **limits):
         raise CheckpointError(f"{path}: {fault}")
     with _NoMoreThan(values, len(weights)):
         model = instantiate_trusted(node | parts, path, trusted)
@@ -51,8 +55,9 @@ def load_model(
     try:
         model.load_state_dict(weights)
     except Exception as error:  # of another shape, as a rule; a tensor may be odd in many ways
+        reason = " ".join(str(error).split())[:LONGEST_REASON]
         raise CheckpointError(
-            f"{path}: its weights do not fit its configuration: {error}"
+            f"{path}: its weights do not fit its configuration: {reason}"
         ) from None
     return model.eval(), config
 
@@ -97,7 +102,8 @@ def instantiate_trusted(node: dict[str, Any], path: str | Path, trusted: Sequenc
     try:
         return instantiate(node)
     except Exception as error:  # of any class that the configuration may name
-        what = str(error).partition("\n")[0].rstrip(":")
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        what = " ".join(lines[:2])[:LONGEST_REASON]  # what was called, and why that failed
         raise CheckpointError(f"{path}: what it describes cannot be made: {what}") from error
 
 
