@@ -85,7 +85,7 @@ def test_every_planted_row_is_found_and_no_other(compose, planted: Path, tmp_pat
     letters = dict(pl.DataFrame(described["alphabet"]).select("character", "foreign").iter_rows())
     assert (letters["c"], letters["с"], letters[" "]) == (True, False, False)
     page = (tmp_path / "description.html").read_text(encoding="utf-8")
-    assert "data:audio/ogg;base64," in page and "data:image/png;base64," in page
+    assert "data:audio/mpeg;base64," in page and "data:image/png;base64," in page
     assert "LogMel, 80 bins at 16000 Hz" in page
 
 
