@@ -17,10 +17,9 @@ COMPRESSION = 0.85
 
 
 def from_here(path: str) -> str:
-    """A path as it is written from the working directory, where it lies in that; a page may be
+    """Paths as they are written from the working directory, where they lie in that; a page may be
     handed on, and where a person's folders lie is nobody's business."""
-    here = f"{Path.cwd()}/"
-    return path.removeprefix(here)
+    return path.replace(f"{Path.cwd()}/", "")
 
 
 class Clips:

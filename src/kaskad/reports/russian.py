@@ -129,6 +129,12 @@ RUSSIAN = {
         "Во всех показателях они считаются пустыми гипотезами."
     ),
     "why": "почему",
+    "Phones": "Фонемы",
+    "phone": "фонема",
+    "spoken": "сказано",
+    "heard right": "услышано верно",
+    "mostly heard instead": "чаще всего услышано вместо неё",
+    "nothing": "ничего",
     # what was shared, and what was skipped
     "Shared by training and judging": "Общее у обучения и проверки",
     "corpus": "корпус",
