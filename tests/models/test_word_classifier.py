@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import torch
 
-from kaskad.audio.words import WordLogMel
+from kaskad.audio.words import WordLogMel, around_loudest
 from kaskad.commands.train import train
 from kaskad.data.checks import DataError
 from kaskad.models.encoders.word_cnn import WordCNN
@@ -62,6 +62,15 @@ def test_the_silence_around_a_word_does_not_reach_the_net() -> None:
     assert frames == 24
     torch.testing.assert_close(among, bare, rtol=0, atol=0.5)
     assert (among - bare).abs().mean() < 0.1
+
+
+def test_a_click_far_from_the_word_is_no_part_of_it() -> None:
+    heard = torch.tensor([[0, 1, 0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 1]], dtype=torch.bool)
+    loudness = torch.where(heard, 1.0, 0.0)
+    loudness[0, 7] = 2.0
+    kept = around_loudest(heard, loudness, gap=2)
+    assert kept.int().tolist() == [[0, 0, 0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 1]]
+    assert around_loudest(heard, loudness, gap=4).equal(heard)
 
 
 @pytest.mark.parametrize("samples", [1, 80, 100_000])

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from kaskad.audio.augment.timing import at_times, speech_ends
@@ -22,7 +23,8 @@ class WordLogMel(LogMel):
 
     What is heard before and after does not matter then, nor how fast the word is said. ``margin``
     frames are kept on each side. In training each end lies up to ``jitter[0]`` frames within the
-    speech, or up to ``jitter[1]`` before or after it. The rest is as in ``LogMel``.
+    speech, or up to ``jitter[1]`` before or after it. Sounds that are further than ``gap`` seconds
+    from the rest of the word, such as clicks, are no part of it. The rest is as in ``LogMel``.
     """
 
     raise_high: Tensor
@@ -32,19 +34,24 @@ class WordLogMel(LogMel):
         frames: int = 24,
         margin: float = 2.0,
         jitter: tuple[float, float] = (2.0, 6.0),
+        gap: float = 0.25,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
         self.frames = frames
         self.margin = margin
         self.jitter = jitter
+        self.gap = round(gap * self.sample_rate / self.hop)
         high = self.sample_rate / 2 if settings.get("high") is None else settings["high"]
         centres = mel_centres(self.bins, settings.get("low", 0.0), high)
         # 6 dB an octave.
         self.register_buffer("raise_high", 2 * (centres / 1_000).log(), persistent=False)
 
     def arrange(self, energies: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        first, last = speech_ends(self._in_word(energies, lengths))
+        in_word = around_loudest(
+            self._in_word(energies, lengths), self.loudness(energies), self.gap
+        )
+        first, last = speech_ends(in_word)
         before, after = self._margins(lengths)
         begin = torch.minimum((first - before).clamp(min=0), lengths - 1)
         end = torch.minimum(last + after, lengths)
@@ -72,3 +79,16 @@ class WordLogMel(LogMel):
         background = torch.minimum(quietest + ABOVE_BACKGROUND * DECIBEL, loudest - 12 * DECIBEL)
         least = torch.maximum(loudest - HISS * DECIBEL, background)
         return loud | ((hiss > least[:, None]) & ~outside)
+
+
+def around_loudest(in_word: Tensor, loudness: Tensor, gap: int) -> Tensor:
+    """Of frames (batch, frames) that are True, those from which steps over at most ``gap`` others
+    lead to the loudest one."""
+    peak = loudness.masked_fill(~in_word, -torch.inf).argmax(1, keepdim=True)
+    # How many frames a frame is from the last True one before it, or from the first frame.
+    place = torch.arange(in_word.shape[1], device=in_word.device)
+    last = torch.where(in_word, place, 0).cummax(1).values
+    before = F.pad(last, (1, 0))[:, :-1]
+    # A stretch begins where the last True frame is too far away.
+    stretch = (in_word & (place - before > gap + 1)).cumsum(1)
+    return in_word & (stretch == stretch.gather(1, peak))
