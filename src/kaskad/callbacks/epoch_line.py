@@ -7,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as lightning
 
-from kaskad.callbacks.progress import TimeLeft
+from kaskad.callbacks.progress import TimeLeft, figures_of
 from kaskad.data.batch import Batch, batches_of
 from kaskad.metrics.registry import epoch_in_figures
 from kaskad.runs import distributed
@@ -23,24 +23,21 @@ class EpochLine(lightning.Callback):
 
     def __init__(self) -> None:
         self._met: Counter[str] = Counter()  # utterances, by their corpus
-        self._validated = False  # in this epoch
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self._pace = TimeLeft(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"met": dict(self._met_everywhere()), "validated": self._validated}
+        return {"met": dict(self._met_everywhere())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if distributed.rank() == 0:
             self._met.update(state["met"])
-        self._validated = state.get("validated", False)
 
     def on_train_epoch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
         self._met.clear()
-        self._validated = False
 
     def on_train_batch_start(
         self,
@@ -52,22 +49,12 @@ class EpochLine(lightning.Callback):
         for part in batches_of(batch):
             self._met[part.corpus] += len(part) + len(part.skipped)
 
-    def on_validation_end(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule
-    ) -> None:
-        self._validated = not trainer.sanity_checking
-
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
         repeats = self._repeats(trainer)
         module.log_dict({f"training/repeats/{corpus}": times for corpus, times in repeats.items()})
-        figures = {  # those of an earlier validation are not of this epoch
-            name: figure
-            for name, figure in trainer.callback_metrics.items()
-            if self._validated or not name.startswith("validation/")
-        }
-        shown = epoch_in_figures(figures)
+        shown = epoch_in_figures(figures_of(trainer, trainer.current_epoch))
         shown += [f"{corpus} {times:.1f} times" for corpus, times in repeats.items()]
         minutes = self._pace.minutes_left(trainer.global_step)
         if minutes is not None:

@@ -9,6 +9,7 @@ import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from kaskad.callbacks.notifications.learning_curve import VALIDATION
+from kaskad.models.module import VALIDATED_IN
 
 
 class TimeLeft:
@@ -35,6 +36,18 @@ class TimeLeft:
 def epoch_in_words(trainer: lightning.Trainer) -> str:
     total = trainer.max_epochs or -1
     return f"epoch {trainer.current_epoch + 1}" + (f" of {total}" if total > 0 else "")
+
+
+def figures_of(trainer: lightning.Trainer, epoch: int) -> dict[str, float]:
+    """What was found in an epoch, the newest that has ended; Lightning keeps the figures of a
+    validation until the next, so those of an earlier one are left out."""
+    figures = trainer.callback_metrics
+    validated = figures.get(VALIDATED_IN) == epoch
+    return {
+        name: float(figure)
+        for name, figure in figures.items()
+        if validated or not name.startswith("validation/")
+    }
 
 
 def chosen_checkpoint(trainer: lightning.Trainer) -> ModelCheckpoint | None:

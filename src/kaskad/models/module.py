@@ -14,6 +14,8 @@ from kaskad.config.messages import require_figure
 from kaskad.models.schedules import Schedule
 from kaskad.text.tokenizer import Tokenizer, difference
 
+VALIDATED_IN = "validated_in_epoch"  # beside the figures of a validation: the epoch that it is of
+
 
 class Learner(lightning.LightningModule):
     """A net over the labels of ``tokenizer``. Weights for other labels are refused.
@@ -86,7 +88,8 @@ class Learner(lightning.LightningModule):
             super().lr_scheduler_step(scheduler, metric)
 
     def on_validation_end(self) -> None:
-        """Tell a schedule that watches a figure what this validation found.
+        """Tell a schedule that watches a figure what this validation found, and whoever shows the
+        figures of an epoch that they are of this one.
 
         Raises ``ConfigurationError`` where there is no such figure: before the first step, as the
         validation that Lightning tries first ends here, too.
@@ -98,3 +101,4 @@ class Learner(lightning.LightningModule):
                 require_figure(monitor, figures, "scheduler.monitor")
                 if not self.trainer.sanity_checking:
                     schedule.scheduler.step(figures[monitor])
+        figures[VALIDATED_IN] = torch.tensor(float(self.trainer.current_epoch))

@@ -117,6 +117,16 @@ def test_each_epoch_and_the_end_with_its_figures_are_told(start, serve) -> None:
     assert f"test/wer {figures['test/wer']:.4g}" in end.splitlines()
 
 
+def test_an_epoch_without_a_validation_repeats_no_old_figures(start, serve) -> None:
+    service = serve()
+    start("trainer.max_epochs=3", "trainer.check_val_every_n_epoch=2", KASKAD_NOTIFY=service.url)
+    first, second, third, _ = (notice["message"].splitlines() for notice in service.got)
+    assert not [line for line in first if "validation/" in line]
+    assert [line for line in second if line.startswith("validation/wer")]
+    told = [line for line in third if "validation/" in line]
+    assert len(told) == 1 and told[0].startswith("best validation/wer so far")
+
+
 def test_the_learning_curve_goes_along(start, serve) -> None:
     service = serve()
     start(KASKAD_NOTIFY=service.url)

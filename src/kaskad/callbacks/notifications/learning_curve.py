@@ -4,8 +4,6 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
-import pytorch_lightning as lightning
-
 TRAINING, VALIDATION = "training/loss_epoch", "validation/loss"
 SIZE, DPI = (7.0, 3.5), 100  # inches, dots an inch: legible on a telephone
 
@@ -20,11 +18,10 @@ class LearningCurve:
     def __init__(self) -> None:
         self.epochs: list[dict[str, float]] = []
 
-    def note(self, trainer: lightning.Trainer, monitor: str) -> None:
-        """Take down the figures of the epoch that ends."""
-        figures = trainer.callback_metrics
-        known = {name: float(figures[name]) for name in _names(monitor) if name in figures}
-        self.epochs.append({"epoch": trainer.current_epoch + 1, **known})
+    def note(self, figures: Mapping[str, float], epoch: int, monitor: str) -> None:
+        """Take down the figures of the epoch that ends, counted from 0."""
+        known = {name: figures[name] for name in _names(monitor) if name in figures}
+        self.epochs.append({"epoch": epoch + 1, **known})
 
     def state(self) -> dict[str, Any]:
         return {"epochs": self.epochs}

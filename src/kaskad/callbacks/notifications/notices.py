@@ -12,7 +12,13 @@ from kaskad.callbacks.final_metrics import FinalFigures
 from kaskad.callbacks.non_finite import DivergedError
 from kaskad.callbacks.notifications.learning_curve import LearningCurve
 from kaskad.callbacks.notifications.outbox import Notice, outboxes
-from kaskad.callbacks.progress import TimeLeft, best_so_far, epoch_in_words, monitored
+from kaskad.callbacks.progress import (
+    TimeLeft,
+    best_so_far,
+    epoch_in_words,
+    figures_of,
+    monitored,
+)
 
 ORDINARY, CRITICAL = "KASKAD_NOTIFY", "KASKAD_NOTIFY_CRITICAL"
 LAST_LINES = 12  # of a traceback
@@ -66,12 +72,13 @@ class Notices(FinalFigures):
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
+        figures = figures_of(trainer, trainer.current_epoch)
         if self.curve:
-            self.curve.note(trainer, monitored(trainer))
+            self.curve.note(figures, trainer.current_epoch, monitored(trainer))
         now = time.monotonic()
         if now - self._told >= self.interval:
             self._told = now
-            lines = [*_figures(trainer), *best_so_far(trainer, trainer.callback_metrics)]
+            lines = [*_shown(figures), *best_so_far(trainer, figures)]
             lines += self._pace.time_left(trainer.global_step)
             self._tell(trainer, epoch_in_words(trainer), lines)
 
@@ -111,10 +118,10 @@ class Notices(FinalFigures):
             outbox.drain(max(until - time.monotonic(), 0.0))
 
 
-def _figures(trainer: lightning.Trainer) -> list[str]:
+def _shown(figures: Mapping[str, float]) -> list[str]:
     """The loss, and what validation found, under the names of the loggers."""
     return [
-        f"{name} {float(figure):.4g}"
-        for name, figure in trainer.callback_metrics.items()
+        f"{name} {figure:.4g}"
+        for name, figure in figures.items()
         if name == "training/loss_epoch" or name.startswith("validation/")
     ]

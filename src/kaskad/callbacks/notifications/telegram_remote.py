@@ -26,6 +26,7 @@ from kaskad.callbacks.progress import (
     best_so_far,
     chosen_checkpoint,
     epoch_in_words,
+    figures_of,
     monitored,
 )
 from kaskad.metrics.registry import epoch_in_figures
@@ -104,15 +105,15 @@ class Remote(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self._trainer, self._pace = trainer, TimeLeft(trainer)
-        self._note(trainer)  # a run that goes on has figures
+        self._note(trainer, trainer.current_epoch - 1)  # a run that goes on has figures
         if trainer.is_global_zero:
             self.bot.start()
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
-        self._note(trainer)
-        self.curve.note(trainer, monitored(trainer))
+        self._note(trainer, trainer.current_epoch)
+        self.curve.note(self._figures, trainer.current_epoch, monitored(trainer))
 
     def on_exception(self, *_: Any, **__: Any) -> None:
         self.bot.close()
@@ -120,9 +121,9 @@ class Remote(lightning.Callback):
     def teardown(self, *_: Any, **__: Any) -> None:
         self.bot.close()
 
-    def _note(self, trainer: lightning.Trainer) -> None:
+    def _note(self, trainer: lightning.Trainer, epoch: int) -> None:
         """Take down what users may ask for: numbers, so that no answer has to wait for a device."""
-        self._figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self._figures = figures_of(trainer, epoch)
         self._best_so_far = best_so_far(trainer, self._figures)
 
     def _router(self) -> Router:
