@@ -1,27 +1,38 @@
 """The data of a training, made from its configuration."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import cast
 
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig
 
-from kaskad.data.corpus import require_branches
+from kaskad.data.corpus import Corpus, require_branches
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.text_datamodule import TextDataModule
 from kaskad.models.recogniser import Recogniser
+from kaskad.text.normalisation import normalise_transcripts
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
+# Options of decoders that name words or labels, which those of the tokenizer must be able to spell.
+NAME_LABELS = ("language_model", "lexicon", "hotwords", "priors", "rescore")
+
 
 def load_data(config: DictConfig, listing: Path | None = None) -> SpeechDataModule:
     """Make the data module of a run, with its manifests read and checked; what cannot be used is
-    named in the file ``listing``."""
+    named in the file ``listing``. Before any audio is read, ``try_decoder``."""
     recogniser_class = cast(type[Recogniser], get_class(config.model._target_))
+    corpora: dict[str, Corpus] = {
+        name: replace(corpus, manifest=cache(corpus.manifest))  # made once, and looked at twice
+        for name, corpus in instantiate(config.data.corpora, _convert_="all").items()
+    }
     data: SpeechDataModule = instantiate(config.datamodule)(
-        corpora=instantiate(config.data.corpora, _convert_="all"),
+        corpora=corpora,
         sample_rate=config.features.sample_rate,
         target=recogniser_class.target,
         augment=instantiate(config.augment.waveform),
@@ -35,8 +46,28 @@ def load_data(config: DictConfig, listing: Path | None = None) -> SpeechDataModu
     elif extra:
         kind = recogniser_class.__name__
         log.warning("%s: not used, for a %s learns from one corpus alone", ", ".join(extra), kind)
+    learns_from = recogniser_class.learns_from
+    try_decoder(config, {n: each for n, each in corpora.items() if each.role in learns_from})
     data.load(*recogniser_class.learns_from, "validation", "test")
     return data
+
+
+def try_decoder(config: DictConfig, training: Mapping[str, Corpus]) -> None:
+    """Make the decoder for the labels of the training transcripts alone: one whose language model,
+    lexicon or hotwords they cannot spell is refused before the audio is read, which may take hours.
+    """
+    decoder = config.model.get("decoder")
+    if decoder is None or not any(decoder.get(name) for name in NAME_LABELS):
+        return
+    tokenizer: Tokenizer = instantiate(config.tokenizer)
+    tokenizer.fit(
+        text
+        for corpus in training.values()
+        for text in tokenizer.spell(
+            normalise_transcripts(corpus.load()).drop_nulls().to_list(), corpus.language
+        )
+    )
+    instantiate(decoder)(tokenizer=tokenizer, seconds_per_frame=0.01)  # any: nothing is decoded
 
 
 def fit_tokenizer(config: DictConfig, data: SpeechDataModule | TextDataModule) -> None:
