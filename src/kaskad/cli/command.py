@@ -12,16 +12,13 @@ import functools
 import inspect
 import logging
 import os
-import re
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import cast
 
 import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeperConf
@@ -32,20 +29,19 @@ from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 import kaskad.cli.resolvers  # noqa: F401 - registers them
-from kaskad.cli.console import forgiving_console
-from kaskad.cli.search_path import (
-    EXPERIMENTS,
-    ProjectSearchPath,
-    ProjectSource,
-    conf_folder,
+from kaskad.cli.composition import (
+    as_hydra_takes_them,
+    complete,
+    group_names,
+    without_needless_plus,
 )
-from kaskad.config.check import check
-from kaskad.config.groups import fill_groups, take_away
-from kaskad.config.messages import ConfigurationError, explain
-from kaskad.config.overrides import data_lists_as_corpora, debug_last, typed_overrides
+from kaskad.cli.console import forgiving_console
+from kaskad.cli.search_path import ProjectSearchPath, ProjectSource, conf_folder
+from kaskad.config.messages import ConfigurationError, explain, unwrapped
+from kaskad.config.overrides import data_lists_as_corpora, typed_overrides
 from kaskad.sweeps.results import Job, JobResult
 
 Figures = Mapping[str, float] | float | None
@@ -118,15 +114,11 @@ def command(
 
     def decorate(task: Task) -> Main:
         folder = config_dir or Path(inspect.getfile(task)).resolve().parent / "conf"
-        groups = _groups(folder)
+        groups = group_names(folder)
         title = header or inspect.getdoc(sys.modules[task.__module__]) or config_name
 
         def checked_task(config: DictConfig) -> Figures:
-            _refuse_misspelt_groups(groups)
-            fill_groups(config, folder, config_name)
-            defaults = cast(DictConfig, OmegaConf.load(folder / f"{config_name}.yaml"))
-            defaults.pop("optimised_metric", None)  # which null turns off
-            check(config, defaults)
+            complete(config, folder, config_name)
             quiet_lightning()
             return task(config)
 
@@ -144,13 +136,15 @@ def command(
         job.figures = figures  # type: ignore[attr-defined]
 
         def run_hydra() -> None:
-            sys.argv[1:] = debug_last(take_away(sys.argv[1:], folder, config_name))
+            sys.argv[1:] = as_hydra_takes_them(sys.argv[1:], folder, config_name)
             run = hydra.main(str(folder), config_name, version_base="1.3")(job)
             try:
                 run()
             except ConfigCompositionException as error:
-                if not _drop_needless_plus(error):
+                arguments = without_needless_plus(sys.argv[1:], error)
+                if arguments is None:
                     raise
+                sys.argv[1:] = arguments
                 run()
 
         def main() -> None:
@@ -177,15 +171,6 @@ def command(
         return main
 
     return decorate
-
-
-def _drop_needless_plus(error: ConfigCompositionException) -> bool:
-    """Whether `+key=value` is now `key=value` on the command line: the error was that there is such
-    a key, and so nothing is to be added."""
-    there = re.search(r"An item is already at '(.+?)'", str(error))
-    plus = [each for each in sys.argv[1:] if there and each.startswith(f"+{there[1]}=")]
-    sys.argv = [each[1:] if each in plus else each for each in sys.argv]
-    return bool(plus)
 
 
 def quiet_lightning() -> None:
@@ -240,24 +225,9 @@ def _run_in_sweep(task: Task, config: DictConfig, groups: list[str]) -> Figures:
     return returned
 
 
-def _refuse_misspelt_groups(groups: list[str]) -> None:
-    """Raise where `+experiment=...` would silently become a plain key beside the group's name."""
-    for override in typed_overrides():
-        name = re.match(r"\+([^+=@.]+)[=@]", override)
-        if name and name[1] not in groups:
-            for group in get_close_matches(name[1], groups, n=1, cutoff=0.8):
-                fault = f"{override}: no such group; did you mean +{group}?"
-                raise ConfigurationError(f"{fault}\n+{override} would add it as a plain key")
-
-
-def _groups(config_dir: Path) -> list[str]:
-    experiments = config_dir.parent.glob(f"{EXPERIMENTS}/")
-    folders = [folder.name for folder in [*config_dir.glob("*/"), *experiments]]
-    return sorted(set(folders) - {"hydra"})
-
-
-def _report_error(error: Exception, groups: list[str]) -> None:
+def _report_error(error: BaseException, groups: list[str]) -> None:
     """Tell an error on stderr, briefly unless HYDRA_FULL_ERROR=1; a job's log file gets it all."""
+    error = unwrapped(error)
     handlers = logging.getLogger().handlers
     logs = [h.baseFilename for h in handlers if isinstance(h, logging.FileHandler)]
     for log in logs:

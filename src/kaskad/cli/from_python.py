@@ -7,12 +7,13 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import ConfigCompositionException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from kaskad.cli.command import quiet_lightning
+from kaskad.cli.composition import as_hydra_takes_them, complete, without_needless_plus
 from kaskad.cli.search_path import conf_folder
-from kaskad.config.check import check
 from kaskad.config.messages import ConfigurationError
 
 
@@ -42,8 +43,7 @@ def composed(command: str, overrides: Sequence[str]) -> Iterator[DictConfig]:
     Its log goes to ``<command>.log`` in that folder. Raises ``ConfigurationError``.
     """
     conf = conf_folder()
-    with hydra.initialize_config_dir(str(conf), version_base="1.3", job_name=command):
-        config = hydra.compose(command, list(overrides), return_hydra_config=True)
+    config = _compose(conf, command, as_hydra_takes_them(overrides, conf, command))
     if config.hydra.mode == RunMode.MULTIRUN:
         raise ConfigurationError("a sweep starts on the command line: kaskad train -m …")
     state, before = HydraConfig.instance(), HydraConfig.instance().cfg
@@ -56,12 +56,23 @@ def composed(command: str, overrides: Sequence[str]) -> Iterator[DictConfig]:
         state.set_config(config)
         with open_dict(config):
             del config.hydra
-        check(config)
+        complete(config, conf, command)
         quiet_lightning()
         with _logged(folder / f"{command}.log"):
             yield config
     finally:
         state.cfg = before
+
+
+def _compose(folder: Path, command: str, overrides: Sequence[str]) -> DictConfig:
+    try:
+        with hydra.initialize_config_dir(str(folder), version_base="1.3", job_name=command):
+            return hydra.compose(command, list(overrides), return_hydra_config=True)
+    except ConfigCompositionException as error:
+        without = without_needless_plus(overrides, error)
+        if without is None:
+            raise
+    return _compose(folder, command, without)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def explain(error: BaseException, groups: Iterable[str] = ()) -> str:
 
     `groups` are names of config groups, offered beside the keys where a name is misspelt.
     """
-    match error:
+    match unwrapped(error):
         case MissingConfigException(missing_cfg_file=str(path), options=[_, *_] as options):
             group, _, choice = path.rpartition("/")
             parent = re.match("In '(.+?)'", str(error))
@@ -64,8 +64,6 @@ def explain(error: BaseException, groups: Iterable[str] = ()) -> str:
             lines = [f"{override}: cannot be read as key=value", hint, *reason]
         case MarkedYAMLError(problem=problem, context=context, problem_mark=mark) if mark:
             lines = [f"{mark.name}, line {mark.line + 1}: {problem}", context or ""]
-        case InterpolationResolutionError(__cause__=ConfigurationError() as cause):
-            lines = [str(cause)]  # from a resolver of ours, which says all that there is to say
         case InstantiationException(__cause__=Exception()):
             full_key = re.search(r"full_key: (\S+)", str(error))
             what = str(error).splitlines()[0].rstrip(":")
@@ -77,6 +75,8 @@ def explain(error: BaseException, groups: Iterable[str] = ()) -> str:
                 "take fewer of them (datamodule.workers=1), or none (datamodule.workers=0); in a "
                 "container, more to share (docker run --shm-size=1g)",
             ]
+        case ConfigurationError() as fault:
+            lines = str(fault).splitlines()
         case _:
             lines = _named(error).splitlines()
             if error.__cause__:
@@ -84,6 +84,15 @@ def explain(error: BaseException, groups: Iterable[str] = ()) -> str:
     lines = [line.strip() for text in lines for line in text.splitlines() if line.strip(" ^")]
     lines[LINES - 1 :] = ["; ".join(lines[LINES - 1 :])]
     return "\n".join(shorten(line, WIDTH, placeholder=" ...") for line in lines if line)
+
+
+def unwrapped(error: BaseException) -> BaseException:
+    """The ``ConfigurationError`` that a resolver of ours raised, in place of what OmegaConf made of
+    it; any other error as it is."""
+    inner: BaseException | None = error if isinstance(error, InterpolationResolutionError) else None
+    while inner is not None and not isinstance(inner, ConfigurationError):
+        inner = inner.__cause__ or inner.__context__
+    return inner or error
 
 
 def did_you_mean(word: str, choices: Iterable[str], prefix: str = "") -> str:

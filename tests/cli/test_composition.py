@@ -1,0 +1,54 @@
+"""What is typed means the same in a shell and in Python."""
+
+from pathlib import Path
+
+import pytest
+
+from kaskad.cli.from_python import composed
+from kaskad.config.messages import ConfigurationError
+
+
+@pytest.fixture
+def typed(tmp_path: Path):
+    """The configuration of train.py for these overrides."""
+
+    def compose_with(*overrides: str):
+        with composed("train", [*overrides, f"hydra.run.dir={tmp_path}"]) as config:
+            return config
+
+    return compose_with
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["+experiments=fsdd_words", "debug=fast"],
+        ["debug=fast", "+experiments=fsdd_words"],
+        ["+experiments=[numbers,fsdd_words]", "debug=fast"],
+    ],
+)
+def test_debug_wins_over_a_recipe_wherever_it_stands(overrides, typed) -> None:
+    config = typed(*overrides)  # a recipe is a sweep, which Python refuses: debug made it a run
+    assert config.trainer.max_epochs == 1 and config.trainer.limit_train_batches == 1
+    assert config.task == "fsdd_words"
+
+
+def test_debug_takes_choices_of_a_recipe_away(typed) -> None:
+    config = typed("+experiments=augmentation_an4", "hydra.mode=RUN", "debug=overfit")
+    assert config.trainer.max_epochs == 100 and config.trainer.overfit_batches == 2
+    assert config.augment.features is None
+
+
+@pytest.mark.parametrize("override", ["+trainer.max_epochs=7", "trainer.max_epochs=7"])
+def test_a_plus_before_a_key_that_exists_does_no_harm(override, typed) -> None:
+    assert typed(override, "+trainer.fast_dev_run=false", "+seed=3").trainer.max_epochs == 7
+
+
+def test_groups_taken_away_are_none(typed) -> None:
+    config = typed("logger=null", "~scheduler", "callbacks=", "+model.encoder.dropout=0.5")
+    assert not config.logger and not config.callbacks and not config.scheduler
+
+
+def test_what_a_command_cannot_do_without_is_named(typed) -> None:
+    with pytest.raises(ConfigurationError, match="optimizer is one of adamw"):
+        typed("~optimizer")
