@@ -14,9 +14,10 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from kaskad.config.messages import require_figure
+from kaskad.config.messages import ConfigurationError, require_figure
 from kaskad.config.overrides import as_typed, command_again
 from kaskad.runs.folder import run_lock
+from kaskad.runs.which_run import AUTO
 from kaskad.sweeps.results import Job, write_jobs
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,11 @@ class GridSweeper(BasicSweeper):
         HydraConfig.instance().set_config(config)  # to which ${hydra:…} leads
         place = Path(config.hydra.sweep.dir, str(config.hydra.sweep.subdir))
         HydraConfig.instance().cfg = before
+        if config.get("resume") not in (None, "", AUTO):
+            raise ConfigurationError(
+                f"resume={config.resume}: a sweep goes on by the command that began it, with "
+                "hydra.sweep.dir=<its folder>; one of its jobs by itself, without -m"
+            )
         job = Job(number, as_typed(config.hydra.overrides.task), place)
         names_of = getattr(self.launcher.task_function, "figures", None)  # type: ignore[attr-defined]
         metric = config.get("optimised_metric")

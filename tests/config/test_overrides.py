@@ -1,6 +1,7 @@
 """An override that Hydra cannot read is shown with the quotes that it wants, ready to paste."""
 
 import shlex
+from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -21,7 +22,7 @@ from kaskad.config.overrides import command_again, pasteable, with_quotes
         ("task=a=b", "a=b"),
         ("input=file(1).wav", "file(1).wav"),
         ("input=a[1].wav", "a[1].wav"),
-        ("data.root=~/corpora", "~/corpora"),
+        ("data.root=~/corpora", str(Path.home() / "corpora")),
         ("task=$5!", "$5!"),
         ("+note=a&b;c", "a&b;c"),
         ("decoder.hotwords=[сорок, two,it's]", ["сорок", "two", "it's"]),

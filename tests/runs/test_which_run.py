@@ -7,8 +7,10 @@ import pytest
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf, flag_override
+from omegaconf.errors import OmegaConfBaseException
 
-from kaskad.config.messages import ConfigurationError
+import kaskad.cli.resolvers  # noqa: F401 - registers them
+from kaskad.config.messages import ConfigurationError, explain
 from kaskad.runs.folder import run_lock
 from kaskad.runs.which_run import goes_on, run_folder
 
@@ -49,13 +51,14 @@ def test_the_newest_run_is_so_by_time(make_run, tmp_path) -> None:
     assert run_folder("auto", runs, "new") == run_folder(runs, "runs", "new") == str(newest)
     (newest / "report.json").touch()
     assert run_folder("auto", runs, "new") == f"{runs}/new"
-    assert run_folder(None, runs, "new") == f"{runs}/new"
+    assert run_folder(None, runs, "new") == run_folder("", runs, "new") == f"{runs}/new"
 
 
 def test_a_run_may_be_named_by_its_folder_its_checkpoint_or_the_folder_of_runs(make_run) -> None:
     run = make_run("a/2026-01-01/00-00-00")
     make_run("a/2026-01-02/00-00-00", finished=True)
-    for name in (run, run / "checkpoints/last.ckpt", run.parent.parent, run.parents[2]):
+    checkpoints = run / "checkpoints"
+    for name in (run, checkpoints, checkpoints / "last.ckpt", run.parent.parent, run.parents[2]):
         assert run_folder(str(name), "runs", "new") == str(run)
     with run_lock(run):  # this very process has it, and so may have it again
         assert run_folder(str(run), "runs", "new") == str(run)
@@ -77,6 +80,21 @@ def test_what_is_no_run_is_refused_with_what_there_is(make_run, tmp_path) -> Non
         with pytest.raises(ConfigurationError) as error:
             run_folder(str(name), "runs", "new")
         assert told in str(error.value).replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("resume", "told"),
+    [
+        ("nowhere", "resume=nowhere: there is no such run folder"),
+        ("3", "resume=3: there is no such run folder"),
+        ("[a,b]", "resume=['a', 'b']: a run goes on alone; name one"),
+    ],
+)
+def test_what_a_configuration_cannot_resume_is_told_without_its_wrapping(resume, told) -> None:
+    config = OmegaConf.create({"dir": f"${{run_folder:{resume},runs,new}}"})
+    with pytest.raises(OmegaConfBaseException) as error:
+        OmegaConf.select(config, "dir")
+    assert explain(error.value) == told
 
 
 def test_auto_takes_the_newest_interrupted_run_of_any_task_that_fits(

@@ -1,5 +1,6 @@
 """What the command line says of a configuration, as key=value; and how to write it there."""
 
+import os
 import re
 import shlex
 import sys
@@ -23,14 +24,15 @@ def as_typed(overrides: ListConfig) -> list[str]:
 
 
 def data_lists_as_corpora(arguments: Sequence[str]) -> list[str]:
-    """``data=[a,b]`` as ``corpora=[a,b]``: tested one by one, where Hydra would merge the two."""
+    """``data=[a,b]`` as ``corpora=[a,b]``: tested one by one, where Hydra would merge the two. A
+    task that has no name is then called ``evaluate_several``, as it is where there is a suite."""
     is_named = any(argument.startswith("task=") for argument in arguments)
     changed = []
     for argument in arguments:
-        if argument.startswith("data=["):
+        if argument.startswith(("data=[", "suite=")):
             changed += [] if is_named else ["task=evaluate_several"]
-            argument = argument.replace("data", "corpora", 1)
-        changed.append(argument)
+        is_list = argument.startswith("data=[")
+        changed.append(argument.replace("data", "corpora", 1) if is_list else argument)
     return changed
 
 
@@ -56,7 +58,8 @@ def with_quotes(override: str) -> str | None:
     key, is_assignment, value = override.partition("=")
     if not is_assignment or not key:
         return None
-    quoted = f"{key}={_readable(value)}"
+    # In quotes, a shell leaves ~ as it is.
+    quoted = f"{key}={_readable(os.path.expanduser(value))}"
     return _for_the_shell(quoted) if _can_be_read(quoted) else None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from kaskad.config.messages import ConfigurationError, did_you_mean
 from kaskad.config.overrides import typed_overrides
@@ -54,7 +54,7 @@ def goes_on(config: DictConfig, folder: Path) -> bool:
     """Whether a training goes on with what lies in its folder, rather than begins anew."""
     if config.resume == AUTO:
         return is_interrupted(folder)
-    return config.resume is not None or (is_interrupted(folder) and _began_the_same(folder))
+    return bool(config.resume) or (is_interrupted(folder) and _began_the_same(folder))
 
 
 def interrupted_runs(runs: Path) -> list[Path]:
@@ -64,10 +64,12 @@ def interrupted_runs(runs: Path) -> list[Path]:
 
 def _choose_folder(resume: str | None, runs: str, now: str, config: DictConfig | None) -> str:
     new = f"{runs}/{now}"
-    if resume is None:
+    if isinstance(resume, ListConfig | DictConfig):
+        raise ConfigurationError(f"resume={resume}: a run goes on alone; name one")
+    if not resume:
         return str(_requeued(Path(runs)) or new)
     if resume != AUTO:
-        return str(_named(Path(resume)))
+        return str(_named(Path(str(resume))))
     if config is None or any(override.startswith("task=") for override in typed_overrides()):
         newest = next(iter(_dated(Path(runs))), None)
         return str(newest) if newest and is_interrupted(newest) else new
@@ -98,6 +100,8 @@ def _named(path: Path) -> Path:
         raise ConfigurationError(f"resume={path}: there is no such run folder{question}")
     if is_run(path):
         return path
+    if path.name == "checkpoints" and is_run(path.parent):
+        return path.parent
     if (path / "multirun.yaml").exists():
         began = OmegaConf.load(path / "multirun.yaml")
         overrides = OmegaConf.select(began, "hydra.overrides.task", default=[])
