@@ -57,12 +57,21 @@ def corpus(make_corpus) -> Path:
 
 
 @pytest.fixture
-def settings(corpus: Path) -> list[str]:
-    """What a corpus "whole" is, one "part", and one "away" that is missing."""
+def suite(corpus: Path, tmp_path: Path) -> Callable[..., str]:
+    """Write a suite of the corpora "whole", "part", and "away", which is missing: those named, each
+    with what is said of it besides; returns the argument that names the file."""
     tables = {"whole": corpus, "part": corpus.with_name("part.csv"), "away": Path("nowhere.csv")}
-    return [
-        f'+settings.{name}=["data=table","data.root={table}"]' for name, table in tables.items()
-    ]
+
+    def write(*names: str, **besides: dict) -> str:
+        entries = {
+            name: {"data": "table", "settings": {"data": {"root": str(tables[name])}}}
+            | besides.get(name, {})
+            for name in names
+        }
+        OmegaConf.save(OmegaConf.create(entries), tmp_path / "suite.yaml")
+        return f"suite={tmp_path / 'suite.yaml'}"
+
+    return write
 
 
 @pytest.fixture
@@ -82,10 +91,10 @@ def summary(folder: Path) -> list[dict]:
     return json.loads((folder / "summary.json").read_text())["rows"]
 
 
-def test_every_model_on_every_corpus_makes_a_row(run, hears, settings, tmp_path: Path, caplog):
+def test_every_model_on_every_corpus_makes_a_row(run, hears, suite, tmp_path: Path, caplog):
     checkpoints = f"checkpoint=[{hears('а')},{hears('б')}]"
-    bounds = ["+bounds.whole.wer=0.4", "+bounds.part.sentence_accuracy=0.1"]
-    figures = run("run", checkpoints, "corpora=[whole,away,part]", *settings, *bounds, *SMALL)
+    asked = suite("whole", "away", "part", part={"bounds": {"sentence_accuracy": 0.1}})
+    figures = run("run", checkpoints, asked, "+bounds.whole.wer=0.4", *SMALL)
     assert figures["model_1/whole/test/wer"] == pytest.approx(1 / 3, abs=1e-5)
     rows = summary(tmp_path / "run")
     assert [(row["model"], row["data"], row["verdict"]) for row in rows] == [
@@ -106,34 +115,39 @@ def test_every_model_on_every_corpus_makes_a_row(run, hears, settings, tmp_path:
 
 
 def test_a_critical_corpus_fails_the_command_once_all_is_written(
-    run, hears, settings, tmp_path: Path
+    run, hears, suite, tmp_path: Path
 ) -> None:
-    asked = [f"checkpoint={hears('б')}", "corpora=[whole,away,part]", *settings, *SMALL]
+    judged = {"whole": {"bounds": {"wer": 0.4}, "critical": True}, "away": {"critical": True}}
+    judged["part"] = {"bounds": {"wer": 0}}
+    asked = [f"checkpoint={hears('б')}", suite("whole", "away", "part", **judged), *SMALL]
     message = r"whole \(test\), model 1: WER is 66\.67 %, 26\.67 points beyond"
     with pytest.raises(BoundsError, match=message) as told:
-        run("run", *asked, "+bounds.whole.wer=0.4", "+bounds.part.wer=0", "critical=[whole,away]")
+        run("run", *asked)
     assert "away, model 1: FileNotFoundError" in str(told.value)
     assert "part" not in str(told.value)
     assert [row["verdict"] for row in summary(tmp_path / "run")] == ["beyond", "failed", "beyond"]
     with pytest.raises(BoundsError, match="no corpus could be tested"):
-        run("other", f"checkpoint={hears('б')}", "corpora=[away]", "critical=[]", *settings[2:],
-            "+bounds.away.wer=1", *SMALL)  # fmt: skip
+        run("other", asked[0], suite("away", away={"bounds": {"wer": 1}}), *SMALL)
 
 
 def test_another_bound_is_held_against_what_was_heard(
-    run, hears, settings, tmp_path: Path, monkeypatch
+    run, hears, suite, tmp_path: Path, monkeypatch
 ) -> None:
-    asked = [f"checkpoint={hears('б')}", "corpora=[whole,part]", *settings[:2], *SMALL]
-    bounds = ["+bounds.whole.wer=0.4", "critical=[whole]"]
+    judged = suite("whole", "part", whole={"bounds": {"wer": 0.4}, "critical": True})
     with pytest.raises(BoundsError):
-        run("run", *asked, *bounds)
+        run("run", f"checkpoint={hears('б')}", judged, *SMALL)
     resume = f"resume={tmp_path / 'run'}"
     monkeypatch.delattr(Recogniser, "test_step")  # who would listen again fails
     with pytest.raises(BoundsError):
         run("run", resume)
     assert "model_1/whole/test/wer" in run("run", resume, "+bounds.whole.wer=0.7")
+    suite("whole", "part", whole={"bounds": {"wer": 0.7}, "critical": True})
+    assert "model_1/whole/test/wer" in run("run", resume)
     with pytest.raises(ConfigurationError, match=r"another evaluation.*phone_errors=true"):
         run("run", resume, "phone_errors=true")
+    suite("whole")
+    with pytest.raises(ConfigurationError, match="'part' of its suite has changed"):
+        run("run", resume)
 
 
 @pytest.mark.parametrize(
@@ -141,22 +155,40 @@ def test_another_bound_is_held_against_what_was_heard(
     [
         (["critical=[hole]"], "critical: there is no corpus 'hole'; did you mean whole"),
         (["+bounds.parts.wer=0.1"], "bounds: there is no corpus 'parts'; did you mean part"),
-        (["+settings.par=[]"], "settings: there is no corpus 'par'; did you mean part"),
+        (["suite=nightly.yaml"], "suite=nightly.yaml: there is no such file"),
+        (["data=table"], "both say what is to be tested"),
         (["+bounds.part.were=0.1"], "no figure 'were'; did you mean wer"),
         (["+bounds.part.wer=12"], "bounds.part.wer=12: wants a share from 0 to 1"),
         (["+bounds.part=0.1"], "of which figure"),
         (["data.language=ru"], r"Could not override 'data\.language'"),
-        (["corpora=[whole,part,an5]"], "data/an5"),
         (["checkpoint=nowhere.ckpt"], "no such checkpoint"),
         (["checkpoint=null"], "no value yet for checkpoint"),
     ],
 )
 def test_what_is_misspelt_is_told_before_anything_is_tested(
-    run, hears, settings, tmp_path: Path, wrong: list[str], message: str
+    run, hears, suite, tmp_path: Path, wrong: list[str], message: str
 ) -> None:
-    asked = [f"checkpoint={hears('а')}", "corpora=[whole,part]", *settings[:2], *SMALL]
+    asked = [f"checkpoint={hears('а')}", suite("whole", "part"), *SMALL]
     with pytest.raises(Exception, match=message):
         run("run", *asked, *wrong)
+    assert not (tmp_path / "run" / "model_1").exists()
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("an5:", "data/an5"),
+        ("part: {data: table, settings: {data: {rooot: /a}}}", r"corpus 'part': settings.*rooot"),
+        ("part: {data: table, bounds: {were: 0.1}}", "no figure 'were'; did you mean wer"),
+    ],
+)
+def test_a_fault_of_a_suite_is_told_before_anything_is_tested(
+    run, hears, tmp_path: Path, written: str, message: str
+) -> None:
+    path = tmp_path / "suite.yaml"
+    path.write_text(written, encoding="utf-8")
+    with pytest.raises(Exception, match=f"(?s){message}"):
+        run("run", f"checkpoint={hears('а')}", f"suite={path}", *SMALL)
     assert not (tmp_path / "run" / "model_1").exists()
 
 
@@ -176,18 +208,18 @@ atexit.register(lambda: print("batches:", len(taken)))
 
 
 def test_a_killed_evaluation_goes_on_and_ends_the_same(
-    run, hears, settings, tmp_path: Path, fork_server
+    run, hears, suite, tmp_path: Path, fork_server
 ) -> None:
     def command(kill_before: int, *arguments: str) -> tuple[int, str, str]:
         options = {"directory": tmp_path, "environment": {"COLUMNS": "200"}}
         options["first"] = KILL.format(kill_before=kill_before)
         return fork_server.run(ROOT / "evaluate.py", *arguments, **options)
 
-    asked = [f"checkpoint={hears('а')}", *settings[:2], *SMALL]
-    bounds = ["+bounds.part.wer=0.1", "critical=[part]"]
+    judged = suite("whole", "part", part={"bounds": {"wer": 0.1}, "critical": True})
+    asked = [f"checkpoint={hears('а')}", judged, *SMALL]
     with pytest.raises(BoundsError):
-        run("run", *asked, "corpora=[whole,part]", *bounds)
-    code, _, errors = command(5, *asked, *bounds, "data=[whole,part]", "hydra.run.dir=killed")
+        run("run", *asked)
+    code, _, errors = command(5, *asked, "hydra.run.dir=killed")
     assert code == -signal.SIGKILL, errors
     assert len(list((tmp_path / "killed").rglob("heard/test/*.parquet"))) == 2
     code, output, errors = command(99, "resume=killed")

@@ -1,7 +1,7 @@
 """What evaluate.py is to test: which checkpoints, on which corpora, and how good is good enough."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,8 +14,9 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from kaskad.config.check import check
 from kaskad.config.marks import may_change
 from kaskad.config.messages import ConfigurationError, did_you_mean, nearest_first
-from kaskad.config.overrides import as_typed, typed_overrides
+from kaskad.config.overrides import typed_overrides
 from kaskad.evaluation.own_data import add_own_data
+from kaskad.evaluation.suite import SuiteEntry, read_suite
 from kaskad.metrics.registry import METRICS
 from kaskad.models.ensemble import require_combination
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint
@@ -53,37 +54,69 @@ def make_plan(config: DictConfig, folder: Path) -> Plan:
     """
     run = HydraConfig.get()
     overrides = typed_overrides()
-    is_resumed = config.resume is not None
+    is_resumed = bool(config.resume)
     if not is_resumed:
         checkpoints = _find(config.checkpoint)
-        without_data = config.get("data") is None and not config.corpora
-        own = add_own_data(config, checkpoints) if without_data else None
-        names = list(config.corpora) or [config.title or own]
+        suite = _suite(config)
+        own = add_own_data(config, checkpoints) if _lacks_data(config) else None
+        names = list(suite) or [config.title or own]
     else:
         began = _began(folder)
         names, checkpoints = began["corpora"], [Path(path) for path in began["checkpoints"]]
         overrides = _changed(began["overrides"], overrides, folder)
         config = hydra.compose(run.job.config_name, overrides)
-        if config.get("data") is None and not config.corpora:
+        suite = _suite(config)
+        _require_same(suite, began, folder)
+        if _lacks_data(config):
             add_own_data(config, checkpoints)
     if config.combine is not None:
         require_combination(config.combine, len(checkpoints))
-    for option in ("settings", "bounds", "critical"):
+    for option in ("bounds", "critical"):
         for name in config[option]:
             _require(name, names, option)
-    bounds = cast(dict[str, dict[str, float]], OmegaConf.to_container(config.bounds, resolve=True))
+    bounds = {name: dict(entry.bounds) for name, entry in suite.items() if entry.bounds}
+    bounds |= cast(dict[str, dict[str, float]], OmegaConf.to_container(config.bounds, resolve=True))
     _check_bounds(bounds)
-    corpora = {names[0]: config}
-    if config.corpora:
-        corpora = {name: _config_for(name, names, config.settings, overrides) for name in names}
+    critical = [name for name, entry in suite.items() if entry.critical]
+    corpora = {name: _config_for(name, suite, overrides) for name in suite} or {names[0]: config}
     kept = {
         "overrides": overrides,
         "corpora": names,
+        "suite": {name: _what(entry) for name, entry in suite.items()},
         "checkpoints": [str(path) for path in checkpoints],
     }
     (folder / PLAN).write_text(json.dumps(kept, ensure_ascii=False, indent=4), encoding="utf-8")
     models = [[path] for path in checkpoints] if config.combine is None else [checkpoints]
-    return Plan(models, corpora, bounds, list(config.critical), is_resumed)
+    return Plan(models, corpora, bounds, list(config.critical) or critical, is_resumed)
+
+
+def _suite(config: DictConfig) -> dict[str, SuiteEntry]:
+    """The corpora to be tested one by one: those of a file, or those that data=[…] lists."""
+    if config.suite is None:
+        return {name: SuiteEntry(name) for name in config.corpora}
+    if config.corpora or config.get("data") is not None:
+        raise ConfigurationError("suite and data: both say what is to be tested; give one of them")
+    return read_suite(Path(config.suite))
+
+
+def _lacks_data(config: DictConfig) -> bool:
+    return config.get("data") is None and not config.corpora and config.suite is None
+
+
+def _what(entry: SuiteEntry) -> dict[str, Any]:
+    """What an entry tests, of which nothing may change when an evaluation goes on."""
+    return {"data": entry.data, "settings": entry.settings}
+
+
+def _require_same(suite: dict[str, SuiteEntry], began: dict[str, Any], folder: Path) -> None:
+    now = {name: _what(entry) for name, entry in suite.items()}
+    had = began.get("suite", now)  # evaluations of old did not keep it
+    for name in had | now:
+        if had.get(name) != now.get(name):
+            raise ConfigurationError(
+                f"{folder} is another evaluation: '{name}' of its suite has changed since\n"
+                "bring it back, or leave out resume=…"
+            )
 
 
 def _find(checkpoint: str | ListConfig | None) -> list[Path]:
@@ -127,30 +160,33 @@ def _changed(saved: Sequence[str], given: Sequence[str], folder: Path) -> list[s
     return list(overrides.values())
 
 
-def _config_for(
-    name: str, names: Sequence[str], settings: DictConfig, overrides: Sequence[str]
-) -> DictConfig:
+def _config_for(name: str, suite: Mapping[str, SuiteEntry], overrides: Sequence[str]) -> DictConfig:
     """The configuration with which a corpus is tested as if it were the only one."""
-    own = settings.get(name, ListConfig([]))
-    if not isinstance(own, ListConfig):
-        raise ConfigurationError(
-            f"settings.{name}={own}: wants a list, as in '+settings.{name}=[\"data.root=/data\"]'"
-        )
-    own = as_typed(own)
-    common = [override for override in overrides if _key(override) != "data"]
+    common = [each for each in overrides if _key(each) not in ("data", "suite")]
     for override in common:
-        if _key(override).startswith("data.") and len(names) > 1:
+        if _key(override).startswith("data.") and len(suite) > 1:
             raise ConfigurationError(
-                f"{override}: of which corpus ({', '.join(names)})?\n"
-                f"say it of one alone: '+settings.{name}=[\"{override}\"]'"
+                f"{override}: of which corpus ({', '.join(suite)})?\n"
+                f"say it of one alone, in a file: suite=<file>, with\n{_in_yaml(name, override)}"
             )
-    choice = [] if any(_key(override) == "data" for override in own) else [f"data={name}"]
-    config = hydra.compose(HydraConfig.get().job.config_name, [*common, *choice, *own])
+    choice = [f"data={suite[name].data}"]
     try:
+        config = hydra.compose(HydraConfig.get().job.config_name, [*common, *choice])
+        config = suite[name].apply(config)
         check(config)
     except ConfigurationError as error:
         raise ConfigurationError(f"corpus '{name}': {error}") from error
     return config
+
+
+def _in_yaml(name: str, override: str) -> str:
+    """``data.root=/calls`` of one corpus, as its line in a suite."""
+    key, _, value = override.partition("=")
+    *above, last = key.split(".")
+    inner = f"{last}: {value}"
+    for part in reversed(above):
+        inner = f"{part}: {{{inner}}}"
+    return f"{name}: {{settings: {{{inner}}}}}"
 
 
 def _key(override: str) -> str:
