@@ -8,7 +8,8 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from kaskad.commands.tune_decoder import combinations, tune_decoder
+from kaskad.commands.tune_decoder import tune_decoder
+from kaskad.config.messages import ConfigurationError
 from kaskad.data.corpus import Corpus
 from kaskad.models.recogniser import load_recogniser
 
@@ -118,13 +119,10 @@ def test_an_option_that_the_decoder_has_not_is_refused(
         tune_decoder(compose("tune_decoder", tmp_path, *overrides, "decoder=greedy"))
 
 
-def test_combinations_are_all_or_some_drawn_by_the_seed() -> None:
-    space = {"alpha": [0.1, 0.2, 0.3], "beta": [1, 2], "beam_width": [10]}
-    every = combinations(space, None, seed=0)
-    assert len(every) == 6
-    assert every[0] == {"alpha": 0.1, "beta": 1, "beam_width": 10}
-    some = combinations(space, 4, seed=0)
-    assert len(some) == 4
-    assert all(options in every for options in some)
-    assert some == combinations(space, 4, seed=0)
-    assert len({str(combinations(space, 4, seed=seed)) for seed in range(9)}) > 1
+def test_a_figure_that_does_not_exist_is_refused_at_the_first_trial(
+    compose, overrides: list[str], tmp_path: Path
+) -> None:
+    choice = ["decoder=greedy", "space.blank_penalty=[2.0,3.0]", "metric=were", *ONLY_PENALTY]
+    with pytest.raises(ConfigurationError, match=r"metric=were: .*did you mean wer"):
+        tune_decoder(compose("tune_decoder", tmp_path, *overrides, *choice))
+    assert not (tmp_path / "trials.csv").exists()

@@ -5,10 +5,9 @@ The net listens once. The test corpora are not looked at.
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from itertools import product
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -20,19 +19,23 @@ from rich.progress import track
 from rich.table import Table
 from torch import Tensor
 
+from kaskad.config.messages import ConfigurationError, require_figure
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.decoding.priors import count_labels, write_priors
 from kaskad.decoding.saved_posteriors import Posteriors
 from kaskad.evaluation.own_data import add_own_data
 from kaskad.metrics.calibration import calibration, fit_temperature, words_right
+from kaskad.metrics.registry import higher_is_better
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import load_recogniser
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint, read_checkpoint
+from kaskad.sweeps.decoder_search import read_options, search
 
 log = logging.getLogger(__name__)
 
 FILES = ("language_model", "priors", "lexicon", "rescore")  # options of decoders that may name one
 SHOWN = 10  # of the trials, the best
+DIRECTIONS: dict[str, Literal["minimize", "maximize"]] = {"min": "minimize", "max": "maximize"}
 
 
 def tune_decoder(config: DictConfig) -> dict[str, float]:
@@ -48,23 +51,35 @@ def tune_decoder(config: DictConfig) -> dict[str, float]:
     if config.decoder is not None:
         decoder = cast(dict[str, Any], OmegaConf.to_container(config.decoder, resolve=True))
     space = cast(dict[str, Any], OmegaConf.to_container(config.space))
+    values = read_options(space)
     if unknown := space.keys() - decoder.keys():
         raise ValueError(
             f"space.{min(unknown)}: {decoder['_target_']} has no such option; leave it out on the "
             f"command line ('~space.{min(unknown)}')"
         )
+    if config.mode is not None and config.mode not in DIRECTIONS:
+        raise ConfigurationError(f"mode={config.mode}: wants min, max or null")
     recogniser.to(config.device)
     if config.count_priors:
         decoder["priors"] = str(folder / "priors.json")
         count_priors(recogniser, load_data(config, recogniser, "train"), folder / "priors.json")
     posteriors = find_posteriors(config, recogniser, path)
     posteriors.save(folder / "posteriors.npz")
-    trials = []
-    choices = combinations(space, config.trials, config.seed)
-    for options in track(choices, "decoding", transient=True):
-        trials.append(try_out(recogniser, {**decoder, **options}, posteriors) | options)
+    trials: list[dict[str, Any]] = []
+
+    def judge(options: dict[str, Any]) -> float:
+        figures = try_out(recogniser, {**decoder, **options}, posteriors)
+        require_figure(config.metric, figures, "metric")
+        trials.append(figures | options)
         pl.DataFrame(trials).write_csv(folder / "trials.csv")
-    figures = rank(trials, config.metric, config.mode, list(space))
+        return figures[str(config.metric)]
+
+    mode = config.mode or ("max" if higher_is_better(config.metric) else "min")
+    direction = DIRECTIONS[mode]
+    found = search(values, config.trials, judge, direction=direction, seed=config.seed)
+    for _ in track(found, "decoding", config.trials, transient=True):
+        pass
+    figures = rank(trials, config.metric, mode, list(space))
     decoder.update({name: figures[name] for name in space})
     decoder["temperature"] = 1.0
     decoder["temperature"] = temperature_of(recogniser, decoder, posteriors)
@@ -119,17 +134,6 @@ def listen(recogniser: CTCRecogniser, data: SpeechDataModule, origin: str) -> Po
     return Posteriors(torch.cat(found).numpy(), frames, references, language, origin)
 
 
-def combinations(
-    space: Mapping[str, Sequence[Any]], trials: int | None, seed: int
-) -> list[dict[str, Any]]:
-    """Which options are tried: ``trials`` combinations of the values, at random, or all."""
-    grid = [dict(zip(space, values, strict=True)) for values in product(*space.values())]
-    if trials is None or trials >= len(grid):
-        return grid
-    drawn = np.random.default_rng(seed).choice(len(grid), trials, replace=False)
-    return [grid[index] for index in sorted(drawn)]
-
-
 def try_out(
     recogniser: CTCRecogniser, decoder: dict[str, Any], posteriors: Posteriors
 ) -> dict[str, float]:
@@ -176,9 +180,7 @@ def rank(
     trials: Sequence[dict[str, Any]], metric: str, mode: str, options: Sequence[str]
 ) -> dict[str, Any]:
     """Show the best trials and return the very best; of equals, the quickest."""
-    if metric not in trials[0]:
-        raise ValueError(f"metric={metric}: no such figure; there are {', '.join(trials[0])}")
-    sign = {"min": 1, "max": -1}[mode]
+    sign = -1 if mode == "max" else 1
     ranked = sorted(trials, key=lambda trial: (sign * trial[metric], trial["seconds"]))
     shown = (*options, metric, "seconds")
     table = Table(*shown, title=f"The best of {len(trials)}, on validation", title_justify="left")

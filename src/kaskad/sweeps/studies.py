@@ -46,7 +46,7 @@ def read_space(
     overrides = [*said, *parser.parse_overrides(kept)]
     fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     free = {
-        override.get_key_element(): _distribution(override)
+        override.get_key_element(): distribution_of(override)
         for override in overrides
         if override.is_sweep_override()
     }
@@ -58,7 +58,8 @@ def read_space(
     return fixed, free
 
 
-def _distribution(override: Override) -> BaseDistribution:
+def distribution_of(override: Override) -> BaseDistribution:
+    """What `key=interval(…)`, `key=choice(…)` and their like say of a key."""
     values = override.value()
     try:
         match values:

@@ -1,0 +1,86 @@
+"""A search within one process, for what costs seconds a trial: options of a decoder."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
+from typing import Any, Literal
+
+import optuna
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+
+from kaskad.config.messages import ConfigurationError
+from kaskad.sweeps.studies import distribution_of
+
+Space = Mapping[str, BaseDistribution]
+
+
+def read_options(space: Mapping[str, Any]) -> dict[str, BaseDistribution]:
+    """What each option may be: a list of values, or `interval(0.0, 2.0)`, `int(interval(20, 100))`
+    and `tag(log, interval(0.3, 3.0))`, as in the space of a sweep.
+
+    Raises ``ConfigurationError`` for anything else.
+    """
+    return {name: _values(name, said) for name, said in space.items()}
+
+
+def search(
+    space: Space,
+    trials: int | None,
+    judge: Callable[[dict[str, Any]], float],
+    *,
+    direction: Literal["minimize", "maximize"],
+    seed: int,
+) -> Iterator[dict[str, Any]]:
+    """Try options one after the other, each chosen by what those before gave (Optuna's TPE).
+
+    Args:
+        space: What each option may be.
+        trials: How many are tried; None, or no fewer than there are: all, in their order.
+        judge: Called with the options of a trial; returns its figure.
+        direction: Whether that figure is to become small or large.
+        seed: The draw follows from this number.
+
+    Yields:
+        The options of each trial, once it has been judged; none twice.
+
+    Raises:
+        ConfigurationError: If all are to be tried, and there is no end of them.
+    """
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), direction=direction)
+    lists = [v.choices for v in space.values() if isinstance(v, CategoricalDistribution)]
+    are_listed = len(lists) == len(space)
+    count = math.prod(map(len, lists)) if are_listed else None
+    if trials is None and count is None:
+        raise ConfigurationError(
+            "trials=null tries all combinations, and an interval has no end of them: give lists of "
+            "values, or a number of trials"
+        )
+    if count is not None and (trials is None or trials >= count):
+        trials = count
+        for values in product(*lists):
+            study.enqueue_trial(dict(zip(space, values, strict=True)))
+    known: dict[tuple[Any, ...], float] = {}
+    for _ in range(trials or 0):
+        trial = study.ask(dict(space))
+        chosen = tuple(trial.params[name] for name in space)
+        is_new = chosen not in known
+        if is_new:
+            known[chosen] = judge(dict(trial.params))
+        study.tell(trial, known[chosen])
+        if is_new:
+            yield dict(trial.params)
+
+
+def _values(name: str, said: Any) -> BaseDistribution:
+    if isinstance(said, list) and said:
+        return CategoricalDistribution(said)
+    if isinstance(said, str):
+        override = OverridesParser.create().parse_override(f"{name}={said}")
+        found = distribution_of(override) if override.is_sweep_override() else None
+        if found is not None and not isinstance(found, CategoricalDistribution):
+            return found
+    raise ConfigurationError(
+        f"space.{name}={said!r}: wants a list of values, or an interval: 'interval(0.0, 2.0)', "
+        "'int(interval(20, 100))', 'tag(log, interval(0.3, 3.0))'"
+    )
