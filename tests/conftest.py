@@ -64,6 +64,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("long")
 
 
+TRAIN_NOTHING = '''
+"""Train a tiny net: `python train.py model=small`."""
+from kaskad.cli.command import command
+
+@command("train")
+def main(config):
+    from tiny import train
+    return train(config)
+
+if __name__ == "__main__":
+    main()
+'''
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Callable[[Mapping[str, str]], Path]:
+    """Write the files of a project, whose train.py calls `train` of tiny.py; returns its folder."""
+
+    def make(files: Mapping[str, str]) -> Path:
+        for name, text in {"train.py": TRAIN_NOTHING, **files}.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        return tmp_path
+
+    return make
+
+
 @dataclass
 class Command:
     """A command at work as a process of its own, or after its end."""

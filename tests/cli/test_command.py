@@ -12,18 +12,6 @@ from hydra import compose, initialize_config_dir
 import kaskad.cli.command  # which also puts the experiments on Hydra's search path
 
 PROJECT = {
-    "train.py": '''
-"""Train a tiny net: `python train.py model=small`."""
-from kaskad.cli.command import command
-
-@command("train")
-def main(config):
-    from tiny import train
-    return train(config)
-
-if __name__ == "__main__":
-    main()
-''',
     "tiny.py": """
 import os, sys, time
 from hydra.utils import instantiate
@@ -79,11 +67,8 @@ optimised_metric: wer
 
 
 @pytest.fixture
-def project(tmp_path):
-    for name, text in PROJECT.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    return tmp_path
+def project(make_project):
+    return make_project(PROJECT)
 
 
 @pytest.fixture

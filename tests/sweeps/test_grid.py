@@ -44,13 +44,10 @@ optimised_metric: validation/wer
 
 
 @pytest.fixture
-def sweep(tmp_path):
+def sweep(make_project, tmp_path):
     """Run a sweep of the tiny project into the folder ``mine``; returns code and output."""
-    for name, text in PROJECT.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
     run_folder = (ROOT / "conf/run_folder.yaml").read_text()
-    (tmp_path / "conf/run_folder.yaml").write_text(run_folder)
+    make_project({**PROJECT, "conf/run_folder.yaml": run_folder})
     source = str(Path(kaskad.cli.command.__file__).parents[2])
 
     def run(*arguments: str) -> tuple[int, str]:

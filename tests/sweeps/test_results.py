@@ -13,18 +13,6 @@ from kaskad.sweeps.studies import RETRY_OF, ended, storage_of
 
 ROOT = Path(__file__).parents[2]
 PROJECT = {
-    "train.py": '''
-"""Train a tiny net."""
-from kaskad.cli.command import command
-
-@command("train")
-def main(config):
-    from tiny import train
-    return train(config)
-
-if __name__ == "__main__":
-    main()
-''',
     "tiny.py": """
 import math, os, time
 from pathlib import Path
@@ -56,17 +44,16 @@ optimised_metric: validation/wer
 
 
 @pytest.fixture
-def project(tmp_path):
-    for path in ROOT.glob("conf/sweep/**/*.yaml"):
+def project(make_project):
+    ours = [ROOT / "conf/run_folder.yaml", *ROOT.glob("conf/sweep/**/*.yaml")]
+    conf = {
         # This command trains nothing, so there is no epoch after which to prune.
-        text = re.sub(r"\ncallbacks:\n.*?(?=\nhydra:)", "", path.read_text(), flags=re.DOTALL)
-        (tmp_path / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path.relative_to(ROOT)).write_text(text)
-    (tmp_path / "conf/run_folder.yaml").write_text((ROOT / "conf/run_folder.yaml").read_text())
-    for name, text in PROJECT.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    return tmp_path
+        str(path.relative_to(ROOT)): re.sub(
+            r"\ncallbacks:\n.*?(?=\nhydra:)", "", path.read_text(), flags=re.DOTALL
+        )
+        for path in ours
+    }
+    return make_project(conf | PROJECT)
 
 
 @pytest.fixture
