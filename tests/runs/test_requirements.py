@@ -18,6 +18,8 @@ from kaskad.runs.requirements import require_all, require_options, require_share
         (["+trainer.logger=false"], r"trainer\.logger: not an option .* logger=none"),
         (["+trainer.callbacks=[]"], r"trainer\.callbacks: not an option"),
         (["+trainer.default_root_dir=x"], r"trainer\.default_root_dir: .* hydra\.run\.dir=…"),
+        (["trainer.max_time=90m"], r"trainer\.max_time=90m: wants days, hours.*00:12:30:00"),
+        (["trainer.max_time={hour: 1}"], r"trainer\.max_time=\{'hour': 1\}: wants days"),
         (["trainer.max_epochs=-1"], r"trainer\.max_epochs=-1: this run would never end"),
         (
             ["trainer.max_epochs=-1", "trainer.max_time=00:01:00:00"],
@@ -35,6 +37,7 @@ def test_what_lightning_would_misread_is_refused_by_name(overrides, told, compos
     [
         [],
         ["trainer.max_epochs=-1", "trainer.max_steps=100"],
+        ["trainer.max_time={hours: 1, minutes: 30}"],
         ["trainer.max_epochs=-1", "trainer.max_time=00:01:00:00", "scheduler=plateau"],
     ],
 )

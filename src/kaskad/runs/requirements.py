@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from kaskad.config.messages import ConfigurationError
 from kaskad.runs.saved_configuration import fault_of, saved_form
+from kaskad.runs.trainer import timer
 
 SEEDS = 2**32  # numpy takes no higher ones
 SHARED_MEMORY = Path("/dev/shm")
@@ -37,6 +38,7 @@ def require_options(config: DictConfig) -> None:
     if not 0 <= config.seed < SEEDS:
         raise ConfigurationError(f"seed={config.seed}: wants a number from 0 to {SEEDS - 1}")
     trainer = config.trainer
+    timer(trainer)  # whose limit may be none
     for name, instead in ELSEWHERE.items():
         if trainer.get(name) is not None:
             raise ConfigurationError(

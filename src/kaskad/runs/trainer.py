@@ -8,7 +8,7 @@ import pytorch_lightning as lightning
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import Timer
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
@@ -31,12 +31,12 @@ def make_trainer(
     callbacks = [instantiate(node) for node in config.callbacks.values() if node is not None]
     trainer: lightning.Trainer = instantiate(
         config.trainer,
-        callbacks=[ConfigInCheckpoint(resolved), *watchers, _timer(config.trainer), *callbacks],
+        callbacks=[ConfigInCheckpoint(resolved), *watchers, timer(config.trainer), *callbacks],
         plugins=[AtomicCheckpointIO(), *slurm_plugins()],
         logger=[instantiate(node) for node in config.logger.values() if node is not None],
         # Not the run folder itself: on Slurm, Lightning loads any hpc_ckpt_*.ckpt that it finds.
         default_root_dir=str(folder / "checkpoints"),
-        max_time=None,  # _timer has it
+        max_time=None,  # timer has it
         enable_progress_bar=config.trainer.enable_progress_bar and shows_bars(),
     )
     several = trainer.num_devices * trainer.num_nodes > 1
@@ -68,12 +68,16 @@ def length_of_training(trainer: lightning.Trainer) -> dict[str, Any]:
     }
 
 
-def _timer(trainer: DictConfig) -> Timer:
-    """Counts the minutes of training; ends it where there is a limit."""
+def timer(trainer: DictConfig) -> Timer:
+    """Counts the minutes of training; ends it where there is a limit.
+
+    Raises ``ConfigurationError`` for a limit that is none.
+    """
+    limit = trainer.get("max_time")
     try:
-        return Timer(trainer.get("max_time"))
-    except MisconfigurationException as error:
+        return Timer(OmegaConf.to_container(limit) if OmegaConf.is_config(limit) else limit)  # type: ignore[arg-type]
+    except (MisconfigurationException, TypeError) as error:
         raise ConfigurationError(
-            f"trainer.max_time={trainer.max_time}: wants days, hours, minutes and seconds in two "
-            "digits each, as in trainer.max_time=00:12:30:00"
+            f"trainer.max_time={limit}: wants days, hours, minutes and seconds in two digits each, "
+            "as in trainer.max_time=00:12:30:00"
         ) from error
