@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
+from hydra.utils import instantiate
+from omegaconf import OmegaConf, open_dict
 
 from kaskad.config.groups import fill_groups, take_away
 from kaskad.config.messages import ConfigurationError
@@ -12,24 +13,30 @@ CONF = Path(__file__).parents[2] / "conf"
 
 
 @pytest.mark.parametrize("group", ["logger", "callbacks", "scheduler", "augment", "overlap"])
-def test_a_group_taken_away_is_none(group, compose, tmp_path) -> None:
-    config = compose("train", tmp_path, *take_away([f"{group}=null"], CONF, "train"))
+@pytest.mark.parametrize("written", ["{}=null", "{}=", "~{}"])
+def test_a_group_taken_away_is_none(group, written, compose, tmp_path) -> None:
+    taken = take_away([written.format(group)], CONF, "train")
+    assert taken == [f"{group}=none"]
+    config = compose("train", tmp_path, *taken)
+    assert config[group] == OmegaConf.load(CONF / group / "none.yaml")
+    with open_dict(config):
+        del config[group]  # as a recipe can
     fill_groups(config, CONF, "train")
     assert config[group] == OmegaConf.load(CONF / group / "none.yaml")
-    OmegaConf.to_container(config.model.get(group) or OmegaConf.create({}), resolve=True)
+    instantiate(config[group])
 
 
-@pytest.mark.parametrize("group", ["model", "decoder", "optimizer", "trainer", "data"])
+@pytest.mark.parametrize("group", ["model", "decoder", "optimizer", "trainer", "datamodule"])
 def test_a_group_that_must_be_is_asked_for_by_name(group, compose, tmp_path) -> None:
+    with pytest.raises(ConfigurationError, match=rf"{group}: .* without one\n{group} is one of "):
+        take_away([f"~{group}", f"{group}.option=3"], CONF, "train")
     config = compose("train", tmp_path)
-    OmegaConf.set_struct(config, False)
-    del config[group]
-    if (CONF / group / "none.yaml").exists():
-        pytest.skip(f"{group}=none is a choice")
+    with open_dict(config):
+        del config[group]
     with pytest.raises(ConfigurationError, match=rf"{group}: .* without one\n{group} is one of "):
         fill_groups(config, CONF, "train")
 
 
 def test_what_is_no_group_stays_as_it_is() -> None:
-    typed = ["resume=null", "logger=csv", "~scheduler", "-m", "+logger=null", "logger=null"]
-    assert take_away([*typed, "debug=null"], CONF, "train") == [*typed[:-1], "~logger"]
+    typed = ["resume=null", "logger=csv", "-m", "+logger=null", "~seed", "trainer", "logger=null"]
+    assert take_away([*typed, "debug=null"], CONF, "train") == [*typed[:-1], "logger=none"]

@@ -18,6 +18,7 @@ from kaskad.runs.requirements import require_all, require_options, require_share
         (["+trainer.logger=false"], r"trainer\.logger: not an option .* logger=none"),
         (["+trainer.callbacks=[]"], r"trainer\.callbacks: not an option"),
         (["+trainer.default_root_dir=x"], r"trainer\.default_root_dir: .* hydra\.run\.dir=…"),
+        (["trainer.max_steps=0"], r"trainer\.max_steps=0: wants 1 or more, or -1"),
         (["trainer.max_time=90m"], r"trainer\.max_time=90m: wants days, hours.*00:12:30:00"),
         (["trainer.max_time={hour: 1}"], r"trainer\.max_time=\{'hour': 1\}: wants days"),
         (["trainer.max_epochs=-1"], r"trainer\.max_epochs=-1: this run would never end"),

@@ -17,7 +17,7 @@ from kaskad.config.overrides import debug_last, typed_overrides
 
 
 def as_hydra_takes_them(arguments: Sequence[str], folder: Path, command: str) -> list[str]:
-    """The arguments of a command: `group=null` as `~group`, and `debug=…` after a recipe.
+    """The arguments of a command, `group=none` for `group=null`, and `debug=…` after a recipe.
 
     ``folder`` holds ``<command>.yaml`` and the groups.
     """
@@ -35,7 +35,7 @@ def without_needless_plus(
 
 
 def complete(config: DictConfig, folder: Path, command: str) -> None:
-    """Fill in groups that were taken away, and check all; raises ``ConfigurationError``."""
+    """Fill in groups that a recipe took away, and check all; raises ``ConfigurationError``."""
     _refuse_misspelt_groups(group_names(folder))
     fill_groups(config, folder, command)
     defaults = cast(DictConfig, OmegaConf.load(folder / f"{command}.yaml"))

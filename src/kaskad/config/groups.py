@@ -1,4 +1,4 @@
-"""Groups of choices that the command line took away: `logger=null`, `~scheduler`."""
+"""Groups of choices that the command line takes away: `logger=null`, `~scheduler`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,36 +11,43 @@ from kaskad.config.messages import ConfigurationError
 NONE = "none"
 
 
-def fill_groups(config: DictConfig, folder: Path, command: str) -> None:
-    """Have a group without a choice be what its choice ``none`` is.
+def take_away(arguments: Sequence[str], folder: Path, command: str) -> list[str]:
+    """The arguments of a command, with `group=none` for `group=null`, `group=` and `~group`.
 
     ``folder`` holds ``<command>.yaml`` and the groups. Raises ``ConfigurationError`` for a group
-    that has no such choice, and whose default is not null.
+    that has no choice ``none``, and whose default is not null.
     """
+    groups = _defaults(folder / f"{command}.yaml")
+    taken = []
+    for argument in arguments:
+        group, _, choice = argument.removeprefix("~").partition("=")
+        is_away = argument.startswith("~") or choice in ("null", "")
+        if group not in groups or not is_away or (argument == group):
+            taken.append(argument)
+        elif (folder / group / f"{NONE}.yaml").exists():
+            taken.append(f"{group}={NONE}")
+        elif groups[group] is not None:
+            raise _missing(group, folder)
+    return taken
+
+
+def fill_groups(config: DictConfig, folder: Path, command: str) -> None:
+    """Have a group that a recipe took away (`override /logger: null`) be what its choice ``none``
+    is. Raises ``ConfigurationError`` as ``take_away`` does."""
     for group, default in _defaults(folder / f"{command}.yaml").items():
         if default is None or config.get(group) is not None:
             continue
         file = folder / group / f"{NONE}.yaml"
         if not file.exists():
-            choices = ", ".join(sorted(each.stem for each in (folder / group).glob("*.yaml")))
-            raise ConfigurationError(
-                f"{group}: this command cannot do without one\n{group} is one of {choices}"
-            )
+            raise _missing(group, folder)
         with open_dict(config):
             config[group] = OmegaConf.load(file)
 
 
-def take_away(arguments: Sequence[str], folder: Path, command: str) -> list[str]:
-    """The arguments of a command with `group=null`, which Hydra does not take, as `~group`."""
-    groups = _defaults(folder / f"{command}.yaml")
-    taken = []
-    for argument in arguments:
-        group, _, choice = argument.partition("=")
-        if group not in groups or choice not in ("null", ""):
-            taken.append(argument)
-        elif groups[group] is not None:
-            taken.append(f"~{group}")
-    return taken
+def _missing(group: str, folder: Path) -> ConfigurationError:
+    choices = ", ".join(sorted(each.stem for each in (folder / group).glob("*.yaml")))
+    fault = f"{group}: this command cannot do without one"
+    return ConfigurationError(f"{fault}\n{group} is one of {choices}")
 
 
 def _defaults(file: Path) -> dict[str, Any]:

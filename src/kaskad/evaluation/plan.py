@@ -59,7 +59,7 @@ def make_plan(config: DictConfig, folder: Path) -> Plan:
         checkpoints = _find(config.checkpoint)
         suite = _suite(config)
         own = add_own_data(config, checkpoints) if _lacks_data(config) else None
-        names = list(suite) or [config.title or own]
+        names = list(suite) or [str(config.title or own)]
     else:
         began = _began(folder)
         names, checkpoints = began["corpora"], [Path(path) for path in began["checkpoints"]]

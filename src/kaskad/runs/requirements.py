@@ -44,15 +44,18 @@ def require_options(config: DictConfig) -> None:
             raise ConfigurationError(
                 f"trainer.{name}: not an option of the trainer here: {instead}"
             )
+    steps = -1 if trainer.get("max_steps") is None else trainer.max_steps
+    if steps == 0 or steps < -1:
+        raise ConfigurationError(f"trainer.max_steps={steps}: wants 1 or more, or -1 for no limit")
     if trainer.max_epochs is None or trainer.max_epochs < 0:
-        ends = (trainer.get("max_steps") or -1) >= 0 or trainer.get("max_time") is not None
+        ends = steps > 0 or trainer.get("max_time") is not None
         cycle = str(config.get("scheduler", {}).get("_target_", "")).endswith("one_cycle")
         if not ends:
             raise ConfigurationError(
                 f"trainer.max_epochs={trainer.max_epochs}: this run would never end; give a number "
                 "of epochs, or trainer.max_steps=… or trainer.max_time=DD:HH:MM:SS as well"
             )
-        if cycle and (trainer.get("max_steps") or -1) < 0:
+        if cycle and steps < 0:
             raise ConfigurationError(
                 f"trainer.max_epochs={trainer.max_epochs}: scheduler=one_cycle goes up and down "
                 "once over the whole run and must know its length; give a number of epochs, or "
