@@ -6,7 +6,7 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf, open_dict
 
-from kaskad.config.groups import fill_groups, take_away
+from kaskad.config.groups import fill_groups, own_data_options, take_away
 from kaskad.config.messages import ConfigurationError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -35,6 +35,16 @@ def test_a_group_that_must_be_is_asked_for_by_name(group, compose, tmp_path) -> 
         del config[group]
     with pytest.raises(ConfigurationError, match=rf"{group}: .* without one\n{group} is one of "):
         fill_groups(config, CONF, "train")
+
+
+def test_options_of_data_that_is_not_chosen_are_those_of_the_checkpoints_own() -> None:
+    for typed, taken in (
+        (["data.root=/a", "checkpoint=b"], ["+own_data.root=/a", "checkpoint=b"]),
+        (["data=an4", "data.root=/a"], ["data=an4", "data.root=/a"]),
+        (["+data.x=1"], ["+own_data.x=1"]),
+    ):
+        assert own_data_options(typed, CONF, "evaluate") == taken
+        assert own_data_options(typed, CONF, "train") == typed
 
 
 def test_what_is_no_group_stays_as_it_is() -> None:

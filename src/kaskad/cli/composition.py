@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from kaskad.cli.search_path import EXPERIMENTS
 from kaskad.config.check import check
-from kaskad.config.groups import fill_groups, take_away
+from kaskad.config.groups import fill_groups, own_data_options, take_away
 from kaskad.config.messages import ConfigurationError
 from kaskad.config.overrides import debug_last, typed_overrides
 
@@ -21,6 +21,7 @@ def as_hydra_takes_them(arguments: Sequence[str], folder: Path, command: str) ->
 
     ``folder`` holds ``<command>.yaml`` and the groups.
     """
+    arguments = own_data_options(arguments, folder, command)
     return debug_last(take_away(arguments, folder, command))
 
 

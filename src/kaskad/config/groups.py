@@ -1,5 +1,6 @@
 """Groups of choices that the command line takes away: `logger=null`, `~scheduler`."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,15 @@ def take_away(arguments: Sequence[str], folder: Path, command: str) -> list[str]
         elif groups[group] is not None:
             raise _missing(group, folder)
     return taken
+
+
+def own_data_options(arguments: Sequence[str], folder: Path, command: str) -> list[str]:
+    """The arguments of a command that takes a checkpoint's own data where none is chosen, with
+    `own_data.root=…` for a `data.root=…` that is said of those."""
+    is_chosen = any(re.match(r"\+?(data|suite|corpora)=", argument) for argument in arguments)
+    if is_chosen or _defaults(folder / f"{command}.yaml").get("data", "") is not None:
+        return list(arguments)
+    return [re.sub(r"^\+*data\.", "+own_data.", argument) for argument in arguments]
 
 
 def fill_groups(config: DictConfig, folder: Path, command: str) -> None:

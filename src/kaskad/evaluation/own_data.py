@@ -10,7 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from kaskad.config.messages import ConfigurationError
+from kaskad.config.messages import ConfigurationError, did_you_mean
 from kaskad.runs.checkpoints import read_checkpoint
 
 log = logging.getLogger(__name__)
@@ -20,8 +20,9 @@ def add_own_data(config: DictConfig, checkpoints: Sequence[Path]) -> str:
     """Complete a configuration without data by the data of the checkpoints; returns its choice.
 
     Of a checkpoint, only the name of its choice for ``data`` is taken, and plain values of options
-    that this choice has: nothing in it decides what is called. Raises ``ConfigurationError`` where
-    it does not say, or where checkpoints differ.
+    that this choice has: nothing in it decides what is called. What ``config.own_data`` says of
+    them replaces that. Raises ``ConfigurationError`` where a checkpoint does not say, where several
+    differ, and for an option that this data has not.
     """
     trained = [read_checkpoint(path)["config"] for path in checkpoints]
     choices = {each.get("choices", {}).get("data") for each in trained}
@@ -40,6 +41,11 @@ def add_own_data(config: DictConfig, checkpoints: Sequence[Path]) -> str:
         # An interpolation repeats another option, which is taken over itself.
         if _stands_in(data, key) and OmegaConf.select(data, key) != value:
             OmegaConf.update(data, key, value)
+    for key, value in _plain(OmegaConf.to_container(config.own_data, resolve=True)):  # type: ignore[arg-type]
+        if not _stands_in(data, key):
+            question = did_you_mean(key, map(str, data), "data.")
+            raise ConfigurationError(f"data.{key}: data={choice} has no such option{question}")
+        OmegaConf.update(data, key, value)
     with open_dict(config):
         config.data = data
     log.info("data=%s: what the checkpoint was trained on", choice)
