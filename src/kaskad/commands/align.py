@@ -24,6 +24,7 @@ from kaskad.corpora.table_files import WRITERS, require_writable, write_table
 from kaskad.data.batch import Skipped, Utterance
 from kaskad.decoding.alignment import Aligner, Alignment, AlignmentError
 from kaskad.decoding.hypothesis import Hypothesis, Word
+from kaskad.evaluation.own_data import language_of
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import load_recogniser
 from kaskad.runs.checkpoints import CheckpointError
@@ -68,7 +69,7 @@ def align(config: DictConfig) -> dict[str, float]:
     if not isinstance(recogniser, CTCRecogniser):
         raise CheckpointError(f"{config.checkpoint}: only a recogniser with CTC can align")
     recogniser.to(config.device).eval()
-    language = config.language or _language(trained)
+    language = config.language or language_of(trained, config.checkpoint)
     utterances = align_utterances(
         recogniser, table, language, batch_seconds=config.batch_seconds, workers=config.workers
     )
@@ -293,8 +294,3 @@ def _record(name: str, utterance: Aligned) -> dict[str, Any]:
         "words": [word_record(word) for word in found.words] if found else [],
         "labels": [word_record(label) for label in found.labels] if found else [],
     }
-
-
-def _language(trained: dict[str, Any]) -> str:
-    corpora = trained["data"]["corpora"].values()
-    return next((corpus["language"] for corpus in corpora if corpus["role"] == "train"), "")

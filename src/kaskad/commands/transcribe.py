@@ -8,7 +8,7 @@ import logging
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,10 @@ from kaskad.corpora.manifest import with_segments
 from kaskad.corpora.paths import as_written_here
 from kaskad.corpora.table_files import WRITERS, read_table_file, require_writable, write_table
 from kaskad.corpora.text_files import ManifestError
+from kaskad.evaluation.own_data import language_of
 from kaskad.models.ensemble import load_ensemble
 from kaskad.models.recogniser import Recogniser, load_recogniser
-from kaskad.runs.checkpoints import CheckpointError, settings_of
+from kaskad.runs.checkpoints import CheckpointError
 from kaskad.text.numerals import NUMERALS, words_to_number, words_to_numbers
 from kaskad.transcripts.files import SUFFIXES, require_fitting, word_record, write_transcripts
 from kaskad.transcripts.recordings import transcribe_recordings, unique_names
@@ -79,7 +80,7 @@ def transcribe(config: DictConfig) -> dict[str, float]:
             )
             for model in models
         ]
-    language = config.language or _language(trained, config.checkpoint)
+    language = config.language or language_of(trained, config.checkpoint)
     if output is not None and output.suffix.lower() in SUFFIXES:
         files = write_transcripts(heard, output)
         log.info("wrote %d recordings to %s", len(heard), ", ".join(map(str, files)) or "no file")
@@ -238,12 +239,3 @@ def _load(config: DictConfig, option: str, target: str) -> tuple[Recogniser, dic
             "checkpoint is for a model of speech, gender_checkpoint for model=gender_cnn"
         )
     return recogniser.to(config.device), trained
-
-
-def _language(trained: Mapping[str, Any], path: str) -> str:
-    """The language that a run was for: that of its training corpus, whatever its name."""
-    corpora = settings_of(trained, "data.corpora", path, dict).values()
-    languages = [corpus["language"] for corpus in corpora if corpus["role"] == "train"]
-    if not languages:
-        raise CheckpointError(f"{path}: does not say which language it was trained on: language=…")
-    return str(languages[0])

@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from kaskad.config.messages import ConfigurationError, did_you_mean
-from kaskad.runs.checkpoints import read_checkpoint
+from kaskad.runs.checkpoints import CheckpointError, read_checkpoint, settings_of
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,19 @@ def add_own_data(config: DictConfig, checkpoints: Sequence[Path]) -> str:
         config.data = data
     log.info("data=%s: what the checkpoint was trained on", choice)
     return str(choice)
+
+
+def language_of(trained: Mapping[str, Any], path: str | Path) -> str:
+    """The language that a run was for: that of its training corpus, whatever its name.
+
+    ``trained`` is the configuration in the checkpoint ``path``. Raises ``CheckpointError`` where it
+    does not say.
+    """
+    corpora = settings_of(trained, "data.corpora", path, dict).values()
+    languages = [corpus["language"] for corpus in corpora if corpus["role"] == "train"]
+    if not languages:
+        raise CheckpointError(f"{path}: does not say which language it was trained on: language=…")
+    return str(languages[0])
 
 
 def _compose(choice: str) -> DictConfig:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from kaskad.data.checks import DataError
-from kaskad.data.samplers.order import BatchOrder, require_budget
+from kaskad.data.samplers.order import BatchOrder
 
 Along = Literal["near", "far", "length", "random"]
 
@@ -30,8 +30,6 @@ class EmbeddingGraph(BatchOrder):
     callback ``EmbeddingOrder`` writes; ``plan`` raises ``DataError`` where it is missing.
     """
 
-    varies = True
-
     def __init__(
         self,
         manifest: pl.DataFrame,
@@ -46,9 +44,7 @@ class EmbeddingGraph(BatchOrder):
             raise ValueError(f"sampler.along={along}; it can be {', '.join(get_args(Along))}")
         if spread < 0:
             raise ValueError(f"sampler.spread={spread}: it is a share, 0 or more")
-        require_budget(batch_seconds, max_utterances)
-        self.durations = manifest["duration"].to_numpy()
-        self.seed = seed
+        super().__init__(manifest, batch_seconds, max_utterances, seed)
         self.along = along
         self.folder = Path(folder)
         self.bands = list(self._bands(spread, batch_seconds, max_utterances))

@@ -7,7 +7,7 @@ need to know. Everything is planned on arrays: a million utterances take about a
 import numpy as np
 import polars as pl
 
-from kaskad.data.samplers.order import BatchOrder, require_budget
+from kaskad.data.samplers.order import BatchOrder
 
 
 class SortedByLength(BatchOrder):
@@ -20,9 +20,7 @@ class SortedByLength(BatchOrder):
     def __init__(
         self, manifest: pl.DataFrame, batch_seconds: float, max_utterances: int, seed: int = 0
     ) -> None:
-        require_budget(batch_seconds, max_utterances)
-        self.durations = manifest["duration"].to_numpy()
-        self.seed = seed
+        super().__init__(manifest, batch_seconds, max_utterances, seed)
         self.ends = self._cut(self.longest(), batch_seconds, max_utterances)
 
     def __len__(self) -> int:

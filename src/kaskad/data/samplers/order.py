@@ -1,20 +1,39 @@
 """What an order of batches is."""
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import numpy as np
+import polars as pl
 
 
-class BatchOrder(Protocol):
-    """The batches of each passage through a corpus, equally many in all."""
+class BatchOrder(ABC):
+    """The batches of each passage through a corpus, equally many in all.
+
+    Args:
+        manifest: The utterances; its column ``duration`` is in seconds.
+        batch_seconds: A batch holds at most so many, padding included.
+        max_utterances: And at most so many utterances.
+        seed: What is drawn follows from this number.
+
+    Raises:
+        ValueError: Where a batch could hold nothing.
+    """
 
     # Whether one passage through the corpus differs from the next.
-    varies: bool
-    durations: np.ndarray  # seconds, of each row
+    varies = True
 
+    def __init__(
+        self, manifest: pl.DataFrame, batch_seconds: float, max_utterances: int, seed: int = 0
+    ) -> None:
+        require_budget(batch_seconds, max_utterances)
+        self.durations = manifest["duration"].to_numpy()
+        self.seed = seed
+
+    @abstractmethod
     def __len__(self) -> int:
         """How many batches a passage has."""
 
+    @abstractmethod
     def plan(self, passage: int) -> list[np.ndarray]:
         """The rows of each batch."""
 

@@ -17,8 +17,6 @@ class ShardWindows(BatchOrder):
     a fair sample of the corpus, and a window of some shards a larger one.
     """
 
-    varies = True
-
     def __init__(
         self,
         manifest: pl.DataFrame,
@@ -44,9 +42,8 @@ class ShardWindows(BatchOrder):
                 "with `kaskad shard data=… output=<folder>` and train with data=table "
                 "data.root=<folder>, or choose sampler=length_buckets"
             )
+        super().__init__(manifest, batch_seconds, max_utterances, seed)
         lengths = manifest.select("duration")
-        self.durations = lengths["duration"].to_numpy()
-        self.seed = seed
         drawn = np.random.default_rng(seed).permutation(shards.height)
         self.windows = [
             shards["row"][part].explode().to_numpy()
