@@ -6,6 +6,7 @@ import pytest
 
 from kaskad.cli.from_python import composed
 from kaskad.config.messages import ConfigurationError
+from kaskad.config.overrides import debug_last
 
 
 @pytest.fixture
@@ -30,7 +31,13 @@ def typed(tmp_path: Path):
 def test_debug_wins_over_a_recipe_wherever_it_stands(overrides, typed) -> None:
     config = typed(*overrides)  # a recipe is a sweep, which Python refuses: debug made it a run
     assert config.trainer.max_epochs == 1 and config.trainer.limit_train_batches == 1
-    assert config.task == "fsdd_words"
+    assert config.model._target_ == "kaskad.models.WordClassifier"
+
+
+def test_options_of_hydra_may_stand_last() -> None:
+    typed = ["debug=fast", "+experiments=an4", "seed=1", "--cfg", "job", "--package", "trainer"]
+    taken = ["+experiments=an4", "+debug@_global_=fast", *typed[2:]]
+    assert debug_last(typed) == debug_last(["+experiments=an4", "debug=fast", *typed[2:]]) == taken
 
 
 def test_debug_takes_choices_of_a_recipe_away(typed) -> None:
@@ -46,7 +53,8 @@ def test_a_plus_before_a_key_that_exists_does_no_harm(override, typed) -> None:
 
 def test_groups_taken_away_are_none(typed) -> None:
     config = typed("logger=null", "~scheduler", "callbacks=", "+model.encoder.dropout=0.5")
-    assert not config.logger and not config.callbacks and not config.scheduler
+    assert not config.logger and not config.callbacks
+    assert config.scheduler._target_ == "kaskad.models.constant"
 
 
 def test_what_a_command_cannot_do_without_is_named(typed) -> None:

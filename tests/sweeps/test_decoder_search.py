@@ -1,6 +1,7 @@
 """Options of a decoder are searched within one process."""
 
 import math
+from statistics import median
 
 import pytest
 
@@ -24,20 +25,21 @@ def test_where_there_are_few_all_are_tried_in_their_order(trials: int | None) ->
 def test_none_is_tried_twice_and_the_draw_follows_from_the_seed() -> None:
     space = {"alpha": [0.1, 0.2, 0.3], "beta": [1, 2, 3]}
     some = tried(space, 7)
-    assert len({tuple(options.values()) for options in some}) == len(some) <= 7
+    assert len({tuple(options.values()) for options in some}) == len(some) == 7
     assert some == tried(space, 7)
     assert some != tried(space, 7, seed=1)
 
 
 def test_the_search_comes_nearer_than_chance_does() -> None:
-    """Of 40 trials, the last ten lie nearer to the best than the first ten, drawn at random."""
+    """Of 40 trials, the last twenty lie nearer to the best than the first ten, drawn at random."""
     space = {"alpha": "interval(0.0, 2.0)", "penalty": "tag(log, interval(0.1, 10.0))"}
 
     def judge(options: dict) -> float:
         return (options["alpha"] - 0.7) ** 2 + math.log(options["penalty"] / 2.0) ** 2
 
-    found = [judge(options) for options in tried(space, 40, judge)]
-    assert sum(found[-10:]) < sum(found[:10]) / 3
+    for seed in range(3):
+        found = [judge(options) for options in tried(space, 40, judge, seed)]
+        assert median(found[20:]) < 0.75 * median(found[:10])
 
 
 def test_whole_numbers_stay_whole() -> None:

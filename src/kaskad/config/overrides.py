@@ -40,11 +40,15 @@ def debug_last(arguments: Sequence[str]) -> list[str]:
     """The arguments of a command, such that ``debug=…`` has the last word over a recipe.
 
     Hydra appends ``+experiments=…`` to the list of defaults, and so after what stands there."""
-    if not any(re.match(r"\+experiments(@[^=]*)?=", argument) for argument in arguments):
+    recipes = [each for each in arguments if re.match(r"\+experiments(@[^=]*)?=", each)]
+    if not recipes:
         return list(arguments)
     debug = [each for each in arguments if re.match(r"debug=(?!null$)", each)]
     rest = [each for each in arguments if each not in debug]
-    return [*rest, *(f"+debug@_global_={each.partition('=')[2]}" for each in debug)]
+    # Not at the end, where options such as --cfg may stand.
+    place = rest.index(recipes[-1]) + 1
+    last = [f"+debug@_global_={each.partition('=')[2]}" for each in debug]
+    return [*rest[:place], *last, *rest[place:]]
 
 
 def pasteable(key: str, value: str) -> str:

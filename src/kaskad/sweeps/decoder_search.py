@@ -12,6 +12,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from kaskad.config.messages import ConfigurationError
 from kaskad.sweeps.studies import distribution_of
 
+PATIENCE = 20  # draws for each trial that is wanted: few combinations are soon drawn again
+
 Space = Mapping[str, BaseDistribution]
 
 
@@ -36,13 +38,14 @@ def search(
 
     Args:
         space: What each option may be.
-        trials: How many are tried; None, or no fewer than there are: all, in their order.
+        trials: How many are tried, each another; None, or no fewer than there are: all, in their
+            order.
         judge: Called with the options of a trial; returns its figure.
         direction: Whether that figure is to become small or large.
         seed: The draw follows from this number.
 
     Yields:
-        The options of each trial, once it has been judged; none twice.
+        The options of each trial, once it has been judged.
 
     Raises:
         ConfigurationError: If all are to be tried, and there is no end of them.
@@ -56,12 +59,14 @@ def search(
             "trials=null tries all combinations, and an interval has no end of them: give lists of "
             "values, or a number of trials"
         )
-    if count is not None and (trials is None or trials >= count):
-        trials = count
+    if trials is None or (count is not None and trials >= count):
+        trials = count or 0
         for values in product(*lists):
             study.enqueue_trial(dict(zip(space, values, strict=True)))
     known: dict[tuple[Any, ...], float] = {}
-    for _ in range(trials or 0):
+    for _ in range(PATIENCE * trials):
+        if len(known) == trials:
+            return
         trial = study.ask(dict(space))
         chosen = tuple(trial.params[name] for name in space)
         is_new = chosen not in known
