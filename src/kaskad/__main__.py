@@ -20,6 +20,7 @@ COMMANDS = (
     "extract_language",
     "transcribe",
     "align",
+    "release",
 )
 
 

@@ -79,7 +79,7 @@ def run(name: str) -> None:
         names: Collection[str] = getattr(module, "names_of_figures", lambda config: ())(config)
         return names
 
-    if name == "evaluate":
+    if name in ("evaluate", "release"):
         sys.argv[1:] = data_lists_as_corpora(sys.argv[1:])
     command(name, conf_folder(), summary_of(name), names_of_figures)(task)()
 

@@ -20,6 +20,7 @@ from kaskad.evaluation.suite import SuiteEntry, read_suite
 from kaskad.metrics.registry import METRICS
 from kaskad.models.ensemble import require_combination
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint
+from kaskad.runs.released import WEIGHTS, releases_below
 
 # The figures of a report that can be held against a bound: shares.
 BOUNDED_METRICS = [name for name, metric in METRICS.items() if "report" in metric.places]
@@ -56,7 +57,7 @@ def make_plan(config: DictConfig, folder: Path) -> Plan:
     overrides = typed_overrides()
     is_resumed = bool(config.resume)
     if not is_resumed:
-        checkpoints = _find(config.checkpoint)
+        checkpoints = _find(config.checkpoint, config.release)
         suite = _suite(config)
         own = add_own_data(config, checkpoints) if _lacks_data(config) else None
         names = list(suite) or [str(config.title or own)]
@@ -119,7 +120,16 @@ def _require_same(suite: dict[str, SuiteEntry], began: dict[str, Any], folder: P
             )
 
 
-def _find(checkpoint: str | ListConfig | None) -> list[Path]:
+def _find(checkpoint: str | ListConfig | None, release: str | None) -> list[Path]:
+    if release and checkpoint:
+        raise ConfigurationError("checkpoint and release: give one of them, not both")
+    if release:
+        if releases := releases_below(Path(release)):
+            return [(each / WEIGHTS).resolve() for each in releases]
+        raise CheckpointError(
+            f"release={release}: there is no release at or below it; kaskad release run=… name=… "
+            "makes one"
+        )
     if not checkpoint:
         raise ConfigurationError(
             "no value yet for checkpoint\n"

@@ -15,6 +15,14 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from kaskad.runs.folder import LAST, PREVIOUS
+from kaskad.runs.released import (
+    ARCHIVE,
+    WEIGHTS,
+    ReleaseError,
+    is_release,
+    read_released,
+    releases_below,
+)
 from kaskad.runs.saved_configuration import fault_of
 from kaskad.storage.files import written_whole
 
@@ -39,24 +47,40 @@ class CheckpointError(ValueError):
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Return ``path``, or the best checkpoint of the newest run at or below that folder."""
+    """Return ``path``, or of a folder: the weights of a release, or the best checkpoint of the
+    newest run at or below it."""
+    if path.name.endswith(ARCHIVE) and path.is_file():
+        raise CheckpointError(
+            f"{path}: the archive of a release; unpack it (tar -xzf {path}), and give the folder"
+        )
     if not path.is_dir():
         return path
+    if is_release(path):
+        return path / WEIGHTS
     runs = (file for file in path.rglob("best.ckpt") if file.is_file())
     found = max(runs, key=lambda file: file.stat().st_mtime, default=None)
     if found is None:
+        if releases := releases_below(path):
+            raise CheckpointError(
+                f"{path}: a folder of releases; give one of them, such as {releases[-1]}"
+            )
         raise CheckpointError(f"{path}: no run in this folder has a checkpoints/best.ckpt")
     log.info("taking the newest checkpoint: %s", found)
     return found
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint of train.py: its plain ``config``, its ``state_dict``, and the rest.
+    """Read a checkpoint of train.py: its plain ``config``, its ``state_dict``, and the rest; of the
+    weights of a release, what stands beside them.
 
     Raises ``CheckpointError``, with the file and what is wrong with it, on anything else; nothing
     of it is executed.
     """
-    checkpoint = _read(Path(path))
+    path = Path(path)
+    try:
+        checkpoint = read_released(path) if path.name == WEIGHTS else _read(path)
+    except ReleaseError as fault:
+        raise CheckpointError(str(fault)) from None
     try:
         _require_parts(checkpoint)
     except CheckpointError as fault:

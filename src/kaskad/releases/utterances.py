@@ -1,0 +1,124 @@
+"""The test utterances of a release, and what it must hear in them wherever it is run."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import soundfile
+
+from kaskad.audio.precomputed import read_signal
+from kaskad.audio.reading import read_audio
+from kaskad.models.language_model import LanguageModel
+from kaskad.models.recogniser import Recogniser
+from kaskad.runs.released import ReleaseError, require_within
+from kaskad.storage.files import write_text
+
+FOLDER = "utterances"
+EXPECTED = "expected.json"
+COUNT = 3
+# Scores differ a little from processor to processor: by this share, and at least by so much.
+TOLERANCE, LEAST_TOLERANCE = 1e-3, 0.02
+
+Heard = tuple[str, float]  # a text and its score
+Transcriber = Callable[[Sequence[np.ndarray]], list[Heard]]
+
+
+def choose(results: pl.DataFrame, count: int = COUNT) -> list[str]:
+    """The paths of utterances of a test that show a release at work: of different lengths, with
+    something heard in them, and heard rightly where there are enough of those."""
+    spoken = results.filter(pl.col("hypothesis") != "")
+    right = spoken.filter(pl.col("hypothesis") == pl.col("reference"))
+    chosen = next((each for each in (right, spoken, results) if each.height >= count), results)
+    chosen = chosen.sort("duration", "id")
+    rows = np.linspace(0, chosen.height - 1, count + 2)[1:-1].round().astype(int)
+    return [chosen["path"][int(row)] for row in dict.fromkeys(rows.tolist())]
+
+
+def write_utterances(recogniser: Recogniser, paths: Sequence[str], folder: Path) -> None:
+    """Write recordings as the recogniser is given them, and what it hears in what was written.
+
+    Recordings become FLAC at its sample rate; ready features, arrays.
+    """
+    folder.mkdir()
+    rate = recogniser.features.sample_rate
+    names = []
+    for number, path in enumerate(paths, start=1):
+        signal = read_signal(path, rate)
+        if signal.ndim == 2:
+            names.append(f"{number}.npy")
+            np.save(folder / names[-1], signal, allow_pickle=False)
+        else:
+            names.append(f"{number}.flac")
+            soundfile.write(folder / names[-1], signal.clip(-1, 1), rate, subtype="PCM_16")
+    heard = transcriber(recogniser)([read(folder / name, rate) for name in names])
+    write_expected([{"file": name} for name in names], heard, folder)
+
+
+def write_sentences(model: LanguageModel, sentences: Sequence[str], folder: Path) -> None:
+    """For a language model: sentences, and the logarithm of the probability of each."""
+    folder.mkdir()
+    scores = model.log_probabilities(sentences)
+    heard = list(zip(sentences, scores, strict=True))
+    write_expected([{} for _ in sentences], heard, folder)
+
+
+def write_expected(files: Sequence[dict[str, str]], heard: Sequence[Heard], folder: Path) -> None:
+    """Write what is to be heard in which file, and how far a score may be off."""
+    rows = [
+        {**file, "text": text, "score": round(score, 4), "tolerance": tolerance(score)}
+        for file, (text, score) in zip(files, heard, strict=True)
+    ]
+    write_text(json.dumps(rows, ensure_ascii=False, indent=4), folder / EXPECTED)
+
+
+def tolerance(score: float) -> float:
+    """How far a score may be off on another processor."""
+    return round(max(LEAST_TOLERANCE, TOLERANCE * abs(score)), 4)
+
+
+def transcriber(recogniser: Recogniser) -> Transcriber:
+    """What hears texts and their scores with a recogniser, each utterance by itself."""
+
+    def hear(signals: Sequence[np.ndarray]) -> list[Heard]:
+        heard = [recogniser.decode_waveforms([signal])[0] for signal in signals]
+        return [(each.text, each.score) for each in heard]
+
+    return hear
+
+
+def read_expected(folder: Path) -> list[dict[str, Any]]:
+    """What is to be heard; raises ``ReleaseError`` where that is not said as it should be."""
+    file = folder / EXPECTED
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))
+        for row in rows:
+            row["text"] + "", row["score"] + 0.0, row["tolerance"] + 0.0
+            require_within(row.get("file", "none"), str(file))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReleaseError(f"{file}: does not say what is to be heard: {error}") from None
+    if not rows:
+        raise ReleaseError(f"{file}: names no utterance: the release cannot be tested")
+    return list(rows)
+
+
+def compare(heard: Sequence[Heard], expected: Sequence[dict[str, Any]], where: str) -> None:
+    """Raise ``ReleaseError`` unless texts and scores are as expected."""
+    for (text, score), row in zip(heard, expected, strict=True):
+        name = row.get("file", row["text"])
+        if text != row["text"]:
+            raise ReleaseError(f"{where}: in {name} it hears {text!r}, and should {row['text']!r}")
+        if not abs(score - row["score"]) <= row["tolerance"]:
+            raise ReleaseError(
+                f"{where}: in {name} its score is {score:.4f}, and should be {row['score']:.4f} "
+                f"within {row['tolerance']}"
+            )
+
+
+def read(file: Path, sample_rate: int) -> np.ndarray:
+    """A test utterance as a recogniser is given it."""
+    if file.suffix == ".npy":
+        return np.asarray(np.load(file, allow_pickle=False), dtype=np.float32)
+    return read_audio(file, sample_rate)

@@ -1,0 +1,73 @@
+"""Whether a release is what it was when it was made, and hears what it heard then."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kaskad.models.language_model import LanguageModel
+from kaskad.models.recogniser import Recogniser
+from kaskad.releases import utterances
+from kaskad.releases.archive import unpack
+from kaskad.runs.checkpoints import CheckpointError
+from kaskad.runs.released import ARCHIVE, SUMS, WEIGHTS, ReleaseError, is_release, require_whole
+from kaskad.runs.trusted_parts import load_model
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was looked at: how many ``files``, and what was heard in the test utterances."""
+
+    files: int
+    texts: list[str]
+
+
+def verify(path: str | Path, *, trusted: Sequence[str] = ()) -> Verified:
+    """Verify a release, a folder or its archive; nothing in it is executed.
+
+    Its files must be those that were made, it must load, and hear in its test utterances what it
+    heard when it was made. ``trusted`` names packages, besides kaskad, whose classes it may use.
+    Raises ``ReleaseError`` with the first thing that is not so.
+    """
+    with _folder_of(Path(path)) as folder:
+        listed = require_whole(folder)
+        try:
+            model, _ = load_model(folder / WEIGHTS, trusted=trusted)
+        except CheckpointError as error:
+            raise ReleaseError(str(error)) from None
+        place = folder / utterances.FOLDER
+        expected = utterances.read_expected(place)
+        heard = _heard(model, expected, place)
+        utterances.compare(heard, expected, str(folder))
+        return Verified(len(listed), [text for text, _ in heard])
+
+
+def _heard(model: object, expected: list[dict], place: Path) -> list[utterances.Heard]:
+    if isinstance(model, LanguageModel):
+        texts = [row["text"] for row in expected]
+        return list(zip(texts, model.log_probabilities(texts), strict=True))
+    if not isinstance(model, Recogniser):
+        raise ReleaseError(f"{place.parent}: a {type(model).__name__}, which recognises nothing")
+    if unnamed := [row["text"] for row in expected if "file" not in row]:
+        raise ReleaseError(f"{place}: does not say in which file {unnamed[0]!r} is to be heard")
+    rate = model.features.sample_rate
+    signals = [utterances.read(place / row["file"], rate) for row in expected]
+    return utterances.transcriber(model)(signals)
+
+
+@contextmanager
+def _folder_of(path: Path) -> Iterator[Path]:
+    """The folder of a release; that of an archive for as long as it is looked at."""
+    if path.is_file() and path.name.endswith(ARCHIVE):
+        with tempfile.TemporaryDirectory() as folder:
+            yield unpack(path, Path(folder))
+        return
+    if not path.exists():
+        raise ReleaseError(f"{path}: there is no such release")
+    if not is_release(path):
+        raise ReleaseError(
+            f"{path}: no release: it is no folder with a {SUMS}, and no archive {ARCHIVE}; "
+            "kaskad release run=… name=… makes one"
+        )
+    yield path
