@@ -21,6 +21,7 @@ COMMANDS = (
     "transcribe",
     "align",
     "release",
+    "export",
 )
 
 

@@ -75,6 +75,8 @@ def released(compose, tmp_path: Path) -> Callable[..., Path]:
 def arpa(tmp_path: Path) -> Path:
     """A language model of the words а and б."""
     file = tmp_path / "two words"  # a name of any kind
-    unigrams = "-1.0\t<unk>\n-99\t<s>\n-0.5\t</s>\n-0.6\tа\n-0.7\tб\n"
-    file.write_text(f"\\data\\\nngram 1=5\n\n\\1-grams:\n{unigrams}\n\\end\\\n", "utf-8")
+    one = "-1.0\t<unk>\n-99\t<s>\t0.0\n-0.5\t</s>\n-0.6\tа\t0.0\n-0.7\tб\t0.0\n"
+    counts, two = "ngram 1=5\nngram 2=1\n", "-0.3\t<s> а\n"
+    text = f"\\data\\\n{counts}\n\\1-grams:\n{one}\n\\2-grams:\n{two}\n\\end\\\n"
+    file.write_text(text, "utf-8")
     return file

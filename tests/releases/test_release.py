@@ -13,7 +13,7 @@ from kaskad.commands.evaluate import BoundsError, evaluate
 from kaskad.config.messages import ConfigurationError
 from kaskad.releases.verify import verify
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint, read_checkpoint
-from kaskad.runs.released import ReleaseError
+from kaskad.runs.released import ReleaseError, write_sums
 
 ALONE = ["datamodule.workers=0", "datamodule.cache=null", "trainer.enable_progress_bar=false"]
 
@@ -63,6 +63,17 @@ def test_the_language_model_and_the_weights_of_the_decoder_go_along(
     assert settings["alpha"] == 0.7
     assert kaskad.load(place).transcribe(tmp_path / "0.wav").text == "б"
     assert verify(place).texts == ["б"] * 3
+
+
+def test_exports_go_along_and_must_hear_the_same(trained, released) -> None:
+    place = released(trained("б"), "v1", "exports=[onnx,onnx_int8]")
+    verified = verify(place)
+    assert (verified.texts, verified.exports) == (["б"] * 3, ["onnx", "onnx_int8"])
+    expected = place / "exports" / "onnx" / "expected.json"
+    expected.write_text(expected.read_text().replace('"б"', '"а"'))
+    write_sums(place)
+    with pytest.raises(ReleaseError, match=r"exports/onnx: in .* it hears 'б'"):
+        verify(place)
 
 
 def test_nothing_private_is_released_and_the_team_keeps_its_notes(

@@ -14,6 +14,9 @@ from .augment.waveform import Speed as Speed
 from .features import MFCC as MFCC
 from .features import LogMel as LogMel
 from .features import Precomputed as Precomputed
+from .kaldi import KaldiLogMel as KaldiLogMel
+from .nemo import NemoLogMel as NemoLogMel
 from .normalise import OverSpeech as OverSpeech
 from .sphinx import SphinxMFCC as SphinxMFCC
+from .unprocessed import Samples as Samples
 from .words import WordLogMel as WordLogMel

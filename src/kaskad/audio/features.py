@@ -56,6 +56,10 @@ class Features(nn.Module):
         """Log energies (batch, frames, bands) of (batch, samples), or what stands for them."""
         raise NotImplementedError
 
+    def energies_of(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
+        """As ``energies``, of those that look at where an utterance ends."""
+        return self.energies(waveforms)
+
     def arrange(self, energies: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Choose the frames that count: all of them, unless a subclass has another opinion."""
         return energies, lengths
@@ -74,7 +78,11 @@ class Features(nn.Module):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast(waveforms.device.type, enabled=False):
-            return self._normalised(*self._arranged(waveforms, lengths))
+            return self.in_float32(waveforms, lengths)
+
+    def in_float32(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``forward``, where nothing else chooses the precision: in a graph that is exported."""
+        return self.normalised(*self._arranged(waveforms, lengths))
 
     @property
     def corpus_is_missing(self) -> bool:
@@ -96,14 +104,16 @@ class Features(nn.Module):
         self.normalisation.corpus.finish()
 
     def _arranged(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        energies, lengths = self.energies(waveforms.float()), self.frame_count(lengths)
+        energies = self.energies_of(waveforms.float(), lengths)
+        lengths = self.frame_count(lengths)
         vary = self.vary if self.training else None
         if vary is not None:
             energies, lengths = vary.timing(energies, lengths)
         energies, lengths = self.arrange(energies, lengths)
         return (energies if vary is None else vary.recording(energies, lengths)), lengths
 
-    def _normalised(self, energies: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def normalised(self, energies: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """What the net is given of energies (batch, frames, bands), and lengths (batch,)."""
         energies = F.pad(energies, (0, 0, 0, -energies.shape[1] % WHOLE))
         loudness = self.loudness(energies)
         return self.normalisation(self.transform(energies), lengths, loudness), lengths
@@ -182,11 +192,14 @@ class LogMel(Features):
 
     def energies(self, waveforms: Tensor) -> Tensor:
         spectra = self.spectrogram(waveforms).transpose(1, 2)
-        filters = self.filters
-        if self.training and self.warped is not None:
-            drawn = torch.randint(len(self.warped), (len(waveforms),), device=waveforms.device)
-            filters = self.warped[drawn]
-        return (spectra @ filters + self.floor).log()
+        return (spectra @ self.drawn_filters(len(waveforms)) + self.floor).log()
+
+    def drawn_filters(self, utterances: int) -> Tensor:
+        """The filters (frequencies, bands); in training, for each utterance those of a voice."""
+        if not self.training or self.warped is None:
+            return self.filters
+        drawn = torch.randint(len(self.warped), (utterances,), device=self.filters.device)
+        return self.warped[drawn]
 
 
 class MFCC(LogMel):

@@ -22,13 +22,24 @@ def mel_filters(
         high: highest frequency of the last filter, in Hz.
         warp: above 1 moves what is heard up, below 1 down.
     """
-    knee = KNEE * high * min(1.0, 1.0 / warp)
-    beyond = high - (high - knee * warp) / (high - knee) * (high - frequencies)
-    warped = torch.where(frequencies <= knee, frequencies * warp, beyond)
     ends = _mel(torch.tensor([low, high]))
     corners = _hertz(torch.linspace(ends[0], ends[1], bins + 2))
-    rising = (warped[:, None] - corners[:-2]) / (corners[1:-1] - corners[:-2])
-    falling = (corners[2:] - warped[:, None]) / (corners[2:] - corners[1:-1])
+    return triangles(warped_axis(frequencies, high, warp), corners)
+
+
+def warped_axis(frequencies: Tensor, high: float, warp: float) -> Tensor:
+    """Frequencies (frequencies,) in Hz, up to ``high``, as a vocal tract ``warp`` times as short
+    would have them; see ``mel_filters``."""
+    knee = KNEE * high * min(1.0, 1.0 / warp)
+    beyond = high - (high - knee * warp) / (high - knee) * (high - frequencies)
+    return torch.where(frequencies <= knee, frequencies * warp, beyond)
+
+
+def triangles(frequencies: Tensor, corners: Tensor) -> Tensor:
+    """Return (frequencies, bins): filters that rise from a corner to the next and fall to the one
+    after that; ``corners`` (bins + 2,) in Hz."""
+    rising = (frequencies[:, None] - corners[:-2]) / (corners[1:-1] - corners[:-2])
+    falling = (corners[2:] - frequencies[:, None]) / (corners[2:] - corners[1:-1])
     return torch.minimum(rising, falling).clamp(min=0.0)
 
 

@@ -24,6 +24,8 @@ class Freezing(lightning.Callback):
     def __init__(self, modules: Sequence[str], epochs: int | None = None) -> None:
         self.names = list(modules)
         self.epochs = epochs
+        # What is released later: not what the net itself leaves as it is.
+        self._frozen: list[nn.Parameter] = []
 
     def setup(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, stage: str
@@ -37,6 +39,9 @@ class Freezing(lightning.Callback):
             raise ValueError(f"freezing {', '.join(self.names)} leaves nothing to train")
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        parts = [module.get_submodule(name) for name in self.names]
+        weights = [weight for part in parts for weight in part.parameters()]
+        self._frozen = [weight for weight in weights if weight.requires_grad]
         # A run that is resumed within an epoch does not start that epoch again.
         self._set(module, frozen=self._is_frozen(trainer.current_epoch))
 
@@ -50,9 +55,10 @@ class Freezing(lightning.Callback):
         return self.epochs is None or epoch < self.epochs
 
     def _set(self, module: lightning.LightningModule, *, frozen: bool) -> None:
+        for weight in self._frozen:
+            weight.requires_grad_(not frozen)
         for name in self.names:
-            part = module.get_submodule(name).requires_grad_(not frozen)
-            for layer in part.modules():
+            for layer in module.get_submodule(name).modules():
                 if isinstance(layer, _BatchNorm):
                     layer.train(not frozen)
         log.info("%s: %s", "frozen" if frozen else "training", ", ".join(self.names))

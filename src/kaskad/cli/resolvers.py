@@ -25,6 +25,14 @@ def either(value: object, otherwise: object) -> object:
     return otherwise if value is None else value
 
 
+def architecture(pretrained: str, download: bool = False) -> dict[str, object]:
+    """What an encoder that others trained is like; see ``read_architecture``."""
+    from kaskad.models.encoders.architecture import read_architecture  # heavy
+
+    return read_architecture(pretrained, download)
+
+
+OmegaConf.register_new_resolver("architecture", architecture, replace=True)
 OmegaConf.register_new_resolver("or", either, replace=True)
 OmegaConf.register_new_resolver("branches", branches, replace=True)
 OmegaConf.register_new_resolver("cpu_precision", cpu_precision, replace=True)

@@ -20,6 +20,7 @@ from kaskad.evaluation.results import TestResults
 from kaskad.evaluation.summary import BEYOND, FAILED, Row, rows_of, show_summary, write_summary
 from kaskad.metrics.registry import METRICS
 from kaskad.models.ensemble import load_ensemble
+from kaskad.models.recogniser import Recogniser
 from kaskad.reports.report import show_report
 from kaskad.reports.wording import page_language
 from kaskad.runs.checkpoints import find_checkpoint, settings_of
@@ -149,11 +150,30 @@ def report_on(
     config: DictConfig, name: str, folder: Path, *, go_on: bool = False
 ) -> dict[str, Any]:
     """As ``evaluate_one``, into any ``folder``, with nothing shown; returns the report."""
-    language = page_language(config.get("report"))
     checkpoints = [str(find_checkpoint(Path(path)).resolve()) for path in config.checkpoint]
     recogniser, trained = load_ensemble(
         checkpoints, config.combine, decoder=config.get("decoder"), trusted=config.trusted
     )
+    title = f"{settings_of(trained, 'task', checkpoints[0], str)} on {name}"
+    origin = {
+        "checkpoint": ", ".join(checkpoints),
+        "environment": environment(trained.get("seed")),
+    }
+    return report_of(recogniser, config, title, origin, folder, go_on=go_on)
+
+
+def report_of(
+    recogniser: Recogniser,
+    config: DictConfig,
+    title: str,
+    origin: dict[str, Any],
+    folder: Path,
+    *,
+    go_on: bool = False,
+) -> dict[str, Any]:
+    """As ``report_on``, of a recogniser that was loaded; ``title`` and ``origin`` are what the
+    report says of it."""
+    language = page_language(config.get("report"))
     data = instantiate(config.datamodule)(
         corpora=instantiate(config.data.corpora, _convert_="all"),
         sample_rate=recogniser.features.sample_rate,
@@ -170,14 +190,9 @@ def report_on(
         enable_checkpointing=False,
         enable_model_summary=False,
     )
-    origin = {
-        "checkpoint": ", ".join(checkpoints),
-        "environment": environment(trained.get("seed")),
-    }
     results = TestResults(folder / PARTS, config.save_every)
     if not go_on:
         results.forget()
-    title = f"{settings_of(trained, 'task', checkpoints[0], str)} on {name}"
     return _report(trainer, recogniser, data, results, folder, title, origin, nearest, language)
 
 

@@ -18,6 +18,8 @@ from kaskad.models.module import Learner
 from kaskad.models.recogniser import Recogniser
 from kaskad.releases import package, tested, utterances
 from kaskad.releases.card import CARD, card, compared, results_of
+from kaskad.releases.exports import FOLDER as EXPORTS
+from kaskad.releases.exports import write_exports
 from kaskad.releases.source import Source, author_by_git, find_source
 from kaskad.releases.verify import verify
 from kaskad.reports.readable_json import to_json
@@ -41,9 +43,10 @@ def release(config: DictConfig) -> dict[str, float]:
     if config.verify is not None:
         verified = verify(config.verify, trusted=config.trusted)
         heard = "; ".join(verified.texts)
+        through = f" (through {', '.join(verified.exports)}, too)" if verified.exports else ""
         console.print(
             f"{config.verify}: {verified.files} files are as they were made, and it says what it "
-            f"said then: {heard}",
+            f"said then{through}: {heard}",
             highlight=False,
             markup=False,
         )
@@ -129,7 +132,8 @@ def _test(
     if not paths:
         results = [read_parquet(folder / RESULTS) for folder in folders.values()]
         paths = utterances.choose(pl.concat(results, how="diagonal_relaxed"))
-    utterances.write_utterances(model, paths, place)
+    signals = utterances.write_utterances(model, paths, place)
+    write_exports(model, list(config.exports), signals, stage / EXPORTS)
     return report, found
 
 

@@ -36,7 +36,7 @@ from kaskad.models.language_model import LanguageModel
 from kaskad.models.module import Learner
 from kaskad.models.recogniser import Recogniser
 from kaskad.models.training_data import fit_tokenizer, load_data
-from kaskad.models.transfer import transfer_weights
+from kaskad.models.transfer import take_pretrained, transfer_weights
 from kaskad.models.trial import require_buildable
 from kaskad.reports.report import show_report
 from kaskad.reports.wording import page_language
@@ -144,6 +144,8 @@ def plan_recogniser(
     fit_tokenizer(config, data)
     recogniser: Recogniser = instantiate(config.model)
     recogniser.phone_errors = config.phone_errors
+    if begins:
+        take_pretrained(recogniser)
     if config.init_from and begins:
         transfer = transfer_weights(recogniser, Path(config.init_from), config.model.features)
         made["init_from"] = asdict(transfer)

@@ -4,6 +4,7 @@ from .encoders.cascade_lstm import CascadeLSTM as CascadeLSTM
 from .encoders.cnn1d import CNN1d as CNN1d
 from .encoders.cnn2d_lstm import CNN2dLSTM as CNN2dLSTM
 from .encoders.conformer import Conformer as Conformer
+from .encoders.pretrained import PretrainedEncoder as PretrainedEncoder
 from .encoders.quartznet import Jasper as Jasper
 from .encoders.quartznet import QuartzNet as QuartzNet
 from .encoders.recurrent import RecurrentEncoder as RecurrentEncoder

@@ -1,6 +1,6 @@
 """A recogniser trained by connectionist temporal classification (CTC)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,21 @@ class CTCRecogniser(Recogniser):
         """(batch, samples), (batch,) -> log-probabilities (batch, frames', labels), (batch,)."""
         encoded, lengths = self.encoder(*self.extract_features(waveforms, lengths))
         return log_probabilities(self.head, encoded), lengths
+
+    def weights_to_learn(self) -> Iterable[Any]:
+        """As ``Learner``; layers of an encoder that others trained learn the slower, the lower they
+        are, if it says so."""
+        scales = {f"encoder.{name}": scale for name, scale in self.encoder.rate_scales().items()}
+        if set(scales.values()) <= {1.0}:
+            return super().weights_to_learn()
+        rate = float(getattr(self.make_optimizer, "keywords", {}).get("lr", 1e-3))
+        groups: dict[float, list[nn.Parameter]] = {}
+        for name, weight in self.named_parameters():
+            groups.setdefault(scales.get(name, 1.0), []).append(weight)
+        return [
+            {"params": weights, "lr": rate * scale, "scale": scale}
+            for scale, weights in groups.items()
+        ]
 
     def posteriors(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """``forward`` for a batch."""

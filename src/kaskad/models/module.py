@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import pytorch_lightning as lightning
@@ -73,13 +73,18 @@ class Learner(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         if self.make_optimizer is None:
             raise ValueError("this model was loaded to be used: it has no optimizer")
-        optimizer = self.make_optimizer(self.parameters())
+        optimizer = self.make_optimizer(self.weights_to_learn())
         if self.make_schedule is None:
             return optimizer
         steps = self.trainer.estimated_stepping_batches
         schedule = self.make_schedule(optimizer, int(steps) if math.isfinite(steps) else -1)
         warnings.filterwarnings("ignore", "ReduceLROnPlateau conditioned on metric")  # see below
         return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def weights_to_learn(self) -> Iterable[Any]:
+        """What the optimizer is given: all weights, or groups of them, whose ``scale`` is what the
+        learning rate is multiplied by for them."""
+        return self.parameters()
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any | None) -> None:
         """Step schedules that go by time. Those that watch a figure are left to each validation:

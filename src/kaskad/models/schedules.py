@@ -39,7 +39,7 @@ def one_cycle(
         warm_up = 0.0  # up in a single step is at the top at once, and OneCycleLR divides by zero
     schedule = LengthenedOneCycle(
         optimizer,
-        max_lr=max_lr,
+        max_lr=[max_lr * group.get("scale", 1.0) for group in optimizer.param_groups],
         total_steps=total_steps,
         pct_start=warm_up,
         div_factor=start_divisor,

@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kaskad.models.encoders.encoder import Encoder
+from kaskad.models.nemo import SUFFIX as NEMO
+from kaskad.models.nemo import read_nemo
 from kaskad.models.recogniser import Recogniser
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint, read_checkpoint, settings_of
 from kaskad.runs.trusted_parts import instantiate_trusted
@@ -38,32 +41,31 @@ class Transfer:
 
 
 def transfer_weights(recogniser: Recogniser, path: Path, features: Mapping[str, Any]) -> Transfer:
-    """Take over every weight that fits by name and shape from a checkpoint or a folder of runs.
+    """Take over every weight that fits by name and shape from a checkpoint, a folder of runs, or an
+    archive of NeMo's.
 
     Labels may differ: weights with a row a label are taken over label by label. The features of
     both are compared (``features`` is the configuration of the new ones), and what differs is
-    warned of. Raises ``CheckpointError`` if nothing before the head fits.
+    warned of. Raises ``CheckpointError`` if nothing before the head fits; of NeMo's, where not all
+    of the encoder does.
     """
     path = find_checkpoint(path)
-    checkpoint = read_checkpoint(path)
-    model = checkpoint["config"]["model"]
-    _compare_features(path, settings_of(model, "features", path, dict), features)
-    own_package = type(recogniser.tokenizer).__module__.split(".")[0]
-    node = settings_of(model, "tokenizer", path, dict)
-    tokenizer = instantiate_trusted(node, path, trusted=[own_package])
-    if not isinstance(tokenizer, Tokenizer):
-        raise CheckpointError(f"{path}: its tokenizer is a {type(tokenizer).__name__}")
-    rows = _shared_rows(tokenizer.labels, recogniser.tokenizer.labels)
+    published = read_nemo(path) if path.suffix == NEMO else None
+    if published is not None:
+        labels, theirs = published.labels, published.weights
+        _compare_features(path, published.features, features, [*published.features])
+    else:
+        labels, theirs = _trained(path, recogniser, features)
+    rows = _shared_rows(labels, recogniser.tokenizer.labels)
 
     ours = _learnt(recogniser.state_dict())
-    theirs = _learnt(checkpoint["state_dict"])
     transfer = Transfer(str(path.resolve()))
     with torch.no_grad():
         for name, weight in ours.items():
             found = theirs.get(name)
             if found is None:
                 transfer.fresh.append(name)
-            elif _is_by_label(name, weight, found, recogniser.tokenizer.size, tokenizer.size):
+            elif _is_by_label(name, weight, found, recogniser.tokenizer.size, len(labels)):
                 here, there = rows
                 weight[here] = found[there].to(weight)
                 if len(here) == len(weight) == len(found):
@@ -78,8 +80,35 @@ def transfer_weights(recogniser: Recogniser, path: Path, features: Mapping[str, 
     transfer.left.extend(sorted(theirs.keys() - transfer.taken - transfer.resized.keys()))
     if all(_ends_in_labels(name) for name in transfer.taken):
         raise CheckpointError(_why_nothing_fits(path, ours, theirs))
+    if published is not None and any(name.startswith("encoder.") for name in transfer.fresh):
+        raise CheckpointError(
+            f"{path}: not all of its encoder fits this one; take its sizes: {published.options}"
+        )
     _tell(transfer, len(theirs))
     return transfer
+
+
+def _trained(
+    path: Path, recogniser: Recogniser, features: Mapping[str, Any]
+) -> tuple[list[str], dict[str, Tensor]]:
+    """The labels and the weights of a checkpoint of ours."""
+    checkpoint = read_checkpoint(path)
+    model = checkpoint["config"]["model"]
+    theirs = settings_of(model, "features", path, dict)
+    _compare_features(path, theirs, features, [*features, *theirs])
+    own_package = type(recogniser.tokenizer).__module__.split(".")[0]
+    node = settings_of(model, "tokenizer", path, dict)
+    tokenizer = instantiate_trusted(node, path, trusted=[own_package])
+    if not isinstance(tokenizer, Tokenizer):
+        raise CheckpointError(f"{path}: its tokenizer is a {type(tokenizer).__name__}")
+    return tokenizer.labels, _learnt(checkpoint["state_dict"])
+
+
+def take_pretrained(recogniser: Recogniser) -> None:
+    """Have the encoder of a new recogniser take the weights that others trained, if it is one."""
+    encoder = getattr(recogniser, "encoder", None)
+    if isinstance(encoder, Encoder):
+        encoder.load_pretrained()
 
 
 def _learnt(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -103,10 +132,12 @@ def _is_by_label(name: str, ours: Tensor, theirs: Tensor, size: int, their_size:
     return _ends_in_labels(name) and rows_are_labels and ours.shape[1:] == theirs.shape[1:]
 
 
-def _compare_features(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+def _compare_features(
+    path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any], keys: Sequence[str]
+) -> None:
     different = [
         f"{key} {ours.get(key)} here, {theirs.get(key)} there"
-        for key in dict.fromkeys([*ours, *theirs])
+        for key in dict.fromkeys(keys)
         if key != "vary" and ours.get(key) != theirs.get(key)
     ]
     if different:

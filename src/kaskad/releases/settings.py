@@ -34,6 +34,11 @@ def public_settings(config: Settings, source: str) -> Settings:
         name: _without_places(part) if name in TRAINING_PARTS else part
         for name, part in model.items()
     }
+    encoder = public["model"].get("encoder")
+    if isinstance(encoder, dict) and isinstance(encoder.get("pretrained"), str):
+        # Only the name of a place from which nothing is read any more.
+        name = re.split(r"[/\\]", encoder["pretrained"].rstrip("/\\"))[-1]
+        public["model"] = {**public["model"], "encoder": {**encoder, "pretrained": name}}
     for name, value in _leaves(public["model"], "model"):
         if name.startswith("model.tokenizer.") or name.split(".")[-1] in FILE_OPTIONS:
             continue  # labels may be any text; files are within

@@ -33,12 +33,16 @@ def choose(results: pl.DataFrame, count: int = COUNT) -> list[str]:
     right = spoken.filter(pl.col("hypothesis") == pl.col("reference"))
     chosen = next((each for each in (right, spoken, results) if each.height >= count), results)
     chosen = chosen.sort("duration", "id")
-    rows = np.linspace(0, chosen.height - 1, count + 2)[1:-1].round().astype(int)
-    return [chosen["path"][int(row)] for row in dict.fromkeys(rows.tolist())]
+    wanted = min(count, chosen.height)
+    rows = [(2 * number + 1) * chosen.height // (2 * wanted) for number in range(wanted)]
+    return [chosen["path"][row] for row in rows]
 
 
-def write_utterances(recogniser: Recogniser, paths: Sequence[str], folder: Path) -> None:
-    """Write recordings as the recogniser is given them, and what it hears in what was written.
+def write_utterances(
+    recogniser: Recogniser, paths: Sequence[str], folder: Path
+) -> list[np.ndarray]:
+    """Write recordings as the recogniser is given them, and what it hears in what was written,
+    which is returned.
 
     Recordings become FLAC at its sample rate; ready features, arrays.
     """
@@ -53,8 +57,10 @@ def write_utterances(recogniser: Recogniser, paths: Sequence[str], folder: Path)
         else:
             names.append(f"{number}.flac")
             soundfile.write(folder / names[-1], signal.clip(-1, 1), rate, subtype="PCM_16")
-    heard = transcriber(recogniser)([read(folder / name, rate) for name in names])
+    signals = [read(folder / name, rate) for name in names]
+    heard = transcriber(recogniser)(signals)
     write_expected([{"file": name} for name in names], heard, folder)
+    return signals
 
 
 def write_sentences(model: LanguageModel, sentences: Sequence[str], folder: Path) -> None:

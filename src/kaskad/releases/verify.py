@@ -6,10 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from kaskad.models.language_model import LanguageModel
 from kaskad.models.recogniser import Recogniser
 from kaskad.releases import utterances
 from kaskad.releases.archive import unpack
+from kaskad.releases.exports import FOLDER as EXPORTS
+from kaskad.releases.exports import verify_exports
 from kaskad.runs.checkpoints import CheckpointError
 from kaskad.runs.released import ARCHIVE, SUMS, WEIGHTS, ReleaseError, is_release, require_whole
 from kaskad.runs.trusted_parts import load_model
@@ -17,10 +21,12 @@ from kaskad.runs.trusted_parts import load_model
 
 @dataclass(frozen=True)
 class Verified:
-    """What was looked at: how many ``files``, and what was heard in the test utterances."""
+    """What was looked at: how many ``files``, what was heard in the test utterances, and which
+    ``exports`` hear it as well."""
 
     files: int
     texts: list[str]
+    exports: list[str]
 
 
 def verify(path: str | Path, *, trusted: Sequence[str] = ()) -> Verified:
@@ -38,22 +44,25 @@ def verify(path: str | Path, *, trusted: Sequence[str] = ()) -> Verified:
             raise ReleaseError(str(error)) from None
         place = folder / utterances.FOLDER
         expected = utterances.read_expected(place)
-        heard = _heard(model, expected, place)
+        exports: list[str] = []
+        if isinstance(model, LanguageModel):
+            texts = [row["text"] for row in expected]
+            heard = list(zip(texts, model.log_probabilities(texts), strict=True))
+        elif isinstance(model, Recogniser):
+            signals = _signals(expected, place, model.features.sample_rate)
+            heard = utterances.transcriber(model)(signals)
+            exports = verify_exports(model, signals, folder / EXPORTS)
+        else:
+            raise ReleaseError(f"{folder}: a {type(model).__name__}, which recognises nothing")
         utterances.compare(heard, expected, str(folder))
-        return Verified(len(listed), [text for text, _ in heard])
+        return Verified(len(listed), [text for text, _ in heard], exports)
 
 
-def _heard(model: object, expected: list[dict], place: Path) -> list[utterances.Heard]:
-    if isinstance(model, LanguageModel):
-        texts = [row["text"] for row in expected]
-        return list(zip(texts, model.log_probabilities(texts), strict=True))
-    if not isinstance(model, Recogniser):
-        raise ReleaseError(f"{place.parent}: a {type(model).__name__}, which recognises nothing")
+def _signals(expected: list[dict], place: Path, sample_rate: int) -> list[np.ndarray]:
+    """The test utterances, as a recogniser is given them."""
     if unnamed := [row["text"] for row in expected if "file" not in row]:
         raise ReleaseError(f"{place}: does not say in which file {unnamed[0]!r} is to be heard")
-    rate = model.features.sample_rate
-    signals = [utterances.read(place / row["file"], rate) for row in expected]
-    return utterances.transcriber(model)(signals)
+    return [utterances.read(place / row["file"], sample_rate) for row in expected]
 
 
 @contextmanager

@@ -30,6 +30,14 @@ class Encoder(nn.Module):
         """Frames that come out for ``frames`` that go in: one for each ``time_reduction`` begun."""
         return -(-frames // self.time_reduction)
 
+    def rate_scales(self) -> dict[str, float]:
+        """What the learning rate of a weight is multiplied by, by its name; 1 where it is not
+        named."""
+        return {}
+
+    def load_pretrained(self) -> None:
+        """Take weights that others trained, where a training begins; here there are none."""
+
     def layer_outputs(self, features: Tensor, lengths: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         """What comes out of each layer, and its lengths; that of the last is the result."""
         raise NotImplementedError

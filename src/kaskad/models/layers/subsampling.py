@@ -97,7 +97,7 @@ def stack_frames(features: Tensor, lengths: Tensor, count: int) -> Tensor:
     outside = padding_mask(lengths, features.shape[1])
     features = features.masked_fill(outside[:, :, None], 0.0)
     whole = F.pad(features, (0, 0, 0, -features.shape[1] % count))
-    return whole.unflatten(1, (-1, count)).flatten(2)
+    return whole.reshape(whole.shape[0], -1, count * whole.shape[2])
 
 
 def require_odd(kernel_size: int, name: str = "kernel_size") -> None:

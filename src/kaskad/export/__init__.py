@@ -1,0 +1,1 @@
+"""A recogniser for other programs: ONNX, phones, boards."""

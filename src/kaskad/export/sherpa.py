@@ -1,0 +1,58 @@
+"""The form that sherpa-onnx loads: NeMo's models with CTC, whose features it computes itself.
+
+The convention is that of sherpa-onnx's offline-nemo-enc-dec-ctc-model.cc: inputs ``audio_signal``
+and ``length``, what must be known in the metadata, and tokens.txt with the blank last.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kaskad.export.onnx_file import describe, write_onnx
+from kaskad.export.posterior_net import ExportError, NemoNet
+from kaskad.models.ctc import CTCRecogniser
+
+GRAPH, TOKENS = "model.onnx", "tokens.txt"
+BLANK, BORDER = "<blk>", "▁"
+TRIED = (200, 131, 8)  # frames with which the graph is traced
+
+
+def write_sherpa(recogniser: CTCRecogniser, folder: Path) -> dict[str, Any]:
+    """Write model.onnx and tokens.txt for ``sherpa_onnx.OfflineRecognizer.from_nemo_ctc``.
+
+    Raises ``ExportError`` for features that sherpa-onnx does not compute, and labels that a line of
+    tokens.txt cannot hold.
+    """
+    net = NemoNet(recogniser)
+    labels = recogniser.tokenizer.labels
+    write_tokens(labels, folder / TOKENS)
+    bins = recogniser.features.bins
+    generator = torch.Generator().manual_seed(0)
+    bands = torch.randn(len(TRIED), bins, max(TRIED), generator=generator)
+    inputs, outputs = ("audio_signal", "length"), ("logprobs",)
+    write_onnx(net, (bands, torch.tensor(TRIED)), folder / GRAPH, inputs, outputs)
+    facts = {
+        "model_type": "EncDecCTCModel",
+        "vocab_size": len(labels) - 1,
+        "subsampling_factor": recogniser.encoder.time_reduction,
+        "normalize_type": "",  # done in the graph
+    }
+    describe(folder / GRAPH, {**facts, "made_by": "kaskad"})
+    return {
+        "graph": GRAPH,
+        "tokens": TOKENS,
+        "sample_rate": recogniser.features.sample_rate,
+        "feature_dim": bins,
+        "bytes": (folder / GRAPH).stat().st_size,
+    }
+
+
+def write_tokens(labels: Sequence[str], file: Path) -> None:
+    """Write the labels, the blank last, each with its number."""
+    rows = [label.replace(" ", BORDER) for label in labels[1:]]
+    if unwritable := [row for row in rows if not row or not row.isprintable()]:
+        raise ExportError(f"the label {unwritable[0]!r} cannot stand in {TOKENS}")
+    lines = [f"{row} {number}\n" for number, row in enumerate([*rows, BLANK])]
+    file.write_text("".join(lines), encoding="utf-8")

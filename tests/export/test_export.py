@@ -1,0 +1,121 @@
+"""What is exported hears what the recogniser hears, in other programs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import soxr
+import torch
+from hydra.utils import instantiate
+
+from kaskad import espeak
+from kaskad.export.formats import export
+from kaskad.export.listening import hearing_through
+from kaskad.export.onnx_file import OnnxRecogniser
+from kaskad.export.posterior_net import ExportError
+from kaskad.models.recogniser import Recogniser
+
+WORDS = ["один", "два", "пять тысяч сто сорок восемь"]
+KINDS = {
+    "cnn2d_lstm": ["model=cnn2d_lstm", "model.encoder.hidden_size=16"],
+    "cascade": ["model=cascade_lstm", "model.encoder.branches=[ru]", "model.encoder.hidden_size=8",
+                "model.head=per_language"],
+    "gru": ["model=gru_ctc", "model.encoder.hidden_size=16", "features=mfcc"],
+    "quartznet": ["model=quartznet", "model.encoder.width=0.1", "features.normalise=bins"],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def clips() -> list[np.ndarray]:
+    spoken = [espeak.synthesise(word, voice="ru") / 2**15 for word in WORDS]
+    return [soxr.resample(each, espeak.SAMPLE_RATE, 16_000).astype(np.float32) for each in spoken]
+
+
+@pytest.fixture
+def make(compose, tmp_path: Path) -> Callable[..., Recogniser]:
+    def of(*overrides: str) -> Recogniser:
+        config = compose("train", tmp_path, "data=numbers", "augment=none", *overrides)
+        config.tokenizer.update(instantiate(config.tokenizer).fit(WORDS).state())
+        torch.manual_seed(0)
+        recogniser = instantiate(config.model).eval()
+        for module in recogniser.modules():  # as after training, not all 0 and 1
+            if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+                torch.nn.init.normal_(module.running_mean, std=0.3)
+                torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+        return recogniser
+
+    return of
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_onnx_gives_the_posteriors_of_pytorch_for_any_batch(kind, make, clips, tmp_path) -> None:
+    recogniser = make(*KINDS[kind])
+    facts = export(recogniser, "onnx", tmp_path / "onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "onnx" / facts["graph"])
+    lengths = np.array([len(clip) for clip in clips])
+    batch = np.zeros((len(clips), max(lengths)), dtype=np.float32)
+    for row, clip in zip(batch, clips, strict=True):
+        row[: len(clip)] = clip
+    alone = [
+        session.run(None, {"waveforms": clip[None], "lengths": np.array([len(clip)])})
+        for clip in clips
+    ]
+    log_probs, frames = session.run(None, {"waveforms": batch, "lengths": lengths})
+    for row, wanted in enumerate(recogniser.posteriors_of(clips)):
+        assert frames[row] == len(wanted) == alone[row][1][0]
+        np.testing.assert_allclose(log_probs[row, : len(wanted)], wanted, atol=1e-4)
+        np.testing.assert_allclose(alone[row][0][0, : len(wanted)], wanted, atol=1e-4)
+    assert json.loads((tmp_path / "onnx" / "export.json").read_text())["sample_rate"] == 16_000
+    labels = (tmp_path / "onnx" / "labels.txt").read_text().splitlines()
+    assert labels == recogniser.tokenizer.labels
+
+
+def test_int8_is_smaller_and_hears_through_the_same_decoder(make, clips, tmp_path: Path) -> None:
+    recogniser = make("model=cnn2d_lstm")
+    facts = export(recogniser, "onnx_int8", tmp_path / "int8")
+    assert facts["bytes"] < 0.6 * facts["bytes_before"]
+    graph = OnnxRecogniser(tmp_path / "int8" / facts["graph"])
+    heard = hearing_through(graph, recogniser).transcribe(clips)
+    assert len(heard) == len(clips)
+    assert hearing_through(
+        OnnxRecogniser(tmp_path / "int8" / "model.onnx"), recogniser
+    ).transcribe(clips) == recogniser.transcribe(clips)  # fmt: skip
+
+
+def test_what_cannot_be_exported_says_why_and_leaves_nothing(make, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    with pytest.raises(ExportError, match="only recognisers with CTC"):
+        export(make("model=seq2seq_gru"), "onnx", folder)
+    small = ["model=lstm", "model.encoder.hidden_size=8", "model.encoder.layers=1"]
+    with pytest.raises(ExportError, match="goes frame by frame"):
+        export(make(*small, "features.normalise=running"), "onnx", folder)
+    with pytest.raises(ExportError, match="train with features=kaldi"):
+        export(make(*small), "sherpa", folder)
+    with pytest.raises(ExportError, match="it is one of onnx, onnx_int8, sherpa"):
+        export(make(*small), "pdf", folder)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("tokenizer", ["characters", "subwords"])
+def test_sherpa_onnx_hears_what_the_recogniser_hears(tokenizer, make, clips, tmp_path) -> None:
+    sherpa_onnx = pytest.importorskip("sherpa_onnx")
+    more = ["tokenizer.vocabulary_size=24"] if tokenizer == "subwords" else []
+    small = ["model.encoder.hidden_size=16", "model.encoder.time_reduction=1"]
+    recogniser = make("model=lstm", "features=kaldi", f"tokenizer={tokenizer}", *small, *more)
+    torch.nn.init.normal_(recogniser.head.weight, std=2.0)  # speaks, of everything
+    export(recogniser, "sherpa", tmp_path / "sherpa")
+    theirs = sherpa_onnx.OfflineRecognizer.from_nemo_ctc(
+        model=str(tmp_path / "sherpa" / "model.onnx"),
+        tokens=str(tmp_path / "sherpa" / "tokens.txt"),
+        num_threads=1,
+    )
+    for clip in clips:
+        stream = theirs.create_stream()
+        stream.accept_waveform(16_000, clip)
+        theirs.decode_stream(stream)
+        wanted = recogniser.transcribe(clip).text
+        assert len(wanted) > 5
+        assert "".join(stream.result.text.split()) == "".join(wanted.split())
