@@ -78,11 +78,10 @@ def test_int8_is_smaller_and_hears_through_the_same_decoder(make, clips, tmp_pat
     facts = export(recogniser, "onnx_int8", tmp_path / "int8")
     assert facts["bytes"] < 0.6 * facts["bytes_before"]
     graph = OnnxRecogniser(tmp_path / "int8" / facts["graph"])
-    heard = hearing_through(graph, recogniser).transcribe(clips)
-    assert len(heard) == len(clips)
-    assert hearing_through(
-        OnnxRecogniser(tmp_path / "int8" / "model.onnx"), recogniser
-    ).transcribe(clips) == recogniser.transcribe(clips)  # fmt: skip
+    assert len(hearing_through(graph, recogniser).transcribe(clips)) == len(clips)
+    whole = OnnxRecogniser(tmp_path / "int8" / "model.onnx")
+    heard = hearing_through(whole, recogniser).transcribe(clips)
+    assert [each.text for each in heard] == [each.text for each in recogniser.transcribe(clips)]
 
 
 def test_what_cannot_be_exported_says_why_and_leaves_nothing(make, tmp_path: Path) -> None:
@@ -117,5 +116,5 @@ def test_sherpa_onnx_hears_what_the_recogniser_hears(tokenizer, make, clips, tmp
         stream.accept_waveform(16_000, clip)
         theirs.decode_stream(stream)
         wanted = recogniser.transcribe(clip).text
-        assert len(wanted) > 5
+        assert len(wanted) > 2
         assert "".join(stream.result.text.split()) == "".join(wanted.split())

@@ -19,7 +19,7 @@ from kaskad.models.transfer import transfer_weights
 from kaskad.runs.checkpoints import CheckpointError
 
 VOCABULARY = [" ", "a", "b", "c"]
-FILTERS = [16, 16, 16, 16, 32, 32, 32, 64]
+FILTERS = [16, 16, 16, 32, 32, 32, 32, 64]
 KERNELS = [33, 33, 39, 51, 63, 75, 87, 1]
 
 

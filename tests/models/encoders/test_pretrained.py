@@ -82,7 +82,8 @@ def test_it_gives_what_transformers_gives_alone_and_in_a_batch(kind: str, saved)
     for row, clip in enumerate(clips):
         alone, (count,) = encoder(torch.from_numpy(clip)[None, :, None], torch.tensor([len(clip)]))
         made = extract(clip, sampling_rate=16_000, return_tensors="pt")
-        made.pop("attention_mask", None)
+        if kind != "wav2vec2-bert":  # of which half a frame may be padding
+            made.pop("attention_mask", None)
         wanted = net(**made).last_hidden_state[0, :count]
         assert count == counts[row] == encoder.frame_count(len(clip))
         torch.testing.assert_close(alone[0, :count], wanted, atol=1e-4, rtol=1e-4)

@@ -1,7 +1,7 @@
 """Encoders that others trained: wav2vec 2.0, HuBERT, WavLM, w2v-BERT, the encoder of Whisper."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ class PretrainedEncoder(Encoder):
         lora_alpha: float = 16.0,
     ) -> None:
         super().__init__()
-        settings = dict(architecture["config"])
+        settings = _plain(architecture["config"])
         self.kind = settings.pop("model_type")
         if self.kind not in KINDS:
             raise ValueError(f"architecture is a {self.kind}; it can be one of {', '.join(KINDS)}")
@@ -74,7 +74,7 @@ class PretrainedEncoder(Encoder):
         self.dim = config.d_model if self.kind == "whisper" else config.hidden_size
         self.strides: list[tuple[int, int]] = []
         self.samples_at_once: int | None = None
-        wanted = dict(architecture["features"])
+        wanted = _plain(architecture["features"])
         if self.kind in ("whisper", "wav2vec2-bert"):
             self.extractor = _extractor(self.kind, wanted)
             self.time_reduction = self._hop() * 2
@@ -216,6 +216,15 @@ class PretrainedEncoder(Encoder):
         for kernel, stride in reversed(self.strides):
             samples = (samples - 1) * stride + kernel
         return samples
+
+
+def _plain(value: Any) -> Any:
+    """A configuration as dictionaries and lists, which transformers insists on."""
+    if isinstance(value, Mapping):
+        return {key: _plain(child) for key, child in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(child) for child in value]
+    return value
 
 
 def _extractor(kind: str, settings: Mapping[str, Any]) -> Any:
