@@ -65,6 +65,21 @@ def test_the_language_model_and_the_weights_of_the_decoder_go_along(
     assert verify(place).texts == ["б"] * 3
 
 
+def test_a_language_model_is_released_alone_and_within_another_release(
+    untrained, trained, released
+) -> None:
+    net = ["model.net.embedding_size=4", "model.net.hidden_size=8", "model.net.layers=1"]
+    language = untrained("model=lstm_lm", *net, name="language")
+    with pytest.raises(ConfigurationError, match="sentences: give some"):
+        released(language, "lm")
+    assert verify(released(language, "lm", "sentences=[а б,б]")).texts == ["а б", "б"]
+    decoder = ["decoder=beam", "decoder.n_best=2", f"decoder.rescore={language}"]
+    place = released(trained("а"), "v1", *decoder)
+    shutil.rmtree(language)
+    assert verify(place).texts == ["а"] * 3
+    assert (place / "rescore" / "model.safetensors").is_file()
+
+
 def test_exports_go_along_and_must_hear_the_same(trained, released) -> None:
     place = released(trained("б"), "v1", "exports=[onnx,onnx_int8]")
     verified = verify(place)
