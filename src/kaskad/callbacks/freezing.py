@@ -41,7 +41,8 @@ class Freezing(lightning.Callback):
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         parts = [module.get_submodule(name) for name in self.names]
         weights = [weight for part in parts for weight in part.parameters()]
-        self._frozen = [weight for weight in weights if weight.requires_grad]
+        before = set(map(id, self._frozen))  # of a training that this one follows
+        self._frozen = [w for w in weights if w.requires_grad or id(w) in before]
         # A run that is resumed within an epoch does not start that epoch again.
         self._set(module, frozen=self._is_frozen(trainer.current_epoch))
 
