@@ -13,7 +13,7 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
-from kaskad.export.posterior_net import ExportError
+from kaskad.export.posterior_net import ExportError, NemoNet, PosteriorNet
 
 OPSET = 17
 CLOSE = 1e-4  # log-probabilities of the file differ from those of PyTorch by less
@@ -26,7 +26,7 @@ TRIED = (
 
 
 def write_onnx(
-    net: nn.Module,
+    net: PosteriorNet | NemoNet,
     example: tuple[Tensor, Tensor],
     file: Path,
     inputs: Sequence[str] = INPUTS,
@@ -40,6 +40,9 @@ def write_onnx(
         file: where it is written.
         inputs: the names of the two inputs.
         outputs: those of what comes out.
+
+    Raises:
+        ExportError: for a net with an operation that the exporter does not know.
     """
     time = example[0].dim() - 1
     _divide_as_python_does()
@@ -47,21 +50,28 @@ def write_onnx(
         # The exporter that draws graphs from a run is the one that knows recurrent layers; it warns
         # that it is old, and that sizes are traced, which the check below looks at.
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            net,
-            example,
-            str(file),
-            input_names=list(inputs),
-            output_names=list(outputs),
-            dynamic_axes={
-                inputs[0]: {0: "batch", time: "time"},
-                inputs[1]: {0: "batch"},
-                outputs[0]: {0: "batch", 1: "frames"},
-                **{name: {0: "batch"} for name in outputs[1:]},
-            },
-            opset_version=OPSET,
-            dynamo=False,
-        )
+        try:
+            torch.onnx.export(
+                net,
+                example,
+                str(file),
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_axes={
+                    inputs[0]: {0: "batch", time: "time"},
+                    inputs[1]: {0: "batch"},
+                    outputs[0]: {0: "batch", 1: "frames"},
+                    **{name: {0: "batch"} for name in outputs[1:]},
+                },
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        except Exception as error:  # of any kind, from deep within the exporter
+            what = str(error).partition("\n")[0]
+            raise ExportError(
+                f"the exporter cannot follow a {type(net.encoder).__name__} on "
+                f"{type(net.features).__name__}: {what}"
+            ) from error
     onnx.checker.check_model(str(file))
 
 

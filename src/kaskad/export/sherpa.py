@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import onnxruntime
 import torch
+from torch import Tensor
 
-from kaskad.export.onnx_file import describe, write_onnx
+from kaskad.export.onnx_file import CLOSE, describe, write_onnx
 from kaskad.export.posterior_net import ExportError, NemoNet
 from kaskad.models.ctc import CTCRecogniser
 
@@ -32,7 +34,13 @@ def write_sherpa(recogniser: CTCRecogniser, folder: Path) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(0)
     bands = torch.randn(len(TRIED), bins, max(TRIED), generator=generator)
     inputs, outputs = ("audio_signal", "length"), ("logprobs",)
-    write_onnx(net, (bands, torch.tensor(TRIED)), folder / GRAPH, inputs, outputs)
+    lengths = torch.tensor(TRIED)
+    write_onnx(net, (bands, lengths), folder / GRAPH, inputs, outputs)
+    off = _difference(net, folder / GRAPH, bands, lengths)
+    if off > CLOSE:
+        raise ExportError(
+            f"the graph's log-probabilities differ from PyTorch's by {off:.1e}, more than {CLOSE}"
+        )
     facts = {
         "model_type": "EncDecCTCModel",
         "vocab_size": len(labels) - 1,
@@ -45,8 +53,23 @@ def write_sherpa(recogniser: CTCRecogniser, folder: Path) -> dict[str, Any]:
         "tokens": TOKENS,
         "sample_rate": recogniser.features.sample_rate,
         "feature_dim": bins,
+        "largest_difference": off,
         "bytes": (folder / GRAPH).stat().st_size,
     }
+
+
+@torch.inference_mode()
+def _difference(net: NemoNet, file: Path, bands: Tensor, lengths: Tensor) -> float:
+    """By how much a graph differs from its net, at most, within the utterances of a batch."""
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"audio_signal": bands.numpy(), "length": lengths.numpy()})
+    wanted = net(bands, lengths)
+    return max(
+        float((torch.from_numpy(theirs[:count]) - ours[:count]).abs().max())
+        for theirs, ours, count in zip(
+            found, wanted, net.encoder.frame_count(lengths).tolist(), strict=True
+        )
+    )
 
 
 def write_tokens(labels: Sequence[str], file: Path) -> None:
