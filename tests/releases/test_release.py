@@ -72,7 +72,7 @@ def test_a_language_model_is_released_alone_and_within_another_release(
     language = untrained("model=lstm_lm", *net, name="language")
     with pytest.raises(ConfigurationError, match="sentences: give some"):
         released(language, "lm")
-    assert verify(released(language, "lm", "sentences=[а б,б]")).texts == ["а б", "б"]
+    assert verify(released(language, "lm", "sentences=['а б','б']")).texts == ["а б", "б"]
     decoder = ["decoder=beam", "decoder.n_best=2", f"decoder.rescore={language}"]
     place = released(trained("а"), "v1", *decoder)
     shutil.rmtree(language)
