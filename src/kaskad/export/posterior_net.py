@@ -34,6 +34,7 @@ class PosteriorNet(nn.Module):
         parts = copy.deepcopy(require_ctc(recogniser)).eval().float().cpu()
         self.features = parts.features
         self.encoder = parts.encoder
+        self.encoder.listener = None  # of what only training learns from
         self.head = parts.head
         if isinstance(parts, CascadeRecogniser) and isinstance(parts.head, nn.ModuleDict):
             self.head = parts.head[parts.encoder.branches[0]]
