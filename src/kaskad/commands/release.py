@@ -122,7 +122,7 @@ def _test(
         raise ReleaseError(f"{source.checkpoint}: a {type(model).__name__} recognises nothing")
     trial = config.copy()
     with open_dict(trial):
-        if trial.get("data") is None and not trial.corpora:
+        if trial.get("data") is None and not trial.corpora and trial.suite is None:
             trial.title = add_own_data(trial, [source.checkpoint])
         trial.checkpoint = str(stage)
     found = evaluate(trial)
