@@ -291,20 +291,3 @@ def tone_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     columns = ["id", "path", "text", "split", "gender"]
     pl.DataFrame(rows, schema=columns, orient="row").write_csv(folder / "manifest.csv")
     return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wav2vec 2.0 of random weights, as transformers saves it."""
-    import transformers  # heavy
-
-    folder = tmp_path_factory.mktemp("wav2vec2")
-    torch.manual_seed(0)
-    config = transformers.Wav2Vec2Config(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16,
-        conv_dim=[8, 8], conv_kernel=[20, 8], conv_stride=[20, 8], num_feat_extract_layers=2,
-        num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2,
-    )  # fmt: skip
-    transformers.Wav2Vec2Model(config).save_pretrained(folder)
-    transformers.Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
-    return folder

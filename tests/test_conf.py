@@ -38,6 +38,23 @@ CHECKED = [f"data={name}" for name in FORMATS]
 ON_A_GPU = ["trainer=gpu", "trainer=ddp"]
 
 
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wav2vec 2.0 of random weights, as transformers saves it."""
+    import transformers  # heavy
+
+    folder = tmp_path_factory.mktemp("wav2vec2")
+    torch.manual_seed(0)
+    config = transformers.Wav2Vec2Config(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16,
+        conv_dim=[8, 8], conv_kernel=[20, 8], conv_stride=[20, 8], num_feat_extract_layers=2,
+        num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2,
+    )  # fmt: skip
+    transformers.Wav2Vec2Model(config).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
 def packed_tones(compose, tone_corpus: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "packed"
