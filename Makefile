@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip install --quiet "$$(grep ^uv== requirements.lock)
 	&& $(BIN)/uv pip install --quiet --python $(BIN)/python -r $(1) \
 	|| $(BIN)/python -m pip install --quiet -r $(1)
 .DEFAULT_GOAL := help
-.PHONY: help install train test coverage test-fast test-slow lint format typecheck fuzz bench docs figures mlflow lock fresh \
+.PHONY: help install train test coverage test-fast test-slow lint format typecheck fuzz bench docs figures gallery mlflow lock fresh \
 	wheel hooks clean
 
 help: ## list the targets
@@ -75,6 +75,9 @@ docs: install ## build the pages of docs/ into site/
 
 figures: install ## bring the README's table of figures up to date with experiments/
 	$(BIN)/python docs/hooks/figures.py
+
+gallery: install ## draw the pictures of docs/ from a run: RUN=runs/cnn2d_lstm_numbers, needs Chromium
+	$(BIN)/python docs/hooks/gallery.py $(or $(RUN),runs/cnn2d_lstm_numbers)
 
 mlflow: install ## serve the pages of logger=mlflow at http://localhost:5000
 	MLFLOW_BACKEND_STORE_URI="$${MLFLOW_TRACKING_URI:-sqlite:///runs/mlflow.db}" MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true \
