@@ -73,7 +73,7 @@ def recurrence_operations(layers: RecurrentLayers, frames: int, rows: int) -> fl
         weight.numel()
         for cells in (layers.forwards, layers.backwards)
         for cell in cells
-        for name, weight in cast(nn.Module, cell).named_parameters()
+        for name, weight in cell.named_parameters()
         if name.startswith("weight")
     ]
     return 2.0 * sum(weights) * frames * rows

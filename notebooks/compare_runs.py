@@ -71,8 +71,14 @@ figure, axes = plt.subplots(figsize=(8, 0.8 + 0.4 * len(found)), constrained_lay
 for place, (_, file) in enumerate(found):
     utterances = pl.read_parquet(file, glob=False)
     wer = 100 * resampled({"wer": ErrorRates(utterances).shares()["wer"]})["wer"]
-    place_it = {"positions": [place], "orientation": "horizontal", "widths": 0.6}
-    axes.boxplot(wer, whis=(2.5, 97.5), showfliers=False, **place_it)
+    axes.boxplot(
+        wer,
+        positions=[place],
+        orientation="horizontal",
+        whis=(2.5, 97.5),
+        showfliers=False,
+        widths=0.6,
+    )
 axes.set_yticks(range(len(found)), [path.name for path, _ in found])
 axes.set(xlabel="WER, %")
 plt.show()

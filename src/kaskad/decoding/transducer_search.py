@@ -130,9 +130,12 @@ class TransducerSearch:
                     found[row].append((int(labels[row]), frame, float(best[row])))
                 state = predictor.step(labels, state).where(going, state)
         return [
-            Beginning(*(tuple(column) for column in zip(*each, strict=True)), score=float(score))
-            if each
-            else Beginning(score=float(score))
+            Beginning(
+                labels=tuple(label for label, _, _ in each),
+                frames=tuple(frame for _, frame, _ in each),
+                log_probs=tuple(log_prob for _, _, log_prob in each),
+                score=float(score),
+            )
             for each, score in zip(found, scores, strict=True)
         ]
 
@@ -142,7 +145,7 @@ class TransducerSearch:
         beams, state = [begun], predictor.begin(1)
         for frame, heard in enumerate(encoded):
             done: dict[tuple[int, ...], Beginning] = {}
-            states = []
+            states: list[Any] = []
             for count in range(self.labels_per_frame + 1):
                 rows = torch.tensor([each.row for each in beams], device=encoded.device)
                 state = state.take(rows)

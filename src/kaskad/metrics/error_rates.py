@@ -142,7 +142,8 @@ def score(
         parts.append(count_errors(plain_references, plain_hypotheses, "words", PLAIN))
     if phones is not None:
         both = {"reference_phones": phones(references), "hypothesis_phones": phones(hypotheses)}
-        parts += [pl.DataFrame(both), count_errors(*both.values(), "words", "phones")]
+        said_phones, heard_phones = both.values()
+        parts += [pl.DataFrame(both), count_errors(said_phones, heard_phones, "words", "phones")]
     return ErrorRates(
         pl.concat([table, *parts], how="horizontal").with_columns(
             pl.Series("number", said, pl.Int64),

@@ -62,7 +62,8 @@ class TransducerRecogniser(Recogniser):
         return self.encoder(*self.extract_features(waveforms, lengths))
 
     def losses(self, batch: Batch) -> Losses:
-        return self._losses_of(*self(batch.waveforms, batch.waveform_lengths), batch)
+        encoded, lengths = self(batch.waveforms, batch.waveform_lengths)
+        return self._losses_of(encoded, lengths, batch)
 
     def decode(self, batch: Batch) -> list[Hypothesis]:
         return self._search(*self(batch.waveforms, batch.waveform_lengths))
