@@ -64,7 +64,7 @@ def interrupted_runs(runs: Path) -> list[Path]:
 
 def _choose_folder(resume: str | None, runs: str, now: str, config: DictConfig | None) -> str:
     new = f"{runs}/{now}"
-    if isinstance(resume, ListConfig | DictConfig):
+    if isinstance(resume, list | dict | ListConfig | DictConfig):
         raise ConfigurationError(f"resume={resume}: a run goes on alone; name one")
     if not resume:
         return str(_requeued(Path(runs)) or new)
