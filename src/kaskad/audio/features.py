@@ -37,6 +37,10 @@ class Features(nn.Module):
         vary: how log energies are varied in training.
     """
 
+    # Samples that a frame of a waveform reaches to either side; ``None`` where features need the
+    # whole of an utterance, and cannot be taken from a part.
+    reach: int | None = None
+
     def __init__(
         self,
         sample_rate: int,
@@ -59,6 +63,13 @@ class Features(nn.Module):
     def energies_of(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """As ``energies``, of those that look at where an utterance ends."""
         return self.energies(waveforms)
+
+    def whole_frames(self, waveforms: Tensor) -> Tensor:
+        """Log energies as ``energies`` has them, of the frames that lie wholly in (batch, samples).
+
+        A frame lies from ``reach`` samples before its centre to as many after it.
+        """
+        raise NotImplementedError
 
     def arrange(self, energies: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Choose the frames that count: all of them, unless a subclass has another opinion."""
@@ -174,6 +185,7 @@ class LogMel(Features):
             # Zeros, as in the padding of a batch: reflection would tell an utterance from its twin.
             pad_mode="constant",
         )
+        self.reach = size // 2
         frequencies = torch.linspace(0, nyquist, size // 2 + 1)
         warps = self.vary.warps if self.vary is not None else []
         # Made anew with the features: no part of a checkpoint.
@@ -191,8 +203,27 @@ class LogMel(Features):
         self.register_buffer("floor", noise * self.filters.sum(0) + SILENCE, persistent=False)
 
     def energies(self, waveforms: Tensor) -> Tensor:
-        spectra = self.spectrogram(waveforms).transpose(1, 2)
-        return (spectra @ self.drawn_filters(len(waveforms)) + self.floor).log()
+        return self._in_bands(self.spectrogram(waveforms))
+
+    def whole_frames(self, waveforms: Tensor) -> Tensor:
+        made = self.spectrogram
+        spectra = torchaudio.functional.spectrogram(
+            waveforms,
+            pad=0,
+            window=made.window,
+            n_fft=made.n_fft,
+            hop_length=made.hop_length,
+            win_length=made.win_length,
+            power=made.power,
+            normalized=made.normalized,
+            center=False,
+        )
+        return self._in_bands(spectra)
+
+    def _in_bands(self, spectra: Tensor) -> Tensor:
+        """Log energies (batch, frames, bands) of spectra (batch, frequencies, frames)."""
+        filters = self.drawn_filters(len(spectra))
+        return (spectra.transpose(1, 2) @ filters + self.floor).log()
 
     def drawn_filters(self, utterances: int) -> Tensor:
         """The filters (frequencies, bands); in training, for each utterance those of a voice."""

@@ -23,12 +23,30 @@ BLOCK = 256  # frames that are normalised at once while listening
 class Normalisation(nn.Module):
     """What every normalisation has in common; see the module for ``forward``."""
 
+    # Whether a frame needs no later one, so that ``step`` can go through an utterance in parts.
+    is_causal = False
+
     def forward(self, features: Tensor, lengths: Tensor, loudness: Tensor) -> Tensor:
         raise NotImplementedError
+
+    def step(
+        self, features: Tensor, loudness: Tensor, state: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Normalise the next frames of utterances; returns them and the state to go on with.
+
+        Args:
+            features: (batch, frames, bins), without padding between parts.
+            loudness: (batch, frames).
+            state: What the part before returned; ``None`` at the beginning.
+        """
+        lengths = torch.full((len(features),), features.shape[1], device=features.device)
+        return self(features, lengths, loudness), state
 
 
 class Unchanged(Normalisation):
     """Features as they are."""
+
+    is_causal = True
 
     def forward(self, features: Tensor, lengths: Tensor, loudness: Tensor) -> Tensor:
         return _silent_outside(features, lengths)
@@ -150,6 +168,8 @@ class ByCorpus(FromCorpus):
     Nothing of the utterance is needed, so it serves streaming; but loudness and channel matter.
     """
 
+    is_causal = True
+
     def forward(self, features: Tensor, lengths: Tensor, loudness: Tensor) -> Tensor:
         deviation = (self.corpus.variance + TINY).sqrt()
         brought = (features - self.corpus.mean) / deviation
@@ -189,6 +209,8 @@ class Running(FromCorpus):
     long it is.
     """
 
+    is_causal = True
+
     def __init__(self, bins: int, memory: float = 300.0, frames: float = 20.0) -> None:
         super().__init__(bins)
         self.decay = torch.exp(torch.tensor(-1.0 / memory)).item()
@@ -200,13 +222,7 @@ class Running(FromCorpus):
     def step(
         self, features: Tensor, loudness: Tensor, state: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Normalise the next frames of utterances; returns them and the state to go on with.
-
-        Args:
-            features: (batch, frames, bins), without padding between parts.
-            loudness: (batch, frames).
-            state: (batch, 4), what the part before returned; ``None`` at the beginning.
-        """
+        """As ``Normalisation`` has it; the state is (batch, 4)."""
         usual = (self.corpus.loudest - 20 * DECIBEL).expand(len(features), 1)
         sums, peak = (self._beginning(len(features)), usual) if state is None else state.split(3, 1)
         peaks = torch.cat([peak, loudness], 1).cummax(1).values[:, 1:]

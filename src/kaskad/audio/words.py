@@ -38,6 +38,7 @@ class WordLogMel(LogMel):
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
+        self.reach = None  # the ends of a word are found in the whole of it
         self.frames = frames
         self.margin = margin
         self.jitter = jitter

@@ -6,7 +6,7 @@ import multiprocessing
 import signal
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -108,10 +108,14 @@ class Decoder(ABC):
 
     def words(self, path: np.ndarray, log_probs: np.ndarray) -> list[Word]:
         """The words along a path (frames,) of labels through log-probabilities (frames, labels)."""
+        return [self.spelt(word) for word in self.parted(runs(path, log_probs))]
+
+    def parted(self, path: Iterable[Run]) -> list[list[Run]]:
+        """The labels of each word along a path, blanks and borders left out."""
         labels = self.tokenizer.labels
         words: list[list[Run]] = [[]]
         before: list[Run] = []  # the word before a pause, as long as it may go on after it
-        for run in runs(path, log_probs):
+        for run in path:
             if run.label == BLANK:
                 continue
             if labels[run.label].startswith(" "):
@@ -125,11 +129,12 @@ class Decoder(ABC):
             if labels[run.label] != " ":
                 words[-1].append(run)
         _rejoin(words, before)
-        return [
-            self.word("".join(labels[run.label] for run in word).strip(), word)
-            for word in words
-            if word
-        ]
+        return [word for word in words if word]
+
+    def spelt(self, word: Sequence[Run]) -> Word:
+        """The word that such labels are."""
+        labels = self.tokenizer.labels
+        return self.word("".join(labels[run.label] for run in word).strip(), word)
 
     def word(self, text: str, labels: Sequence[Run]) -> Word:
         """A word of such labels: as sure as that all of them were said."""

@@ -47,3 +47,15 @@ def best_of(hypotheses: Sequence[Hypothesis]) -> Hypothesis:
     """The first of an n-best list, with the others as its alternatives."""
     best, *others = hypotheses
     return replace(best, alternatives=others)
+
+
+def moved(hypothesis: Hypothesis, seconds: float) -> Hypothesis:
+    """A hypothesis whose words, and those of its alternatives, are said so much later."""
+    words = [
+        word
+        if word.start is None or word.end is None
+        else replace(word, start=round(word.start + seconds, 3), end=round(word.end + seconds, 3))
+        for word in hypothesis.words
+    ]
+    others = [moved(other, seconds) for other in hypothesis.alternatives]
+    return replace(hypothesis, words=words, alternatives=others)

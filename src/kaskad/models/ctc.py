@@ -22,6 +22,7 @@ from kaskad.models.encoders.encoder import Encoder
 from kaskad.models.intermediate import IntermediateCTC
 from kaskad.models.losses import Losses
 from kaskad.models.recogniser import Recogniser
+from kaskad.models.streaming import Stream
 from kaskad.text.tokenizer import Tokenizer
 
 Decoder = Callable[[Tensor, Tensor], list[Hypothesis]]
@@ -120,6 +121,9 @@ class CTCRecogniser(Recogniser):
 
     def losses(self, batch: Batch) -> Losses:
         return self._losses_of(*self.posteriors(batch), batch)
+
+    def stream(self, sample_rate: int | None = None, endpoint: float | None = None) -> Stream:
+        return Stream(self, sample_rate or self.features.sample_rate, endpoint)
 
     def decode(self, batch: Batch) -> list[Hypothesis]:
         return self.decoder(*self.posteriors(batch))

@@ -27,6 +27,7 @@ from kaskad.metrics.scores import Scores
 from kaskad.models.losses import Losses, sums_and_counts, with_total
 from kaskad.models.module import Learner
 from kaskad.models.schedules import Schedule
+from kaskad.models.streaming import HEARS_WHOLE_UTTERANCES, Stream, StreamingError
 from kaskad.runs import distributed
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint
 from kaskad.runs.trusted_parts import load_model
@@ -39,9 +40,7 @@ OBSERVED = 1_000  # utterances of the training corpus whose statistics normalise
 
 
 class Recogniser(Learner):
-    """Waveforms in, hypotheses out.
-
-    A subclass says how: ``losses``, ``decode``, ``loss_and_decode``.
+    """Waveforms in, hypotheses out: a subclass has ``losses``, ``decode``, ``loss_and_decode``.
 
     ``optimizer`` and ``scheduler`` are partial: each is finished here. A recogniser that only
     transcribes needs neither, nor ``augment``. ``objective`` names the figure of ``score`` that is
@@ -256,6 +255,10 @@ class Recogniser(Learner):
         given = rate if sample_rate is None else sample_rate
         return self.decode_waveforms([read_or_convert(each, given, rate) for each in audio])
 
+    def stream(self, sample_rate: int | None = None, endpoint: float | None = None) -> Stream:
+        """Listen while somebody speaks: see ``Stream``. Raises ``StreamingError``."""
+        raise StreamingError(f"a {type(self).__name__} {HEARS_WHOLE_UTTERANCES}")
+
     @torch.inference_mode()
     def decode_waveforms(self, waveforms: Sequence[np.ndarray]) -> list[Hypothesis]:
         """Decode each of (samples,) float32 at ``features.sample_rate`` Hz, or (frames, bins) of
@@ -287,9 +290,7 @@ def load_recogniser(
     checkpoint may use. Raises ``CheckpointError``.
     """
     path = find_checkpoint(Path(path))
-    parts = {}
-    if decoder is not None:
-        parts["decoder"] = OmegaConf.to_container(decoder, resolve=True)
+    parts = {} if decoder is None else {"decoder": OmegaConf.to_container(decoder, resolve=True)}
     recogniser, config = load_model(path, trusted=trusted, **parts)
     if not isinstance(recogniser, Recogniser):
         raise CheckpointError(

@@ -28,9 +28,9 @@ from kaskad.data.batch import Skipped, Utterance
 from kaskad.data.dataset import SpeechDataset
 from kaskad.data.samplers.length import SortedByLength
 from kaskad.data.samplers.steps import StepBatchSampler
-from kaskad.decoding.hypothesis import Hypothesis
+from kaskad.decoding.hypothesis import Hypothesis, moved
 from kaskad.models.recogniser import Recogniser
-from kaskad.transcripts.transcript import Passage, Transcript, moved, without_unsure
+from kaskad.transcripts.transcript import Passage, Transcript, without_unsure
 
 log = logging.getLogger(__name__)
 

@@ -63,15 +63,3 @@ def without_unsure(hypothesis: Hypothesis, least: float) -> Hypothesis:
     if len(kept) == len(hypothesis.words):
         return hypothesis
     return replace(hypothesis, words=kept, text=" ".join(word.text for word in kept))
-
-
-def moved(hypothesis: Hypothesis, seconds: float) -> Hypothesis:
-    """A hypothesis whose words, and those of its alternatives, are said so much later."""
-    words = [
-        word
-        if word.start is None or word.end is None
-        else replace(word, start=round(word.start + seconds, 3), end=round(word.end + seconds, 3))
-        for word in hypothesis.words
-    ]
-    others = [moved(other, seconds) for other in hypothesis.alternatives]
-    return replace(hypothesis, words=words, alternatives=others)

@@ -5,7 +5,7 @@ from typing import Literal, Unpack
 
 from torch import Tensor, nn
 
-from kaskad.models.encoders.encoder import Encoder
+from kaskad.models.encoders.encoder import BACKWARDS, Encoder, State
 from kaskad.models.layers.rnn import CELLS, RecurrentOptions
 from kaskad.models.layers.subsampling import Subsampling
 
@@ -50,3 +50,15 @@ class CNN2dLSTM(Encoder):
         sequences, lengths = self.convolutions(features, lengths)
         for output in self.lstm.layer_outputs(self.input_dropout(sequences), lengths):
             yield output, lengths
+
+    @property
+    def why_not_streaming(self) -> str | None:
+        return BACKWARDS if self.lstm.backwards else None
+
+    def step(
+        self, features: Tensor, state: State | None = None, *, is_last: bool = False
+    ) -> tuple[Tensor, State]:
+        waiting, remembered = state or (None, None)
+        sequences, waiting = self.convolutions.step(features, waiting, is_last)
+        encoded, remembered = self.lstm.step(sequences, remembered)
+        return encoded, (waiting, remembered)

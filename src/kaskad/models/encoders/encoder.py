@@ -1,6 +1,7 @@
 """What every encoder promises to the recogniser around it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -8,6 +9,9 @@ from kaskad.audio.masks import Count
 
 # The number of a layer, from 1 on, and what came out of it: (batch, frames', dim'), (batch,).
 LayerListener = Callable[[int, Tensor, Tensor], None]
+State = tuple[Any, ...]  # tensors, and tuples of these: what an encoder remembers of an utterance
+# Why an encoder that could stream does not.
+BACKWARDS = "it listens backwards as well (train it with model.encoder.bidirectional=false)"
 
 
 class Encoder(nn.Module):
@@ -18,7 +22,7 @@ class Encoder(nn.Module):
 
     An encoder says layer by layer what comes out (``layer_outputs``) and how wide that is
     (``layer_dims``); ``listener`` then hears each. One that is a single piece overrides ``forward``
-    instead.
+    instead. One that streams has ``step`` as well.
     """
 
     dim: int
@@ -48,3 +52,23 @@ class Encoder(nn.Module):
             if self.listener is not None:
                 self.listener(number, *encoded)
         return encoded
+
+    @property
+    def why_not_streaming(self) -> str | None:
+        """What keeps ``step`` from working, and which setting changes it; ``None``: nothing."""
+        return "its encoder hears whole utterances (model=cnn2d_lstm_streaming has another)"
+
+    def step(
+        self, features: Tensor, state: State | None = None, *, is_last: bool = False
+    ) -> tuple[Tensor, State]:
+        """Encode the next frames of utterances, as ``forward`` does the whole of them.
+
+        Args:
+            features: (batch, frames, bins), any number of frames, without padding between parts.
+            state: What the part before returned; ``None`` at the beginning.
+            is_last: No more frames come: give what was held back for what they would say.
+
+        Returns:
+            The frames (batch, frames', dim) that are complete by now, and the state to go on with.
+        """
+        raise NotImplementedError

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Literal, Unpack
 
+import torch
 from torch import Tensor, nn
 
 from kaskad.audio.masks import padding_mask
-from kaskad.models.encoders.encoder import Encoder
+from kaskad.models.encoders.encoder import BACKWARDS, Encoder, State
 from kaskad.models.layers.conv_blocks import Block, Stage
 from kaskad.models.layers.rnn import CELLS, RecurrentOptions
 from kaskad.models.layers.subsampling import stack_frames
@@ -81,6 +82,26 @@ class RecurrentEncoder(Encoder):
             lengths = -(-lengths // 2)
         for output in self.layers.layer_outputs(sequences, lengths):
             yield output, lengths
+
+    @property
+    def why_not_streaming(self) -> str | None:
+        if self.layers.backwards:
+            return BACKWARDS
+        if self.convolution is not None or len(self.pyramid):
+            return "it makes fewer frames of many on its way (model.encoder.reduce_by=stack)"
+        return None
+
+    def step(
+        self, features: Tensor, state: State | None = None, *, is_last: bool = False
+    ) -> tuple[Tensor, State]:
+        waiting, remembered = state or (features[:, :0], None)
+        waiting = torch.cat([waiting, features], 1)
+        frames = waiting.shape[1]
+        ready = frames if is_last else frames - frames % self.stacked
+        lengths = torch.full((len(features),), ready, device=features.device)
+        sequences = stack_frames(waiting[:, :ready], lengths, self.stacked)
+        encoded, remembered = self.layers.step(sequences, remembered)
+        return encoded, (waiting[:, ready:], remembered)
 
 
 def pyramid_steps(time_reduction: int, layers: int) -> int:

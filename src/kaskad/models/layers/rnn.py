@@ -6,7 +6,7 @@ round each utterance within its own length.
 """
 
 from collections.abc import Iterator
-from typing import Required, TypedDict
+from typing import Any, Required, TypedDict
 
 import torch
 import torch.nn.functional as F
@@ -90,17 +90,38 @@ class RecurrentLayers(nn.Module):
             if self.backwards:
                 turned, _ = self.backwards[index](reverse_by_length(sequences, lengths))
                 output = torch.cat([output, reverse_by_length(turned, lengths)], dim=2)
-            if self.layer_norm:
-                output = F.layer_norm(output, (self.dim,))
-            if self.residual and index > 0:
-                output = output + sequences
-            sequences = self.dropout(output)
+            sequences = self._finished(output, sequences, index)
             yield sequences
 
     def forward(self, sequences: Tensor, lengths: Tensor) -> Tensor:
         for output in self.layer_outputs(sequences, lengths):
             sequences = output
         return sequences
+
+    def step(
+        self, sequences: Tensor, state: tuple[Any, ...] | None = None
+    ) -> tuple[Tensor, tuple[Any, ...]]:
+        """Go on with the next frames (batch, frames, input_size), where nothing goes backwards.
+
+        ``state`` is what the part before returned (``None`` at the beginning).
+        """
+        before = state or (None,) * len(self.forwards)
+        if sequences.shape[1] == 0:
+            return sequences.new_zeros(len(sequences), 0, self.dim), before
+        after = []
+        for index, (ahead, remembered) in enumerate(zip(self.forwards, before, strict=True)):
+            output, remembered = ahead(sequences, remembered)
+            sequences = self._finished(output, sequences, index)
+            after.append(remembered)
+        return sequences, tuple(after)
+
+    def _finished(self, output: Tensor, sequences: Tensor, index: int) -> Tensor:
+        """What comes out of a layer into which ``sequences`` went."""
+        if self.layer_norm:
+            output = F.layer_norm(output, (self.dim,))
+        if self.residual and index > 0:
+            output = output + sequences
+        return self.dropout(output)
 
 
 class LSTM(RecurrentLayers):

@@ -1,5 +1,6 @@
 """What stands before the layers of an encoder and makes fewer frames of many."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -57,6 +58,19 @@ class Subsampling(nn.ModuleList):
             maps, lengths = convolution(maps, lengths)
         return maps.transpose(1, 2).flatten(2), lengths  # (batch, frames', channels * bins')
 
+    def step(
+        self, features: Tensor, waiting: tuple[Tensor | None, ...] | None, is_last: bool
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Go on with the next frames (batch, frames, input_size); returns what they complete, and
+        the maps at which kernels to come look: ``waiting``, before the first ``None``."""
+        maps = features[:, None]
+        left = []
+        for convolution, before in zip(self, waiting or (None, None), strict=True):
+            assert isinstance(convolution, TimeConvolution)
+            maps, rest = convolution.step(maps, before, is_last)
+            left.append(rest)
+        return maps.transpose(1, 2).flatten(2), tuple(left)
+
 
 class TimeConvolution(nn.Module):
     """A 2-D convolution with batch normalisation that keeps silence beyond the end silent.
@@ -87,6 +101,23 @@ class TimeConvolution(nn.Module):
         lengths = -(-lengths // self.time_stride)
         outside = padding_mask(lengths, maps.shape[2])
         return maps.masked_fill(outside[:, None, :, None], 0.0), lengths
+
+    def step(self, maps: Tensor, waiting: Tensor | None, is_last: bool) -> tuple[Tensor, Tensor]:
+        """As ``Subsampling`` has it, of (batch, channels, frames, bins)."""
+        height, width = self.convolution.kernel_size
+        around = height // 2
+        if waiting is None:
+            waiting = F.pad(maps[:, :, :0], (0, 0, around, 0))
+        maps = F.pad(torch.cat([waiting, maps], 2), (0, 0, 0, around if is_last else 0))
+        places = max(0, (maps.shape[2] - height) // self.time_stride + 1)
+        waiting = maps[:, :, places * self.time_stride :]
+        if places == 0:
+            bins = -(-maps.shape[3] // 2)
+            return maps.new_zeros(len(maps), self.convolution.out_channels, 0, bins), waiting
+        weight, stride = self.convolution.weight, self.convolution.stride
+        # Frames are padded here, bins as in `forward`.
+        maps = F.conv2d(maps, weight, stride=stride, padding=(0, width // 2))
+        return self.activation(self.normalisation(maps)), waiting
 
 
 def stack_frames(features: Tensor, lengths: Tensor, count: int) -> Tensor:
