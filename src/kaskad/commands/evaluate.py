@@ -21,6 +21,7 @@ from kaskad.evaluation.summary import BEYOND, FAILED, Row, rows_of, show_summary
 from kaskad.metrics.registry import METRICS
 from kaskad.models.ensemble import load_ensemble
 from kaskad.models.recogniser import Recogniser
+from kaskad.models.streaming import hear_in_chunks
 from kaskad.reports.report import show_report
 from kaskad.reports.wording import page_language
 from kaskad.runs.checkpoints import find_checkpoint, settings_of
@@ -155,6 +156,9 @@ def report_on(
         checkpoints, config.combine, decoder=config.get("decoder"), trusted=config.trusted
     )
     title = f"{settings_of(trained, 'task', checkpoints[0], str)} on {name}"
+    if config.streaming.chunk is not None:
+        hear_in_chunks(recogniser, config.streaming.chunk)
+        title += f", in chunks of {config.streaming.chunk} samples"
     origin = {
         "checkpoint": ", ".join(checkpoints),
         "environment": environment(trained.get("seed")),

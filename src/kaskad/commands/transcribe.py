@@ -18,6 +18,7 @@ from omegaconf import DictConfig, ListConfig
 
 from kaskad.audio.folders import audio_in, is_audio, no_audio, why_not_read
 from kaskad.audio.voice_activity import Cut, voice_activity
+from kaskad.config.messages import ConfigurationError
 from kaskad.corpora.columns import COUNTS, SECONDS, by_our_names
 from kaskad.corpora.manifest import with_segments
 from kaskad.corpora.paths import as_written_here
@@ -29,6 +30,7 @@ from kaskad.models.recogniser import Recogniser, load_recogniser
 from kaskad.runs.checkpoints import CheckpointError
 from kaskad.text.numerals import NUMERALS, words_to_number, words_to_numbers
 from kaskad.transcripts.files import SUFFIXES, require_fitting, word_record, write_transcripts
+from kaskad.transcripts.live import FILES, MICROPHONE, SOURCES, listen
 from kaskad.transcripts.recordings import transcribe_recordings, unique_names
 from kaskad.transcripts.transcript import Transcript
 
@@ -57,8 +59,13 @@ def transcribe(config: DictConfig) -> dict[str, float]:
         raise ValueError(f"channel={config.channel}: it is each, a number from 0 on, or null")
     detect = voice_activity(config.voice_activity)
     cut = Cut(config.pause, config.longest_segment)
+    if config.source not in SOURCES:
+        raise ConfigurationError(f"source={config.source}: it is one of {', '.join(SOURCES)}")
     with ExitStack() as stack:
-        table, names, paths = read_inputs(config.input, stack)
+        if config.source == MICROPHONE:
+            table, names, paths = pl.DataFrame({"path": [MICROPHONE]}), [MICROPHONE], [""]
+        else:
+            table, names, paths = read_inputs(config.input, stack)
         output = None if config.output is None else Path(config.output)
         if output is not None:
             require_output(output, table)
@@ -66,8 +73,12 @@ def transcribe(config: DictConfig) -> dict[str, float]:
         models = [recogniser]
         if config.gender_checkpoint is not None:
             models.append(_load(config, "gender_checkpoint", "gender")[0])
-        heard, *genders = [
-            transcribe_recordings(
+
+        def hear(model: Recogniser) -> list[Transcript]:
+            if config.source != FILES:
+                named = zip(paths, unique_names(names), strict=True)
+                return [listen(model, config.source, *each, config.endpoint) for each in named]
+            return transcribe_recordings(
                 model,
                 paths,
                 unique_names(names),
@@ -78,8 +89,8 @@ def transcribe(config: DictConfig) -> dict[str, float]:
                 batch_seconds=config.batch_seconds,
                 workers=config.workers,
             )
-            for model in models
-        ]
+
+        heard, *genders = map(hear, models)
     language = config.language or language_of(trained, config.checkpoint)
     if output is not None and output.suffix.lower() in SUFFIXES:
         files = write_transcripts(heard, output)
@@ -90,10 +101,10 @@ def transcribe(config: DictConfig) -> dict[str, float]:
     if genders:
         found = [_gender(each, channel) for each in genders[0] for channel in each.channels]
         rows = rows.with_columns(pl.Series("gender", found, pl.String))
-    if output is None:
+    if output is None and config.source == FILES:
         shown = [name for name, each in zip(names, heard, strict=True) for _ in each.channels]
         show(shown, rows, speakers=bool(genders))
-    elif output.suffix.lower() in WRITERS:
+    elif output is not None and output.suffix.lower() in WRITERS:
         write_table(rows, output)
         log.info("wrote %d rows to %s", rows.height, output)
     failed = rows.filter(pl.col("error").is_not_null())
@@ -127,6 +138,10 @@ def require_output(output: Path, table: pl.DataFrame) -> None:
 
 def read_inputs(given: Any, stack: ExitStack) -> tuple[pl.DataFrame, list[str], list[str]]:
     """Return the rows of all inputs, what their recordings are called, and the paths of these."""
+    if given is None:
+        raise ConfigurationError(
+            "no value yet for input\ngive it on the command line: input=a.wav, input=in.csv"
+        )
     tables, names, paths = [], [], []
     inputs = list(given) if isinstance(given, ListConfig | list) else [given]
     for each in inputs:
