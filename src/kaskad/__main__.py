@@ -22,6 +22,7 @@ COMMANDS = (
     "align",
     "release",
     "export",
+    "serve",
 )
 
 

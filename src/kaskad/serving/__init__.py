@@ -1,0 +1,5 @@
+"""Recognisers behind HTTP and WebSocket, and a page to try them on."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
