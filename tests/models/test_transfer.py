@@ -78,6 +78,38 @@ def test_weights_of_another_shape_are_left_and_named(make, trained) -> None:
     assert transfer.left == sorted(transfer.fresh) == differing
 
 
+CASCADE = ["model=cascade_cnn2d_lstm", "data=ru_en", "model.encoder.shared.hidden_size=8"]
+CASCADE += ["model.encoder.front.channels=[4,4]"]
+
+
+def test_a_front_takes_over_what_a_net_of_its_own_has_learnt(make, trained) -> None:
+    path, theirs = trained("abc")
+    recogniser, config = make("abc", *CASCADE)
+    parts = {"encoder.front": "encoder"}
+    transfer = transfer_weights(recogniser, path, config.model.features, parts)
+    ours = recogniser.state_dict()
+    front = {name for name in ours if name.startswith("encoder.front.")}
+    assert front and front <= set(transfer.taken)
+    for name in front:
+        assert torch.equal(ours[name], theirs[name.replace("front.", "")])
+    assert all("lstm" in name or "head" in name for name in transfer.left)
+    with pytest.raises(CheckpointError, match=r"the checkpoint has no weights in 'encoder\.cnn'"):
+        transfer_weights(recogniser, path, config.model.features, {"encoder.front": "encoder.cnn"})
+
+
+def test_an_unseen_language_begins_a_subnet_in_a_cascade_that_was_trained(make, trained) -> None:
+    path, theirs = trained("abc", *CASCADE)
+    recogniser, config = make("abc", *CASCADE, "data.corpora.train_ext.language=de")
+    transfer = transfer_weights(recogniser, path, config.model.features)
+    assert all(name.startswith("encoder.subnets.de.") for name in transfer.fresh)
+    assert all(name.startswith("encoder.subnets.en.") for name in transfer.left)
+    parts = {"encoder.subnets.de": "encoder.subnets.en"}
+    assert not transfer_weights(recogniser, path, config.model.features, parts).fresh
+    name = "layers.forwards.0.weight_hh_l0"
+    subnet = recogniser.encoder.subnets["de"]
+    assert torch.equal(subnet.get_parameter(name), theirs[f"encoder.subnets.en.{name}"])
+
+
 def test_other_features_are_warned_of_with_both_values(make, trained, caplog) -> None:
     path, _ = trained("abc", "features.sample_rate=8000", "features.bins=40", *SMALL)
     recogniser, config = make("abc")

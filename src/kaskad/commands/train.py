@@ -35,7 +35,7 @@ from kaskad.metrics.registry import METRICS
 from kaskad.models.language_model import LanguageModel
 from kaskad.models.module import Learner
 from kaskad.models.recogniser import Recogniser
-from kaskad.models.training_data import fit_tokenizer, load_data
+from kaskad.models.training_data import fit_tokenizer, labels_by_language, load_data
 from kaskad.models.transfer import take_pretrained, transfer_weights
 from kaskad.models.trial import require_buildable
 from kaskad.reports.report import show_report
@@ -52,6 +52,7 @@ from kaskad.runs.resume import settings_to_go_on_with, working_directory_of
 from kaskad.runs.saved_configuration import saved_form
 from kaskad.runs.trainer import bare_trainer, length_of_training, make_trainer
 from kaskad.runs.which_run import AUTO, goes_on, interrupted_runs
+from kaskad.storage.files import write_csv
 
 log = logging.getLogger(__name__)
 
@@ -147,10 +148,15 @@ def plan_recogniser(
     if begins:
         take_pretrained(recogniser)
     if config.init_from and begins:
-        transfer = transfer_weights(recogniser, Path(config.init_from), config.model.features)
+        transfer = transfer_weights(
+            recogniser, Path(config.init_from), config.model.features, config.init_parts
+        )
         made["init_from"] = asdict(transfer)
         _write_json(folder / "environment.json", made)
     data.connect(recogniser.tokenizer, recogniser.alignment_frames)
+    labels = labels_by_language(data, recogniser.tokenizer)
+    if labels is not None and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
+        write_csv(labels, folder / "labels.csv")
     said = {"overlap": overlap}
     # Runs of old that are resumed do not have this setting.
     nearest = nearest_count(recogniser, config.get("nearest", 0))

@@ -49,16 +49,20 @@ class Corpus:
         return table.with_columns(language=pl.coalesce(*own, pl.lit(self.language)))
 
 
-def require_branches(corpora: Mapping[str, Corpus]) -> None:
-    """Raise ``DataError`` unless corpora of two branches train, and no other branch is judged."""
+def require_branches(corpora: Mapping[str, Corpus], *, one_is_enough: bool = False) -> None:
+    """Raise ``DataError`` unless corpora of two branches train, and no other branch is judged.
+
+    ``one_is_enough`` for a cascade that begins with what another has learnt.
+    """
     training = {name: c.branch for name, c in corpora.items() if c.role in ("train", "train_ext")}
     branches = sorted(set(training.values()))
-    if len(branches) < 2:
+    if len(branches) < 2 and not one_is_enough:
         listed = ", ".join(f"{name} ({branch})" for name, branch in training.items())
         raise DataError(
             "a cascade learns from two languages at least, and data.corpora has one to train on: "
             f"{listed}; add a corpus with the role 'train_ext' in another language, or with "
-            "another branch=…, or take data=ru_uk, which has both"
+            "another branch=…, or take data=ru_uk, which has both; or begin with a trained cascade "
+            "(init_from=…)"
         )
     for name, corpus in corpora.items():
         if corpus.branch not in branches:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import polars as pl
@@ -30,7 +30,7 @@ from kaskad.data.dataset import Augment, SpeechDataset
 from kaskad.data.samplers.even_draw import in_order
 from kaskad.data.samplers.length import LengthBuckets, SortedByLength
 from kaskad.data.samplers.order import BatchOrder, require_budget
-from kaskad.data.samplers.steps import Interleave, StepBatchSampler, interleave
+from kaskad.data.samplers.steps import Mix, MixOptions, StepBatchSampler, interleave
 from kaskad.storage.files import without_formulas
 from kaskad.text.tokenizer import Tokenizer
 
@@ -50,8 +50,8 @@ class SpeechDataModule(lightning.LightningDataModule):
     be set aside stops the run. With ``empty_references`` a test may have utterances without a
     word, as of silence and noise. Headers of audio are read once, and kept in the folder ``cache``.
     ``augment`` touches training audio alone, and ``sampler`` (partial) orders it; the rest goes by
-    length. ``interleave`` says how many steps an epoch has if corpora of the role ``train_ext`` are
-    loaded, too: each step is then a list of batches, that of ``train`` first.
+    length. Where corpora of the role ``train_ext`` are loaded, each step is a list of batches, that
+    of ``train`` first, mixed as the options of ``Mix`` say.
     """
 
     def __init__(
@@ -71,8 +71,8 @@ class SpeechDataModule(lightning.LightningDataModule):
         seed: int = 0,
         augment: Augment | None = None,
         sampler: Callable[..., BatchOrder] = LengthBuckets,
-        interleave: Interleave = "longest",
         listing: Path | None = None,
+        **mix: Unpack[MixOptions],
     ) -> None:
         super().__init__()
         require_budget(batch_seconds, max_utterances)
@@ -90,7 +90,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         self.seed = seed
         self.augment = augment
         self.sampler = sampler
-        self.interleave: Interleave = interleave
+        self.mix = Mix(**mix)
         self.listing = listing
         self.beginning = (0, 0)
         self.manifests: dict[str, pl.DataFrame] = {}
@@ -207,7 +207,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         by_heart = getattr(self.trainer, "overfit_batches", 0) > 0
         steps = interleave(
             tables,
-            self.interleave,
+            self.mix,
             partial(SortedByLength if by_heart else self.sampler, seed=self.seed),
             self.batch_seconds,
             self.max_utterances,

@@ -1,7 +1,9 @@
 from .cascade import CascadeRecogniser as CascadeRecogniser
 from .ctc import CTCRecogniser as CTCRecogniser
+from .encoders.cascade import Cascade as Cascade
 from .encoders.cascade_lstm import CascadeLSTM as CascadeLSTM
 from .encoders.cnn1d import CNN1d as CNN1d
+from .encoders.cnn2d import CNN2d as CNN2d
 from .encoders.cnn2d_lstm import CNN2dLSTM as CNN2dLSTM
 from .encoders.conformer import Conformer as Conformer
 from .encoders.pretrained import PretrainedEncoder as PretrainedEncoder

@@ -4,6 +4,17 @@ from typing import Any
 
 from kaskad.runs.checkpoints import CheckpointError, settings_of
 
+# What holds a part for each language, by its name in a cascade's recogniser.
+OF_ONE_LANGUAGE = (
+    "encoder.front",
+    "encoder.subnets",
+    "encoder.embeddings",
+    "encoder.entries",
+    "encoder.exits",
+    "head",
+    "log_variances",
+)
+
 
 def strip(checkpoint: dict[str, Any], branch: str) -> dict[str, Any]:
     """Return what of a cascade's checkpoint listens through ``branch``, ready to be loaded.
@@ -18,7 +29,8 @@ def strip(checkpoint: dict[str, Any], branch: str) -> dict[str, Any]:
         known = f"only for {', '.join(branches)}" if branches else "for it is no cascade"
         raise CheckpointError(f"the checkpoint has no branch for '{branch}', {known}")
     others = [other for other in branches if other != branch]
-    dropped = tuple(f"{part}.{other}." for part in ("encoder.subnets", "head") for other in others)
+    dropped = tuple(f"{part}.{other}." for part in OF_ONE_LANGUAGE for other in others)
+    tied = {"tied": []} if "tied" in encoder else {}
     corpora = {
         name: {**corpus, "role": "train" if corpus["role"] == "train_ext" else corpus["role"]}
         for name, corpus in settings_of(config, "data.corpora", "checkpoint", dict).items()
@@ -27,12 +39,12 @@ def strip(checkpoint: dict[str, Any], branch: str) -> dict[str, Any]:
     return {
         "config": {
             **config,
-            "model": {**config["model"], "encoder": {**encoder, "branches": [branch]}},
+            "model": {**config["model"], "encoder": {**encoder, "branches": [branch], **tied}},
             "data": {**config["data"], "corpora": corpora},
         },
         "state_dict": {
             name: weight
             for name, weight in checkpoint["state_dict"].items()
-            if not name.startswith(dropped)
+            if not f"{name}.".startswith(dropped)
         },
     }

@@ -56,6 +56,10 @@ class Learner(lightning.LightningModule):
         elif gradient_clip_val:
             nn.utils.clip_grads_with_norm_(self.parameters(), gradient_clip_val, self.gradient_norm)
 
+    def no_share(self) -> Tensor:
+        """A loss of 0, whose gradient the other processes of a run wait for."""
+        return 0.0 * next(each for each in self.parameters() if each.requires_grad).sum()
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["labels"] = self.tokenizer.labels
 

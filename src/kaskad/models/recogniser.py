@@ -135,22 +135,27 @@ class Recogniser(Learner):
         """
         batches = batches_of(step)
         losses = [self.training_losses(batch) for batch in batches]
-        self.utterance_losses = {
-            batch.corpus: each["loss"].detach() for batch, each in zip(batches, losses, strict=True)
-        }
+        named = zip(batches, losses, strict=True)
+        self.utterance_losses = {batch.corpus: each["loss"].detach() for batch, each in named}
         sums, counts = sums_and_counts(losses)
         sizes = torch.tensor([len(batch) for batch in batches], device=self.device)
         self.met, self.learnt = int(distributed.total(sizes).sum()), int(counts[0].sum())
-        left_out = float(self.met - self.learnt)
-        self.log("training/non_finite", left_out, on_epoch=True, on_step=False, reduce_fx="sum")
+        lost = float(self.met - self.learnt)
+        self.log("training/non_finite", lost, on_epoch=True, on_step=False, reduce_fx="sum")
         if self.learnt == 0:
             return None if distributed.count() == 1 else self.no_share()
         self._log_losses([*losses[0]], [batch.corpus for batch in batches], sums / counts)
         finite = [each["loss"][each["loss"].isfinite()] for each in losses]
-        shares = [each.sum() / n for each, n in zip(finite, counts[0], strict=True) if len(each)]
-        if not shares:
+        if not any(map(len, finite)):
             return self.no_share()
-        return torch.stack(shares).sum() * distributed.count() / (counts[0] > 0).sum()
+        found = zip(batches, finite, counts[0], strict=True)
+        return (
+            self.weighed([(b, each.sum() / n) for b, each, n in found if n]) * distributed.count()
+        )
+
+    def weighed(self, losses: Sequence[tuple[Batch, Tensor]]) -> Tensor:
+        """The loss of a step: the mean of the losses of its corpora."""
+        return torch.stack([loss for _, loss in losses]).sum() / len(losses)
 
     def _log_losses(self, names: list[str], corpora: list[str], means: Tensor) -> None:
         """Log the means (names, corpora), NaN of nothing; the first name is what is learnt from."""
@@ -162,11 +167,6 @@ class Recogniser(Learner):
             named |= {f"training/loss/{c}": mean for c, mean in zip(corpora, means[0], strict=True)}
         found = {name: mean for name, mean in named.items() if not mean.isnan()}
         self.log_dict(found, on_step=False, on_epoch=True, batch_size=size)
-
-    def no_share(self) -> Tensor:
-        """A loss of 0, whose gradient the other processes wait for."""
-        weights = [weight for weight in self.parameters() if weight.requires_grad]
-        return 0.0 * weights[-1].sum()
 
     def training_losses(self, batch: Batch) -> Losses:
         """``loss``, which is learnt from, and what it is made of, of each utterance (batch,); NaN

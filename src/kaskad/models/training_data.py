@@ -1,21 +1,24 @@
 """The data of a training, made from its configuration."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import cast
 
+import polars as pl
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig
 
+from kaskad.data.checks import DataError
 from kaskad.data.corpus import Corpus, require_branches
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.text_datamodule import TextDataModule
 from kaskad.models.recogniser import Recogniser
 from kaskad.text.normalisation import normalise_transcripts
-from kaskad.text.tokenizer import Tokenizer
+from kaskad.text.tokenizer import BLANK, Tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +34,10 @@ def load_data(config: DictConfig, listing: Path | None = None) -> SpeechDataModu
         name: replace(corpus, manifest=cache(corpus.manifest))  # made once, and looked at twice
         for name, corpus in instantiate(config.data.corpora, _convert_="all").items()
     }
-    data: SpeechDataModule = instantiate(config.datamodule)(
+    make = instantiate(config.datamodule)
+    if config.model.get("updates") == "alternating":
+        make = partial(make, alternate=True)
+    data: SpeechDataModule = make(
         corpora=corpora,
         sample_rate=config.features.sample_rate,
         target=recogniser_class.target,
@@ -42,13 +48,18 @@ def load_data(config: DictConfig, listing: Path | None = None) -> SpeechDataModu
     )
     extra = data.of_role("train_ext")
     if "train_ext" in recogniser_class.learns_from:
-        require_branches(data.corpora)
+        require_branches(data.corpora, one_is_enough=bool(config.init_from))
     elif extra:
         kind = recogniser_class.__name__
         log.warning("%s: not used, for a %s learns from one corpus alone", ", ".join(extra), kind)
+    if data.mix.is_by_time and not (extra and "train_ext" in recogniser_class.learns_from):
+        raise DataError(
+            "datamodule.join_after and release_after are for a cascade, and a corpus of the role "
+            "'train_ext' beside the one that is recognised: leave them out, or take model=cascade"
+        )
     learns_from = recogniser_class.learns_from
     try_decoder(config, {n: each for n, each in corpora.items() if each.role in learns_from})
-    data.load(*recogniser_class.learns_from, "validation", "test")
+    data.load(*(role for role in learns_from if role == "train" or extra), "validation", "test")
     return data
 
 
@@ -76,3 +87,27 @@ def fit_tokenizer(config: DictConfig, data: SpeechDataModule | TextDataModule) -
     names = data.loaded("train", "train_ext")
     tokenizer.fit(text for name in names for text in data.spelt(name, tokenizer))
     config.tokenizer.update(tokenizer.state())
+
+
+def labels_by_language(data: SpeechDataModule, tokenizer: Tokenizer) -> pl.DataFrame | None:
+    """How often the training text of each language has each label; ``None`` of one language.
+
+    Columns: ``label``, and the code of each language. A word on the console sums it up.
+    """
+    counts: dict[str, Counter[int]] = {}
+    for name in data.loaded("train", "train_ext"):
+        found = counts.setdefault(data.corpora[name].language, Counter())
+        for text in data.manifests[name]["text"]:
+            found.update(tokenizer.encode(text))
+    if len(counts) < 2:
+        return None
+    numbers = range(BLANK + 1, tokenizer.size)
+    columns = {language: [found[n] for n in numbers] for language, found in counts.items()}
+    table = pl.DataFrame({"label": [tokenizer.labels[n] for n in numbers], **columns})
+    uses = Counter(
+        " and ".join(language for language in counts if row[language]) or "none"
+        for row in table.iter_rows(named=True)
+    )
+    listed = ", ".join(f"{count} in {languages}" for languages, count in uses.most_common())
+    log.info("%d labels: %s", table.height, listed)
+    return table

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kaskad.models.encoders.cascade_lstm import named_as_now
 from kaskad.models.encoders.encoder import Encoder
 from kaskad.models.nemo import SUFFIX as NEMO
 from kaskad.models.nemo import read_nemo
@@ -40,14 +41,31 @@ class Transfer:
     fresh: list[str] = field(default_factory=list)
 
 
-def transfer_weights(recogniser: Recogniser, path: Path, features: Mapping[str, Any]) -> Transfer:
+def transfer_weights(
+    recogniser: Recogniser,
+    path: Path,
+    features: Mapping[str, Any],
+    parts: Mapping[str, str] | None = None,
+) -> Transfer:
     """Take over every weight that fits by name and shape from a checkpoint, a folder of runs, or an
     archive of NeMo's.
 
     Labels may differ: weights with a row a label are taken over label by label. The features of
-    both are compared (``features`` is the configuration of the new ones), and what differs is
-    warned of. Raises ``CheckpointError`` if nothing before the head fits; of NeMo's, where not all
-    of the encoder does.
+    both are compared, and what differs is warned of.
+
+    Args:
+        recogniser: The new one, whose weights are changed.
+        path: The checkpoint, or a folder of runs: the newest of them; or the archive.
+        features: The configuration of the new features.
+        parts: For modules here, the module there that each takes its weights from, where that has
+            another name: ``{"encoder.front": "encoder"}``.
+
+    Returns:
+        What became of the weights.
+
+    Raises:
+        CheckpointError: If nothing before the head fits; of NeMo's, where not all of the encoder
+            does; or ``parts`` names what is not there.
     """
     path = find_checkpoint(path)
     published = read_nemo(path) if path.suffix == NEMO else None
@@ -59,10 +77,11 @@ def transfer_weights(recogniser: Recogniser, path: Path, features: Mapping[str, 
     rows = _shared_rows(labels, recogniser.tokenizer.labels)
 
     ours = _learnt(recogniser.state_dict())
+    sources = _sources(ours, theirs, parts or {})
     transfer = Transfer(str(path.resolve()))
     with torch.no_grad():
         for name, weight in ours.items():
-            found = theirs.get(name)
+            found = theirs.get(sources[name])
             if found is None:
                 transfer.fresh.append(name)
             elif _is_by_label(name, weight, found, recogniser.tokenizer.size, len(labels)):
@@ -77,7 +96,8 @@ def transfer_weights(recogniser: Recogniser, path: Path, features: Mapping[str, 
                 transfer.taken.append(name)
             else:
                 transfer.fresh.append(name)
-    transfer.left.extend(sorted(theirs.keys() - transfer.taken - transfer.resized.keys()))
+    used = {sources[name] for name in (*transfer.taken, *transfer.resized)}
+    transfer.left.extend(sorted(theirs.keys() - used))
     if all(_ends_in_labels(name) for name in transfer.taken):
         raise CheckpointError(_why_nothing_fits(path, ours, theirs))
     if published is not None and any(name.startswith("encoder.") for name in transfer.fresh):
@@ -101,7 +121,7 @@ def _trained(
     tokenizer = instantiate_trusted(node, path, trusted=[own_package])
     if not isinstance(tokenizer, Tokenizer):
         raise CheckpointError(f"{path}: its tokenizer is a {type(tokenizer).__name__}")
-    return tokenizer.labels, _learnt(checkpoint["state_dict"])
+    return tokenizer.labels, _learnt(named_as_now(checkpoint["state_dict"]))
 
 
 def take_pretrained(recogniser: Recogniser) -> None:
@@ -114,6 +134,26 @@ def take_pretrained(recogniser: Recogniser) -> None:
 def _learnt(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Without the constants of the features, which the configuration alone decides on."""
     return {name: weight for name, weight in state.items() if not name.startswith("features.")}
+
+
+def _sources(
+    ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor], parts: Mapping[str, str]
+) -> dict[str, str]:
+    """The name there of each weight here: the same, but for what lies in one of the ``parts``."""
+    sources = {name: name for name in ours}
+    for here, there in parts.items():
+        for module, weights, where in (
+            (here, ours, "this model"),
+            (there, theirs, "the checkpoint"),
+        ):
+            if not any(name.startswith(f"{module}.") for name in weights):
+                raise CheckpointError(
+                    f"init_parts={{{here}: {there}}}: {where} has no weights in '{module}'; it has "
+                    + ", ".join(sorted({".".join(name.split(".")[:2]) for name in weights}))
+                )
+        inside = [name for name in ours if name.startswith(f"{here}.")]
+        sources |= {name: there + name.removeprefix(here) for name in inside}
+    return sources
 
 
 def _shared_rows(theirs: Sequence[str], ours: Sequence[str]) -> tuple[list[int], list[int]]:

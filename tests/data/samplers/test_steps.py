@@ -17,7 +17,7 @@ from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.dataset import SpeechDataset
 from kaskad.data.samplers.balanced import Balanced
 from kaskad.data.samplers.length import LengthBuckets, SortedByLength
-from kaskad.data.samplers.steps import Interleave, StepBatchSampler, interleave
+from kaskad.data.samplers.steps import Interleave, Mix, StepBatchSampler, interleave
 from kaskad.text.characters import CharacterTokenizer
 
 DRAW = np.random.default_rng(0)
@@ -25,16 +25,16 @@ DURATIONS = {name: DRAW.uniform(0.5, 2.0, size) for name, size in (("ru", 60), (
 
 
 def plan(
-    durations: dict[str, np.ndarray], mode: Interleave, *budget: float, order=LengthBuckets
+    durations: dict[str, np.ndarray], mix: Mix, *budget: float, order=LengthBuckets
 ) -> dict[str, StepBatchSampler]:
     manifests = {name: pl.DataFrame({"duration": each}) for name, each in durations.items()}
-    return interleave(manifests, mode, order, *budget)
+    return interleave(manifests, mix, order, *budget)
 
 
 def samplers(
-    mode: Interleave, *, order=LengthBuckets, seed: int = 0
+    mode: Interleave, *, order=LengthBuckets, seed: int = 0, **mix
 ) -> dict[str, StepBatchSampler]:
-    return plan(DURATIONS, mode, 10.0, 6, order=partial(order, seed=seed))
+    return plan(DURATIONS, Mix(mode, **mix), 10.0, 6, order=partial(order, seed=seed))
 
 
 def epoch(sampler: StepBatchSampler, number: int) -> list[list[tuple[int, int]]]:
@@ -84,7 +84,7 @@ def test_proportional_batches_go_through_every_corpus_once_an_epoch() -> None:
 
 def test_a_corpus_with_fewer_utterances_than_steps_is_spread_over_them() -> None:
     durations = {"ru": np.full(40, 0.9), "uk": np.full(4, 0.9)}
-    steps = list(plan(durations, "proportional", 4.0, 4)["uk"])
+    steps = list(plan(durations, Mix("proportional"), 4.0, 4)["uk"])
     assert len(steps) == 10
     assert max(map(len, steps)) == 1
     taken = [number for number, step in enumerate(steps) if step]
@@ -132,7 +132,7 @@ def test_an_interrupted_epoch_goes_on_where_it_was() -> None:
 def balanced(seed: int = 0) -> StepBatchSampler:
     """Of 40 utterances of one speaker and 2 of another, who come ten times each in a passage."""
     manifest = pl.DataFrame({"duration": [1.0] * 42, "speaker": ["a"] * 40 + ["b"] * 2})
-    return interleave({"ru": manifest}, "longest", partial(Balanced, seed=seed), 6.0, 6)["ru"]
+    return interleave({"ru": manifest}, Mix(), partial(Balanced, seed=seed), 6.0, 6)["ru"]
 
 
 def test_an_utterance_that_comes_again_in_a_passage_has_another_key_every_time() -> None:
@@ -176,12 +176,56 @@ def test_an_utterance_that_comes_again_is_varied_anew(write_tone) -> None:
 
 def test_a_batch_of_no_utterances_is_refused_not_rounded_up() -> None:
     with pytest.raises(ValueError, match="max_utterances=0: a batch holds 1 utterance or more"):
-        plan(DURATIONS, "longest", 10.0, 0)
+        plan(DURATIONS, Mix(), 10.0, 0)
 
 
-def test_an_unknown_way_to_interleave_is_refused() -> None:
-    with pytest.raises(ValueError, match="interleave 'random'; known: longest, shortest, prop"):
-        samplers("random")
+def test_with_a_temperature_small_corpora_come_the_more_often() -> None:
+    def passages(temperature: float) -> dict[str, float]:
+        found = samplers("proportional", temperature=temperature)
+        return {
+            name: len(heard(each, 12)) / 12 / len(DURATIONS[name]) for name, each in found.items()
+        }
+
+    as_they_are, warmer, alike = (passages(temperature) for temperature in (1.0, 2.0, np.inf))
+    assert all(one["ru"] == 1.0 for one in (as_they_are, warmer, alike))
+    ratio = DURATIONS["ru"].sum() / DURATIONS["uk"].sum()
+    assert as_they_are["uk"] == 1.0
+    assert warmer["uk"] == pytest.approx(ratio**0.5, rel=0.15)
+    assert alike["uk"] == pytest.approx(ratio, rel=0.15)
+
+
+def test_corpora_that_take_turns_give_what_they_give_side_by_side() -> None:
+    together, in_turn = samplers("longest"), samplers("longest", alternate=True)
+    for turn, name in enumerate(("ru", "uk")):
+        for number in (0, 3):
+            steps = epoch(in_turn[name], number)
+            assert steps[turn::2] == epoch(together[name], number)
+            assert not any(steps[1 - turn :: 2])
+    in_turn["uk"].begin_at(3, 5)
+    assert list(in_turn["uk"]) == epoch(in_turn["uk"], 3)[5:]
+
+
+def test_a_corpus_joins_late_and_the_others_are_left_out_at_the_end() -> None:
+    found = samplers("longest", join_after=2, release_after=3)
+    taught = {name: [any(epoch(each, n)) for n in range(5)] for name, each in found.items()}
+    assert taught["ru"] == [False, False, True, True, True]
+    assert taught["uk"] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"interleave": "random"}, "interleave 'random'; known: longest, shortest, proportional"),
+        ({"temperature": 2.0}, "changes nothing with interleave=longest"),
+        ({"temperature": 0.0, "interleave": "proportional"}, "temperature is 0.0; it is above 0"),
+        ({"join_after": -1}, "join_after is -1 epochs"),
+        ({"join_after": 5, "release_after": 3}, r"no less than join_after \(5\)"),
+        ({"release_after": 0}, "release_after is 0 epochs; it is 1 or more"),
+    ],
+)
+def test_a_mix_that_cannot_be_meant_is_refused(settings: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Mix(**settings)
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -1,22 +1,25 @@
-"""A cascade of LSTMs: a subnet for each language, and layers that all languages share."""
+"""A cascade of LSTMs as checkpoints up to November 2026 name it."""
 
-from collections.abc import Sequence
-from typing import Unpack
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Unpack
 
 from torch import Tensor, nn
 
-from kaskad.models.encoders.encoder import Encoder
+from kaskad.models.encoders.cascade import Cascade
 from kaskad.models.encoders.recurrent import RecurrentEncoder
-from kaskad.models.layers.rnn import LSTM, RecurrentOptions
+from kaskad.models.layers.rnn import RecurrentOptions
+
+# Where the layers that all share lay directly in the cascade; now they are an encoder.
+SHARED_LAYERS = re.compile(r"(?<=\bshared\.)(?=(?:forwards|backwards)\.)")
 
 
-class CascadeLSTM(Encoder):
+class CascadeLSTM(Cascade):
     """``layers`` layers of LSTM for each of the ``branches``, then ``shared_layers`` for all.
 
-    ``input_size`` bins come in; ``time_reduction`` neighbouring frames are stacked into one; all
-    layers are ``recurrent`` ones as ``RecurrentLayers`` has them. The first branch is that of the
-    language which is recognised; the others help the shared layers to learn. One branch alone is a
-    flat net of ``layers + shared_layers``, a ``RecurrentEncoder``.
+    For checkpoints of before, which load as they were trained; a new net is a ``Cascade``, as in
+    conf/model/cascade_lstm.yaml. Layers are those of ``RecurrentEncoder``.
     """
 
     def __init__(
@@ -28,30 +31,22 @@ class CascadeLSTM(Encoder):
         shared_layers: int = 2,
         **recurrent: Unpack[RecurrentOptions],
     ) -> None:
-        super().__init__()
-        self.time_reduction = time_reduction
-        subnets = [
-            RecurrentEncoder(input_size, "lstm", time_reduction, layers=layers, **recurrent)
-            for _ in branches
-        ]
-        self.subnets = nn.ModuleDict(zip(branches, subnets, strict=True))
-        self.shared = LSTM(subnets[0].dim, shared_layers, **recurrent)
-        self.dim = self.shared.dim
+        super().__init__(
+            input_size,
+            branches,
+            subnet=partial(RecurrentEncoder, layers=layers, **recurrent),
+            shared=partial(RecurrentEncoder, layers=shared_layers, input_dropout=0.0, **recurrent),
+            time_reduction=time_reduction,
+        )
+        self.register_load_state_dict_pre_hook(_rename)
 
-    @property
-    def branches(self) -> list[str]:
-        """The names of the subnets, that of the language which is recognised first."""
-        return [*self.subnets]
 
-    def forward(
-        self, features: Tensor, lengths: Tensor, branch: str | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """As ``Encoder`` promises, through ``branch`` (``None``: the first)."""
-        name = branch or self.branches[0]
-        if name not in self.subnets:
-            raise ValueError(
-                f"no branch for '{name}': this cascade has {', '.join(self.branches)}. A corpus "
-                "names its branch by its language, or by branch=…"
-            )
-        sequences, lengths = self.subnets[name](features, lengths)
-        return self.shared(sequences, lengths), lengths
+def named_as_now(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a recogniser under the names that a cascade gives them now."""
+    return {SHARED_LAYERS.sub("layers.", name): weight for name, weight in weights.items()}
+
+
+def _rename(module: nn.Module, state: dict[str, Any], *_: Any) -> None:
+    renamed = named_as_now(state)
+    state.clear()
+    state.update(renamed)

@@ -29,7 +29,8 @@ class RecurrentEncoder(Encoder):
             as many on either side too; ``pyramid`` joins two frames after each of the first layers,
             and makes 2, 4 or 8 frames one.
         layers: how many.
-        recurrent: as ``RecurrentLayers`` has them; ``dropout`` is also that before the layers.
+        input_dropout: the share of values left out before the layers; ``None``: as ``dropout``.
+        recurrent: as ``RecurrentLayers`` has them.
 
     Raises:
         ValueError: for a pyramid of another reduction, or of more steps than there are layers to
@@ -43,6 +44,7 @@ class RecurrentEncoder(Encoder):
         time_reduction: int = 1,
         reduce_by: Literal["stack", "convolution", "pyramid"] = "stack",
         layers: int = 4,
+        input_dropout: float | None = None,
         **recurrent: Unpack[RecurrentOptions],
     ) -> None:
         super().__init__()
@@ -61,7 +63,8 @@ class RecurrentEncoder(Encoder):
                 step = CELLS[cell](size, 1, **recurrent)
                 self.pyramid.append(step)
                 size = 2 * step.dim
-        self.input_dropout = nn.Dropout(0.0 if self.convolution else dropout)
+        before = dropout if input_dropout is None else input_dropout
+        self.input_dropout = nn.Dropout(0.0 if self.convolution else before)
         self.layers = CELLS[cell](size, layers - len(self.pyramid), **recurrent)
         self.dim = self.layers.dim
         self.layer_dims = [self.dim] * layers

@@ -1,15 +1,16 @@
-"""A cascade learns several languages side by side and listens to one of them."""
+"""Runs of a cascade: it learns several languages side by side and listens to one of them."""
 
 import json
 import logging
+import runpy
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 import soundfile
 import torch
-from hydra.utils import instantiate
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -17,76 +18,17 @@ from kaskad.commands.evaluate import evaluate
 from kaskad.commands.extract_language import extract_language
 from kaskad.commands.train import train
 from kaskad.commands.transcribe import transcribe
-from kaskad.data.batch import Batch, Collate, Utterance
 from kaskad.data.checks import DataError
-from kaskad.models.cascade import CascadeRecogniser
 from kaskad.models.recogniser import load_recogniser
 from kaskad.runs.checkpoints import CheckpointError
 
+NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "cascade.py"
 HEADS = ["shared", "per_language"]
-SIZES = ["model.encoder.hidden_size=8", "model.encoder.time_reduction=2", "augment=none"]
+SIZES = ["model.encoder.shared.hidden_size=8", "model.encoder.time_reduction=2", "augment=none"]
 BESIDE = (
     "{_target_: kaskad.data.Corpus, role: train_ext, split: train, language: en, "
     "manifest: {_target_: kaskad.corpora.read_table, _partial_: true, root: ROOT}}"
 )
-
-
-def cascade(compose, folder: Path, head: str) -> CascadeRecogniser:
-    torch.manual_seed(0)
-    overrides = ["model=cascade_lstm", f"model.head={head}", "data=ru_en", *SIZES]
-    config = compose("train", folder, *overrides)
-    config.tokenizer.alphabet = list("абab")
-    return instantiate(config.model)
-
-
-def batch(model: CascadeRecogniser, text: str, branch: str) -> Batch:
-    noise = np.random.default_rng(0).normal(scale=0.1, size=(2, 8_000)).astype(np.float32)
-    utterances = [Utterance(str(row), text, waveform) for row, waveform in enumerate(noise)]
-    return Collate(model.tokenizer, branch, branch, branch)(utterances)
-
-
-@pytest.mark.parametrize("head", HEADS)
-def test_a_batch_teaches_its_own_branch_and_what_all_share(compose, tmp_path, head: str) -> None:
-    model = cascade(compose, tmp_path, head)
-    model.losses(batch(model, "аб", "ru"))["ctc"].mean().backward()
-    taught = {name for name, weight in model.named_parameters() if weight.grad is not None}
-    own = {"encoder.subnets.ru.", "encoder.shared."}
-    own.add("head.ru." if head == "per_language" else "head.")
-    expected = {name for name, _ in model.named_parameters() if name.startswith(tuple(own))}
-    assert taught == expected
-    assert all(model.get_parameter(name).grad.abs().sum() > 0 for name in taught)
-
-
-def test_one_step_learns_from_every_corpus_alike(compose, tmp_path: Path) -> None:
-    model = cascade(compose, tmp_path, "shared").eval()
-    model.log = model.log_dict = lambda *_, **__: None
-    russian, english = batch(model, "аб", "ru"), batch(model, "ab", "en")
-    both = model.training_step([russian, english], 0)
-    each = [model.training_step(one, 0) for one in (russian, english)]
-    torch.testing.assert_close(both, (each[0] + each[1]) / 2)
-    nothing = Collate(model.tokenizer, "en", "en", "en")([])
-    torch.testing.assert_close(model.training_step([russian, nothing], 0), each[0])
-    assert model.training_step([nothing, nothing], 0) is None
-
-
-def test_a_head_per_language_gives_foreign_letters_no_chance(compose, tmp_path: Path) -> None:
-    model = cascade(compose, tmp_path, "per_language")
-    alphabet = model.tokenizer.encode("аб")
-    model.head["ru"].know({0, *alphabet})
-    utterances = batch(model, "аб", "ru")
-    log_probs, _ = model.posteriors(utterances)
-    foreign = model.tokenizer.encode("ab")
-    assert log_probs[:, :, foreign].exp().eq(0).all()
-    torch.testing.assert_close(log_probs.exp().sum(2), torch.ones(log_probs.shape[:2]))
-    model.losses(utterances)["ctc"].mean().backward()
-    assert all(w.grad.isfinite().all() for w in model.parameters() if w.grad is not None)
-    assert model.head["ru"].weight.grad[foreign].eq(0).all()
-
-
-def test_a_batch_of_an_unknown_language_is_refused(compose, tmp_path: Path) -> None:
-    model = cascade(compose, tmp_path, "shared")
-    with pytest.raises(ValueError, match="no branch for 'de': this cascade has ru, en"):
-        model.losses(batch(model, "аб", "de"))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +45,9 @@ def english_tones(tone_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -
     return folder
 
 
-def two_corpora(compose, folder: Path, corpus: Path, beside: Path, *overrides: str) -> DictConfig:
+def two_corpora(
+    compose, folder: Path, corpus: Path, beside: Path, *overrides: str, sizes: Sequence[str] = SIZES
+) -> DictConfig:
     return compose(
         "train",
         folder,
@@ -111,7 +55,7 @@ def two_corpora(compose, folder: Path, corpus: Path, beside: Path, *overrides: s
         "data=table",
         f"data.root={corpus}",
         f"+data.corpora.beside={BESIDE.replace('ROOT', str(beside))}",
-        *SIZES,
+        *sizes,
         "datamodule.workers=0",
         "datamodule.batch_seconds=6",
         "trainer.precision=32-true",
@@ -125,6 +69,7 @@ def run(request, compose, tone_corpus: Path, english_tones: Path, tmp_path_facto
     """The folder of a short run on two languages."""
     folder = tmp_path_factory.mktemp(f"run_{request.param}")
     overrides = [f"model.head={request.param}", "trainer.log_every_n_steps=1"]
+    overrides.append("callbacks.checkpoint.save_top_k=-1")
     train(two_corpora(compose, folder, tone_corpus, english_tones, *overrides))
     return folder
 
@@ -141,6 +86,22 @@ def test_a_run_says_how_often_it_went_through_each_corpus(run: Path) -> None:
         first, second = (event.value for event in events.Scalars(f"training/loss/{name}"))
         assert second < first
     assert set(json.loads((run / "report.json").read_text())["corpora"]) == {"test"}
+
+
+def test_a_run_says_which_language_uses_which_label(run: Path) -> None:
+    used = pl.read_csv(run / "labels.csv")
+    of_ru, of_en = (set(used.filter(pl.col(name) > 0)["label"]) for name in ("ru", "en"))
+    assert of_ru == set("одиндватрипять") and of_en == set("onetwothreefive")
+
+
+@pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
+def test_the_notebook_compares_the_subnets(run: Path, monkeypatch) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    monkeypatch.setenv("KASKAD_RUN", str(run))
+    found = runpy.run_path(str(NOTEBOOK))["table"]
+    assert {1, 2} <= set(found["epoch"])
+    assert found["similarity"].is_between(0, 1).all()
 
 
 def test_a_checkpoint_transcribes_and_evaluates_by_itself(
@@ -208,9 +169,24 @@ def test_three_languages_may_train_and_one_be_validated(
     assert load_recogniser(tmp_path)[0].encoder.branches == ["ru", "en", "uk"]
 
 
+def test_a_trained_cascade_learns_an_unseen_language_from_one_corpus(
+    run: Path, compose, tone_corpus: Path, tmp_path: Path
+) -> None:
+    overrides = ["~data.corpora.beside", "data.language=de", f"init_from={run}"]
+    overrides += ["callbacks=freezing", "callbacks.freezing.modules=[encoder.shared]"]
+    quick = ["trainer.max_epochs=1", "trainer.limit_train_batches=2"]
+    assert train(two_corpora(compose, tmp_path, tone_corpus, run, *overrides, *quick))
+    before, after = (load_recogniser(path)[0].encoder for path in (run, tmp_path))
+    assert (before.branches, after.branches) == (["ru", "en"], ["de"])
+    shared = before.shared.state_dict()
+    assert all(torch.equal(w, shared[name]) for name, w in after.shared.state_dict().items())
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
+        ("datamodule.release_after=0", "release_after is 0 epochs; it is 1 or more"),
+        ("model.encoder.tied=[[ru,eng]]", "no branch is called 'eng'; did you mean en"),
         ("~data.corpora.beside", r"two languages at least, .* train \(ru\); add .* 'train_ext'"),
         ("data.corpora.beside.language=ru", r"train \(ru\), beside \(ru\); add .* branch=…"),
         ("data.corpora.test.language=uk", "corpus 'test': no corpus trains the branch 'uk'"),
@@ -219,8 +195,14 @@ def test_three_languages_may_train_and_one_be_validated(
 def test_what_a_cascade_lacks_is_said_before_anything_is_read(
     compose, tmp_path: Path, override: str, message: str
 ) -> None:
-    with pytest.raises(DataError, match=message):
+    with pytest.raises((ValueError, InstantiationException), match=message):
         train(two_corpora(compose, tmp_path, tmp_path, tmp_path, override))
+
+
+def test_a_flat_model_has_nobody_to_join(compose, tmp_path: Path) -> None:
+    settings = ["model=lstm", "datamodule.join_after=2"]
+    with pytest.raises(DataError, match="join_after and release_after are for a cascade"):
+        train(compose("train", tmp_path, *settings, "data=table", f"data.root={tmp_path}"))
 
 
 def test_a_flat_model_says_that_it_does_not_use_the_other_corpus(
@@ -228,7 +210,8 @@ def test_a_flat_model_says_that_it_does_not_use_the_other_corpus(
 ) -> None:
     caplog.set_level(logging.WARNING)
     quick = ["model=lstm", "trainer.max_epochs=1", "trainer.limit_train_batches=1"]
-    train(two_corpora(compose, tmp_path, tone_corpus, tmp_path / "nowhere", *quick))
+    nowhere, small = tmp_path / "nowhere", ["model.encoder.hidden_size=8", "augment=none"]
+    train(two_corpora(compose, tmp_path, tone_corpus, nowhere, *quick, sizes=small))
     assert "beside: not used, for a CTCRecogniser learns from one corpus alone" in caplog.text
 
 
