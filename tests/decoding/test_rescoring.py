@@ -29,10 +29,23 @@ MODEL: dict[str, Any] = {
 }
 
 
-def write(folder: Path, text: str = "", tokenizer: dict[str, Any] | None = None) -> Path:
+TRANSFORMER = {
+    "_target_": "kaskad.models.TransformerLanguageModel",
+    "_partial_": True,
+    "dim": 16,
+    "heads": 2,
+    "layers": 1,
+    "feed_forward": 32,
+    "dropout": 0.0,
+}
+
+
+def write(
+    folder: Path, text: str = "", tokenizer: dict[str, Any] | None = None, **parts: Any
+) -> Path:
     """Teach a language model a text by heart, none by no text, and save it as a run does."""
     torch.manual_seed(0)
-    node = MODEL | ({"tokenizer": tokenizer} if tokenizer else {})
+    node = MODEL | ({"tokenizer": tokenizer} if tokenizer else {}) | parts
     model = instantiate_trusted(node, folder)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     labels = torch.tensor([model.tokenizer.encode(text)])
@@ -100,6 +113,12 @@ def test_silence_stays_silence(tmp_path: Path) -> None:
 def test_there_must_be_something_to_choose_from(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"there is 1: ask for more, as decoder.n_best=20"):
         BeamDecoder(LETTERS, 0.04, rescore=tmp_path)
+
+
+def test_a_transformer_puts_them_in_order_as_well(heard, tmp_path: Path) -> None:
+    write(tmp_path, "два тут", net=TRANSFORMER)
+    added = {"rescore": tmp_path, "rescore_weight": 0.7, "rescore_bonus": 0.2}
+    assert BeamDecoder(LETTERS, 0.04, n_best=4, **added)(*heard)[0].text == "два тут"
 
 
 def test_another_alphabet_is_refused_and_a_smaller_one_told_of(tmp_path: Path, caplog) -> None:

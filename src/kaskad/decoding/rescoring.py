@@ -86,7 +86,7 @@ def _open(path: Path, modified: int) -> TextModel:
     if not isinstance(model, TextModel):
         raise CheckpointError(
             f"{path}: a {type(model).__name__}, and no language model, as python train.py "
-            f"model=lstm_lm makes; {ANOTHER}"
+            f"model=lstm_lm or transformer_lm makes; {ANOTHER}"
         )
     return model
 

@@ -17,6 +17,9 @@ from .language_model import LanguageModel as LanguageModel
 from .layers.attention_decoder import AttentionDecoder as AttentionDecoder
 from .layers.lstm_lm import LSTMLanguageModel as LSTMLanguageModel
 from .layers.prediction import PredictionNet as PredictionNet
+from .layers.transformer_lm import (
+    TransformerLanguageModel as TransformerLanguageModel,
+)
 from .scheduled_sampling import ScheduledSampling as ScheduledSampling
 from .schedules import constant as constant
 from .schedules import one_cycle as one_cycle
