@@ -12,6 +12,7 @@ from websockets.sync.client import connect
 from kaskad.commands.serve import named_paths, serve
 from kaskad.config.messages import ConfigurationError
 from kaskad.runs.checkpoints import CheckpointError
+from kaskad.runs.released import ReleaseError
 
 HELLO = "serving "
 
@@ -21,6 +22,12 @@ def test_nothing_to_serve_is_an_error_that_names_the_command(compose, tmp_path: 
         serve(compose("serve", tmp_path))
     with pytest.raises(ConfigurationError, match="kaskad release run="):
         serve(compose("serve", tmp_path, f"release={tmp_path / 'v1'}"))
+    (tmp_path / "v2").mkdir()
+    for sums in (None, "not a sum\n"):
+        if sums is not None:
+            (tmp_path / "v2" / "SHA256SUMS").write_text(sums)
+        with pytest.raises(ReleaseError, match="kaskad release run="):
+            serve(compose("serve", tmp_path, f"release={tmp_path / 'v2'}"))
     with pytest.raises(CheckpointError):
         serve(compose("serve", tmp_path, f"checkpoint={tmp_path}"))
 

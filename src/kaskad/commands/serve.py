@@ -13,6 +13,7 @@ from kaskad.config.messages import ConfigurationError
 from kaskad.models.recogniser import Recogniser, load_recogniser
 from kaskad.releases.verify import verify
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint
+from kaskad.runs.released import ReleaseError
 from kaskad.serving.server import serve as serve_until_told
 from kaskad.serving.service import Model, Service
 
@@ -63,7 +64,12 @@ def _load(name: str, path: Path, config: DictConfig) -> Model:
             f"kaskad release run=runs/… name={path.name} makes a release"
         )
     if config.release:
-        verified = verify(path, trusted=config.trusted)
+        try:
+            verified = verify(path, trusted=config.trusted)
+        except ReleaseError as error:
+            raise ReleaseError(
+                f"{error}\nkaskad release run=runs/… name={path.name} makes a release anew"
+            ) from error
         log.info("%s is as it was made: %d files", path, verified.files)
     copies: list[Recogniser] = []
     trained: dict[str, Any] = {}
