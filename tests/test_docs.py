@@ -54,7 +54,10 @@ def test_the_command_works_as_written(command: str, clone: Path, fork_server) ->
     if any(argument.startswith("sweep=") for argument in arguments):
         arguments.append("sweep.trials=2")
     synthesises = arguments[0] == "train.py" or any("data=numbers" in each for each in arguments)
-    if synthesises and "data=table" not in arguments and "--help" not in arguments:
+    if "data=numbers_ru_en" in arguments:
+        arguments.append("data.source.utterances={train: 20, validation: 4, test: 6}")
+        arguments.append("data.source_ext.utterances={train: 20}")
+    elif synthesises and "data=table" not in arguments and "--help" not in arguments:
         arguments.append(
             "data.source.utterances={train: 20, validation: 4, test: 6, test_known: 6}"
         )

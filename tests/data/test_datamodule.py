@@ -48,6 +48,7 @@ def add_row(manifest: Path, recording: Path, text: str) -> None:
         ("text", "text.wav: not an audio file, or a broken one"),
         ("raw", "bytes.raw: not an audio file, or a broken one"),
         ("empty", "empty.wav: holds no samples"),
+        ("cut", "cut.mp3: breaks off"),
         ("ten minutes", "ten minutes.flac: 600.0 s, longer than max_seconds=30"),
         ("a click", "a click.wav: 0.01 s, shorter than min_seconds=0.05"),
         ("no transcript", "no transcript.wav: the transcript is empty"),
@@ -74,24 +75,15 @@ def test_a_bad_recording_is_set_aside_and_named(
     assert f"train: set aside 1 of 5 utterances ({said})" in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("fault", "reason"),
-    [
-        ("cut", "cut.mp3: breaks off"),
-        ("nan", "nan.wav: holds samples that are not finite"),
-    ],
-)
-def test_what_shows_only_in_the_reading_is_named_in_its_batch(
-    make_corpus, broken, fault: str, reason: str
-) -> None:
+def test_what_shows_only_in_the_reading_is_named_in_its_batch(make_corpus, broken) -> None:
     manifest = make_corpus(WORDS)
-    add_row(manifest, broken[fault], "пять")
+    add_row(manifest, broken["nan"], "пять")
     (batch,) = connected(data_from(manifest, "train")).train_dataloader()
     assert sorted(batch.texts) == sorted(WORDS)
     assert batch.waveforms.isfinite().all()
     (skipped,) = batch.skipped
-    assert (skipped.corpus, skipped.id) == ("train", broken[fault].name)
-    assert reason in skipped.reason
+    assert (skipped.corpus, skipped.id) == ("train", "nan.wav")
+    assert "nan.wav: holds samples that are not finite" in skipped.reason
 
 
 def test_a_batch_of_nothing_readable_is_empty_but_names_what_was_to_be_there(

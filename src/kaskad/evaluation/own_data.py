@@ -88,7 +88,11 @@ def _plain(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 def _stands_in(node: DictConfig, key: str) -> bool:
     """Whether a configuration has this option, and a value of its own for it."""
-    place, _, name = key.rpartition(".")
-    parent = OmegaConf.select(node, place) if place else node
-    there = isinstance(parent, DictConfig) and name in list(parent)
-    return there and not OmegaConf.is_interpolation(parent, name)
+    here: Any = node
+    for name in key.split("."):
+        if not (isinstance(here, DictConfig) and name in list(here)):
+            return False
+        if OmegaConf.is_interpolation(here, name):
+            return False
+        here = here[name]
+    return True
