@@ -35,7 +35,9 @@ VOICES = ("ru", "ru+f2", "ru+m3")
 def speak(seconds: float, rate: int) -> tuple[list[np.ndarray], list[str]]:
     """Numbers in words, each with its pause, and what they say."""
     generator = np.random.default_rng(0)
-    spoken, texts, sum_of = [], [], 0.0
+    spoken: list[np.ndarray] = []
+    texts: list[str] = []
+    sum_of = 0.0
     while sum_of < seconds:
         text = number_to_words(int(10 ** generator.uniform(0, 6)), "ru")
         samples = espeak.synthesise(text, voice=VOICES[len(texts) % len(VOICES)]) / 2**15

@@ -19,6 +19,7 @@
 import os
 from itertools import combinations
 from pathlib import Path
+from typing import Any, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -46,7 +47,7 @@ def heard(recogniser: Recogniser) -> dict[str, np.ndarray]:
     rate = recogniser.features.sample_rate
     for waveform in (torch.from_numpy(read_or_convert(path, rate, rate)) for path in paths):
         lengths = torch.tensor([len(waveform)])
-        for branch, subnet in recogniser.encoder.subnets.items():
+        for branch, subnet in cast(Any, recogniser.encoder).subnets.items():
             outputs: list[torch.Tensor] = []
             hook = subnet.register_forward_hook(lambda _, __, output, o=outputs: o.append(output))
             recogniser(waveform[None], lengths, branch)

@@ -4,6 +4,7 @@ Fourier transforms are written as one matrix product, which every format has.
 """
 
 import copy
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from torchaudio.transforms import Spectrogram
 
 from kaskad.audio.features import Features, LogMel
 from kaskad.audio.kaldi import KaldiLogMel, fourier_matrix
-from kaskad.audio.normalise import Running
+from kaskad.audio.normalise import Normalisation, Running
 from kaskad.models.cascade import CascadeRecogniser
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import Recogniser
@@ -38,7 +39,7 @@ class PosteriorNet(nn.Module):
         self.head = parts.head
         if isinstance(parts, CascadeRecogniser) and isinstance(parts.head, nn.ModuleDict):
             self.head = parts.head[parts.encoder.branches[0]]
-        self.features.normalisation = exportable(self.features)
+        self.features.normalisation = cast(Normalisation, exportable(self.features))
         if isinstance(self.features, LogMel) and not isinstance(self.features, KaldiLogMel):
             self.features.spectrogram = MatrixSpectrogram(self.features.spectrogram)
         self.eval()

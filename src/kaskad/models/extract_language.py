@@ -30,7 +30,7 @@ def strip(checkpoint: dict[str, Any], branch: str) -> dict[str, Any]:
         raise CheckpointError(f"the checkpoint has no branch for '{branch}', {known}")
     others = [other for other in branches if other != branch]
     dropped = tuple(f"{part}.{other}." for part in OF_ONE_LANGUAGE for other in others)
-    tied = {"tied": []} if "tied" in encoder else {}
+    tied: dict[str, list[str]] = {"tied": []} if "tied" in encoder else {}
     corpora = {
         name: {**corpus, "role": "train" if corpus["role"] == "train_ext" else corpus["role"]}
         for name, corpus in settings_of(config, "data.corpora", "checkpoint", dict).items()

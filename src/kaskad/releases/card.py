@@ -41,7 +41,7 @@ def card(facts: Facts, report: Facts) -> str:
     )
     comparison = facts.get("compared_with")
     text = template.render(
-        facts
+        dict(facts)
         | {
             "header": _header(facts, results),
             "folder": facts["name"],

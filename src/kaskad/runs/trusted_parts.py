@@ -45,8 +45,8 @@ def load_model(
         raise CheckpointError(f"{path}: its model has no {name}= to replace; leave that out")
     values = sum(weight.numel() for weight in weights.values())
     # A label has a weight at least; a list of half a million takes minutes to be made something of.
-    limits = {"most": max(values, SPARE_VALUES), "values": max(values, FEWEST_SETTINGS)}
-    if fault := fault_of(node, "model", **limits):
+    most = max(values, SPARE_VALUES)
+    if fault := fault_of(node, "model", most=most, values=max(values, FEWEST_SETTINGS)):
         raise CheckpointError(f"{path}: {fault}")
     with _NoMoreThan(values, len(weights)):
         model = instantiate_trusted(node | parts, path, trusted)

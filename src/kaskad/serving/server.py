@@ -40,10 +40,10 @@ def serve(service: Service, host: str, port: int) -> None:
         Server(service).run([listener])
 
 
-class Protocol(AutoHTTPProtocol):
+class Protocol(AutoHTTPProtocol):  # type: ignore[valid-type,misc]
     """HTTP of one connection, which is closed where no request comes soon."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
         self.loop.call_later(FIRST_REQUEST, self._close_without_request)
 

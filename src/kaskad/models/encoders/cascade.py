@@ -1,7 +1,7 @@
 """A cascade of encoders: a subnet for each language, and layers that all languages share."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from torch import Tensor, nn
 
@@ -87,7 +87,7 @@ class Cascade(Encoder):
         for stage in stages:
             if isinstance(stage, nn.ModuleDict):
                 if len(stage):
-                    yield stage[branch]
+                    yield cast(Encoder, stage[branch])
             elif stage is not None:
                 yield stage
 

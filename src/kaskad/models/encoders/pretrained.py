@@ -8,14 +8,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import transformers
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from kaskad.audio.masks import Count, padding_mask
 from kaskad.models.encoders.architecture import KINDS
 from kaskad.models.encoders.encoder import Encoder
 
-NETS = {
+NETS: dict[str, Any] = {
     "wav2vec2": transformers.Wav2Vec2Model,
     "hubert": transformers.HubertModel,
     "wavlm": transformers.WavLMModel,
@@ -70,7 +70,7 @@ class PretrainedEncoder(Encoder):
         config = NETS[self.kind].config_class(**settings)
         config.apply_spec_augment = False  # utterances may be shorter than what it hides
         net = NETS[self.kind](config)
-        self.net: nn.Module = net.encoder if self.kind == "whisper" else net
+        self.net: Any = net.encoder if self.kind == "whisper" else net
         self.dim = config.d_model if self.kind == "whisper" else config.hidden_size
         self.strides: list[tuple[int, int]] = []
         self.samples_at_once: int | None = None
