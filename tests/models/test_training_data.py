@@ -11,13 +11,13 @@ ngram 1={count}
 ngram 2=1
 
 \\1-grams:
--1.0 <unk>
--99 <s> -0.3
--1.0 </s>
+-1.0\t<unk>
+-99\t<s>\t-0.3
+-1.0\t</s>
 {words}
 
 \\2-grams:
--0.5 <s> {first}
+-0.5\t<s> {first}
 
 \\end\\
 """
@@ -40,7 +40,7 @@ def load(make_corpus, compose, tmp_path: Path):
 
 def model_of(words: list[str], folder: Path) -> Path:
     path = folder / "words.arpa"
-    lines = "\n".join(f"-1.0 {word} -0.3" for word in words)
+    lines = "\n".join(f"-1.0\t{word}\t-0.3" for word in words)
     path.write_text(
         ARPA.format(count=3 + len(words), words=lines, first=words[0]), encoding="utf-8"
     )

@@ -80,7 +80,11 @@ def test_two_processes_learn_what_one_does(run: Run, tone_corpus: Path, tmp_path
 def test_two_processes_go_on_with_two_corpora(run: Run, tone_corpus: Path, tmp_path: Path) -> None:
     other = "{_target_: kaskad.data.Corpus, role: train_ext, language: en, "
     other += "split: validation, manifest: '${data.source}'}"
-    settings = [*SETTINGS, f"data.root={tone_corpus}", "model=cascade_lstm"]
+    net = {"model=lstm": "model=cascade_lstm"} | {
+        f"model.encoder.{option}": f"model.encoder.shared.{option}"
+        for option in ("hidden_size=16", "layers=1", "dropout=0")
+    }
+    settings = [*(net.get(each, each) for each in SETTINGS), f"data.root={tone_corpus}"]
     settings += [f"+data.corpora.other={other}", "datamodule.interleave=proportional"]
     settings.append("callbacks.last_checkpoint.every_n_steps=3")
     one, two = tmp_path / "one", tmp_path / "two"

@@ -160,6 +160,7 @@ def test_every_kind_of_run_goes_on(name: str, run: Run, settings, tmp_path) -> N
     overrides = [*settings, *VARIANTS[name], f"{EVERY}=3"]
     if "model=cascade_lstm" in overrides:
         overrides.remove(CHANNELS)
+        overrides = [each.replace("encoder.", "encoder.shared.") for each in overrides]
     assert run(tmp_path / "whole", *overrides, "hydra.run.dir=run") == 0
     folder = go_through(run, tmp_path / "killed", overrides, [8, 17])
     assert_same_run(folder, tmp_path / "whole" / "run")

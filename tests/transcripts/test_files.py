@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from kaskad.decoding.hypothesis import Hypothesis, Word
+from kaskad.decoding.hypothesis import Hypothesis, Word, moved
 from kaskad.transcripts.files import write_transcripts
 from kaskad.transcripts.subtitles import subtitles
 from kaskad.transcripts.timings import NoTimesError
-from kaskad.transcripts.transcript import Passage, Transcript, moved, without_unsure
+from kaskad.transcripts.transcript import Passage, Transcript, without_unsure
 
 
 def passage(text: str, start: float, seconds: float = 0.4, channel: int | None = None) -> Passage:

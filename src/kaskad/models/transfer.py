@@ -100,7 +100,8 @@ def transfer_weights(
     transfer.left.extend(sorted(theirs.keys() - used))
     if all(_ends_in_labels(name) for name in transfer.taken):
         raise CheckpointError(_why_nothing_fits(path, ours, theirs))
-    if published is not None and any(name.startswith("encoder.") for name in transfer.fresh):
+    unused = [*transfer.fresh, *transfer.left]
+    if published is not None and any(name.startswith("encoder.") for name in unused):
         raise CheckpointError(
             f"{path}: not all of its encoder fits this one; take its sizes: {published.options}"
         )
