@@ -21,7 +21,8 @@ from kaskad.models.recogniser import Recogniser
 WORDS = ["один", "два", "пять тысяч сто сорок восемь"]
 KINDS = {
     "cnn2d_lstm": ["model=cnn2d_lstm", "model.encoder.hidden_size=16"],
-    "cascade": ["model=cascade_lstm", "model.encoder.branches=[ru]", "model.encoder.shared.hidden_size=8",
+    "cascade": ["model=cascade_lstm", "model.encoder.branches=[ru]",
+                "model.encoder.shared.hidden_size=8",
                 "model.head=per_language"],
     "gru": ["model=gru_ctc", "model.encoder.hidden_size=16", "features=mfcc"],
     "quartznet": ["model=quartznet", "model.encoder.width=0.1", "features.normalise=bins"],

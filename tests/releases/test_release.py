@@ -21,7 +21,8 @@ ALONE = ["datamodule.workers=0", "datamodule.cache=null", "trainer.enable_progre
 KINDS = {
     "cnn2d_lstm": ["model=cnn2d_lstm", "model.encoder.hidden_size=8", "tokenizer=subwords",
                    "tokenizer.vocabulary_size=12"],
-    "cascade": ["model=cascade_lstm", "model.encoder.branches=[ru]", "model.encoder.shared.hidden_size=8"],
+    "cascade": ["model=cascade_lstm", "model.encoder.branches=[ru]",
+                "model.encoder.shared.hidden_size=8"],
     "seq2seq": ["model=seq2seq_gru", "model.encoder.hidden_size=8", "model.encoder.layers=1",
                 "model.attention_decoder.hidden_size=8", "model.search.labels_per_second=4"],
     "quartznet": ["model=quartznet", "model.encoder.width=0.05", "features.normalise=running"],

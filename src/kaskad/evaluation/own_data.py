@@ -89,10 +89,10 @@ def _plain(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 def _stands_in(node: DictConfig, key: str) -> bool:
     """Whether a configuration has this option, and a value of its own for it."""
     here: Any = node
-    for name in key.split("."):
-        if not (isinstance(here, DictConfig) and name in list(here)):
+    *groups, option = key.split(".")
+    for group in groups:
+        if not isinstance(here, DictConfig) or OmegaConf.is_interpolation(here, group):
             return False
-        if OmegaConf.is_interpolation(here, name):
-            return False
-        here = here[name]
-    return True
+        here = here.get(group)
+    there = isinstance(here, DictConfig) and option in list(here)
+    return there and not OmegaConf.is_interpolation(here, option)
