@@ -96,13 +96,14 @@ def profile_step(recogniser: CTCRecogniser, batch: Batch, optimizer: Any, clock:
     with clock.part("recurrence, forward", recurrence):
         encoded = encoder.lstm(inner, frames)
     outer = encoded.detach().requires_grad_()
-    with clock.part("head", 2.0 * recogniser.head.weight.numel() * outer.shape[0] * outer.shape[1]):
+    products = 2.0 * cast(nn.Linear, recogniser.head).weight.numel() * outer[:, :, 0].numel()
+    with clock.part("head", products):
         log_probs = log_probabilities(recogniser.head, outer)
     given = log_probs.detach().requires_grad_()
     with clock.part("CTC"):
         losses = ctc_losses(given, frames, batch)
         losses[losses.isfinite()].mean().backward()
-    with clock.part("head", 4.0 * recogniser.head.weight.numel() * outer.shape[0] * outer.shape[1]):
+    with clock.part("head", 2.0 * products):
         log_probs.backward(given.grad)
     with clock.part("recurrence, backward", 2.0 * recurrence):
         encoded.backward(outer.grad)
