@@ -35,6 +35,14 @@ TONES = ["data=table", "data.root=$tone_corpus"]
 # Corpora as other tools lay them out are checked only; tests/corpora/ reads one of each.
 FORMATS = ("annotations", "common_voice", "kaldi", "lhotse", "librispeech", "nemo", "sidecar")
 CHECKED = [f"data={name}" for name in FORMATS]
+# What these groups choose has tests in rooms of its own, so that a step with each may wait.
+TESTED_ELSEWHERE = ("callbacks", "decoder", "debug", "logger", "optimizer", "overlap", "sampler")
+TESTED_ELSEWHERE += ("scheduler", "sweep", "trainer")
+TRAINED = [
+    pytest.param(choice, marks=pytest.mark.slow if choice.split("=")[0] in TESTED_ELSEWHERE else ())
+    for choice in CHOICES
+    if choice not in CHECKED
+]
 ON_A_GPU = ["trainer=gpu", "trainer=ddp"]
 
 
@@ -88,7 +96,7 @@ def settings_for(request, monkeypatch) -> Callable[[str], list[str]]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("choice", [choice for choice in CHOICES if choice not in CHECKED])
+@pytest.mark.parametrize("choice", TRAINED)
 def test_one_training_step_with(choice: str, compose, settings_for, tmp_path: Path) -> None:
     if choice in ON_A_GPU and not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")

@@ -43,7 +43,11 @@ def run(fork_server, folder: Path, arguments: list[str]) -> str:
     return output
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+# A sweep takes as long as its jobs together.
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param(each, marks=pytest.mark.slow if " -m " in each else ()) for each in COMMANDS],
+)
 def test_the_command_works_as_written(command: str, clone: Path, fork_server) -> None:
     program, *arguments = shlex.split(command)
     assert program in ("python", "kaskad")
