@@ -29,6 +29,9 @@ import kaskad.cli.command  # noqa: F401 - puts experiments/ where hydra.compose 
 # Tests track nothing beside the runs of whoever starts them.
 os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{tempfile.mkdtemp()}/mlflow.db"
 
+# A sweep of the tests runs its jobs one by one: two processes that import everything cost more.
+os.environ.setdefault("KASKAD_JOBS", "1")
+
 # A shell has what it starts in the background ignore Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

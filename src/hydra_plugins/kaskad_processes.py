@@ -1,4 +1,4 @@
-"""`hydra/launcher=joblib`: jobs of a sweep side by side, a process each.
+"""How the jobs of a sweep run: side by side on a processor, a process each, else in turn.
 
 Hydra takes plugins from this namespace alone, and looks at it at every start.
 """
@@ -6,18 +6,22 @@ Hydra takes plugins from this namespace alone, and looks at it at every start.
 import logging
 from collections.abc import Sequence
 
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, configure_log, filter_overrides, setup_globals
 from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
+from omegaconf import OmegaConf
+
+from kaskad.sweeps.side_by_side import JOBS, THREADS, jobs_at_once, threads_each
 
 log = logging.getLogger(__name__)
 
 
 class ProcessLauncher(JoblibLauncher):
-    """Hydra's joblib launcher, with a pool of its own for each of the ``n_jobs`` places.
+    """`hydra/launcher=joblib`: Hydra's own, with a pool for each of the ``n_jobs`` places.
 
     In a pool that jobs share, one that the kernel kills takes the others with it. Here it costs
-    that job alone, which leaves no result.
+    that job alone, which leaves no result. Each has its share of the cores as threads.
     """
 
     def launch(
@@ -34,21 +38,42 @@ class ProcessLauncher(JoblibLauncher):
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         state = Singleton.get_state()
+        count = effective_n_jobs(self.joblib["n_jobs"])
+        threads = {THREADS: str(threads_each(min(count, len(job_overrides))))}
 
         def run(number: int, overrides: Sequence[str]) -> JobReturn:
             log.info("\t#%d : %s", number, " ".join(filter_overrides(overrides)))
             context = self.hydra_context, self.config, self.task_function
-            with ProcessPoolExecutor(max_workers=1) as place:
+            with ProcessPoolExecutor(max_workers=1, env=threads) as place:
                 try:
                     return place.submit(execute_job, number, overrides, *context, state).result()
                 except BrokenProcessPool as error:
                     log.error("job %d: %s", number, str(error).partition("\n")[0])
                     return JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
 
-        places = ThreadPoolExecutor(effective_n_jobs(self.joblib["n_jobs"]))
+        places = ThreadPoolExecutor(count)
         try:
             jobs = enumerate(job_overrides, start=initial_job_idx)
             running = [places.submit(run, number, overrides) for number, overrides in jobs]
             return [job.result() for job in running]
         finally:
             places.shutdown(cancel_futures=True)
+
+
+class DefaultLauncher(BasicLauncher):
+    """Jobs on a processor run side by side, as many as there are cores; others one by one."""
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        assert self.config is not None
+        accelerator = OmegaConf.select(self.config, "trainer.accelerator")
+        count = jobs_at_once(accelerator, most=len(job_overrides))
+        if count == 1:
+            return super().launch(job_overrides, initial_job_idx)
+        log.info("%d jobs at once (%s=1: one by one)", count, JOBS)
+        processes = ProcessLauncher(n_jobs=count)
+        processes.setup(
+            hydra_context=self.hydra_context, task_function=self.task_function, config=self.config
+        )
+        return processes.launch(job_overrides, initial_job_idx)

@@ -97,6 +97,17 @@ def test_a_worker_that_is_killed_costs_its_job_alone(sweep, tmp_path) -> None:
     assert len(dead) == 1 and "seed=1" in dead[0]
 
 
+@pytest.mark.parametrize(("accelerator", "at_once"), [("cpu", True), ("gpu", False)])
+def test_jobs_on_a_processor_run_side_by_side_by_default(
+    accelerator: str, at_once: bool, sweep, monkeypatch
+) -> None:
+    monkeypatch.setenv("KASKAD_JOBS", "2")
+    code, output = sweep("seed=0,1", f"+trainer.accelerator={accelerator}")
+    assert code == 0, output
+    assert len(rows(output)) == 2
+    assert ("2 jobs at once" in output) == at_once
+
+
 def test_an_objective_that_does_not_exist_is_refused_before_the_first_job(sweep, tmp_path) -> None:
     code, output = sweep("seed=0,1", "optimised_metric=validation/wre")
     assert code == 1

@@ -194,6 +194,8 @@ def _store_hydra_defaults(name: str, header: str, full_error: str) -> None:
     store("basic", grid, group="hydra/sweeper", provider="kaskad")
     processes = JobLibLauncherConf("hydra_plugins.kaskad_processes.ProcessLauncher")
     store("joblib", processes, group="hydra/launcher", provider="kaskad")
+    launcher = {"_target_": "hydra_plugins.kaskad_processes.DefaultLauncher"}
+    store("basic", launcher, group="hydra/launcher", provider="kaskad")
 
 
 def _run_in_sweep(task: Task, config: DictConfig, groups: list[str]) -> Figures:

@@ -3,6 +3,7 @@
 from omegaconf import DictConfig, OmegaConf
 
 from kaskad.runs.which_run import run_folder
+from kaskad.sweeps.side_by_side import jobs_at_once
 
 
 def cpu_precision() -> str:
@@ -36,4 +37,5 @@ OmegaConf.register_new_resolver("architecture", architecture, replace=True)
 OmegaConf.register_new_resolver("or", either, replace=True)
 OmegaConf.register_new_resolver("branches", branches, replace=True)
 OmegaConf.register_new_resolver("cpu_precision", cpu_precision, replace=True)
+OmegaConf.register_new_resolver("jobs_at_once", jobs_at_once, replace=True)
 OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
