@@ -141,6 +141,29 @@ def test_a_checkpoint_gives_back_what_was_saved(name: str, compose, clips, tmp_p
     assert hypotheses == hypotheses_again
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_half_the_precision_is_enough_to_learn_and_to_decode(
+    name: str, compose, clips, tmp_path: Path
+) -> None:
+    model, _ = make(name, compose, tmp_path, "features.hop=0.02")
+    batch = collate(model, clips[:2])
+    # oneDNN has no LSTM of any width in bfloat16 where the processor has no bfloat16.
+    without_onednn = torch.backends.mkldnn.flags(enabled=False)
+    with without_onednn, torch.autocast("cpu", torch.bfloat16):
+        losses = model.train().losses(batch)
+        for loss in losses.values():
+            assert loss.dtype == torch.float32
+            assert loss.isfinite().all()
+        torch.stack([*losses.values()]).mean().backward()
+        with torch.no_grad():
+            assert len(model.eval().decode(batch)) == 2
+            if isinstance(model, CTCRecogniser):
+                assert model.posteriors(batch)[0].dtype == torch.float32
+    gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
+    assert gradients
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
 @pytest.mark.parametrize("reduction", TIME_STRIDES)
 @pytest.mark.parametrize("bidirectional", [True, False])
 def test_cnn2d_lstm_compresses_time_as_told(reduction: int, bidirectional: bool) -> None:
