@@ -98,6 +98,7 @@ def losses(run: Path) -> pl.DataFrame:
     return taken.select(pl.col("step").cast(pl.Int64), "training/loss_step").sort("step")
 
 
+@pytest.mark.slow
 def test_a_run_that_is_cut_off_again_and_again_ends_the_same(
     whole, settings, cut_off, compose, tmp_path: Path
 ) -> None:

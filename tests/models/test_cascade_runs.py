@@ -215,6 +215,7 @@ def test_a_flat_model_says_that_it_does_not_use_the_other_corpus(
     assert "beside: not used, for a CTCRecogniser learns from one corpus alone" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(
     compose, tone_corpus: Path, english_tones: Path, tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def test_two_processes_learn_what_one_does(run: Run, tone_corpus: Path, tmp_path
     assert "Traceback" not in output(two)
 
 
+@pytest.mark.slow
 def test_two_processes_go_on_with_two_corpora(run: Run, tone_corpus: Path, tmp_path: Path) -> None:
     other = "{_target_: kaskad.data.Corpus, role: train_ext, language: en, "
     other += "split: validation, manifest: '${data.source}'}"

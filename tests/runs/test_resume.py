@@ -107,6 +107,7 @@ def go_through(run: Run, directory: Path, settings: list[str], kills: list[int])
     return directory / "run"
 
 
+@pytest.mark.slow
 def test_the_command_in_environment_json_repeats_the_run(run: Run, whole, tmp_path) -> None:
     environment = json.loads((whole / "environment.json").read_text())
     _, script, *arguments = shlex.split(environment["command"])
@@ -155,6 +156,7 @@ VARIANTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_kind_of_run_goes_on(name: str, run: Run, settings, tmp_path) -> None:
     overrides = [*settings, *VARIANTS[name], f"{EVERY}=3"]
@@ -193,6 +195,7 @@ def test_a_slurm_job_is_queued_again_and_goes_on_by_itself(run, settings, whole,
     assert_same_run(folder, whole)
 
 
+@pytest.mark.slow
 def test_trackers_hold_no_step_twice(run: Run, settings, tmp_path, monkeypatch) -> None:
     database = f"sqlite:///{tmp_path / 'mlflow.db'}"
     trackers = {"MLFLOW_TRACKING_URI": database}

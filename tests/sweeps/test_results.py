@@ -117,6 +117,7 @@ def test_a_search_survives_a_failure_and_leaves_its_best_as_a_recipe(run, projec
     assert "sweep" not in output
 
 
+@pytest.mark.slow
 def test_a_search_that_was_killed_goes_on_with_the_trials_that_are_left(start, run, project):
     search = ["-m", "sweep=optuna", "sweep.study=killed", "sweep.trials=4"]
     (project / "waiting").touch()
@@ -171,6 +172,7 @@ def test_a_mistake_ends_a_search_before_it_costs_anything(run, project, argument
     assert len([*project.glob("runs/sweeps/wrong/*/result.json")]) == trials
 
 
+@pytest.mark.slow
 def test_a_search_for_several_goals_leaves_all_that_no_other_trial_beats(run, project):
     code, output = run(
         "-m",
@@ -191,6 +193,7 @@ def test_a_search_for_several_goals_leaves_all_that_no_other_trial_beats(run, pr
     assert set(trials_of(sweep).filter(state="best")["trial"]) == unbeaten
 
 
+@pytest.mark.slow
 def test_cma_es_goes_on_with_its_cloud_where_another_command_left_it(run, project):
     search = ["-m", "sweep=optuna", "sweep/sampler=cma_es", "sweep.study=cloud"]
     search.append("sweep.sampler.n_startup_trials=2")
