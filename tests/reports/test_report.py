@@ -185,7 +185,7 @@ def test_speakers_are_drawn_and_averaged_where_they_are_known(write_run) -> None
     assert (part["speakers"], part["figures"]["wer_by_speaker"]) == (2, 0.416667)
     page = (folder / "report.html").read_text()
     assert "Of 4 utterances 2 are exactly right; there are 2 errors in 5 words." in page
-    assert "the speakers, 2 here, are drawn again" in page and "mean of speakers" in page
+    assert "by bootstrap over the 2 speakers" in page and "mean of speakers" in page
 
 
 def test_learning_curves_are_drawn_of_what_was_taken_down(write_run) -> None:

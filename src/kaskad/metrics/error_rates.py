@@ -22,7 +22,7 @@ WORD_ERRORS = pl.sum_horizontal("word_substitutions", "word_deletions", "word_in
 
 @dataclass(frozen=True)
 class ErrorCounts:
-    """Words, characters or phones of references: right, replaced, left out; and those put in."""
+    """Words, characters or phones of references: right, substituted, deleted, inserted."""
 
     hits: int = 0
     substitutions: int = 0

@@ -62,7 +62,7 @@ METRICS: dict[str, Metric] = {
     ),
     "wer": Metric(
         "WER",
-        "word error rate: words replaced, left out and put in, as a share of the words of the "
+        "word error rate: words substituted, deleted and inserted, as a share of the words of the "
         "references",
         places=_in("report", "summary", "epoch", "curves"),
     ),
@@ -79,7 +79,7 @@ METRICS: dict[str, Metric] = {
     ),
     "werc": Metric(
         "WERC",
-        "word errors without insertions: words replaced and left out, as a share of the words of "
+        "word errors without insertions: words substituted and deleted, as a share of the words of "
         "the references",
         places=_in("report", "summary", "curves"),
     ),
@@ -90,8 +90,8 @@ METRICS: dict[str, Metric] = {
     ),
     "per": Metric(
         "PER",
-        "phone error rate: phones replaced, left out and put in, as a share of the phones of the "
-        "references",
+        "phone error rate: phones substituted, deleted and inserted, as a share of the phones of "
+        "the references",
         places=_in("report", "summary", "curves"),
     ),
     "perc": Metric(

@@ -14,8 +14,8 @@ RUSSIAN = {
     "epochs": "эпох",
     "seed": "начальное случайное число",
     "checkpoint": "чекпойнт",
-    # how it learnt
-    "How it learnt": "Как шло обучение",
+    # learning curves
+    "Learning curves": "Кривые обучения",
     "learning curves": "кривые обучения",
     "epoch": "эпоха",
     "loss": "потери на обучении",
@@ -32,59 +32,56 @@ RUSSIAN = {
     "real-time factor": "скорость (RTF)",
     "seconds of computing for a second of audio": "секунд вычислений на секунду звука",
     "skipped": "пропущено",
-    "words a minute heard where nobody speaks": "слов в минуту там, где никто не говорит",
+    "words a minute in recordings without speech": "слов в минуту в записях без речи",
     "not decoded": "не декодировано",
     "No utterance of this corpus could be read: there are no figures.": (
         "Ни одну реплику этого корпуса не удалось прочитать: показателей нет."
     ),
-    "Beneath each figure its 95 %% interval: how it comes out when the speakers, %(number)s here, "
-    "are drawn again by chance, each with all utterances.": (
-        "Под каждым показателем его 95%%-й доверительный интервал: каким он выходит, если наугад "
-        "выбирать дикторов заново (их здесь %(number)s), каждого со всеми его репликами."
+    "Below each figure: its 95 %% interval, by bootstrap over the %(number)s speakers.": (
+        "Под показателем его 95%%-й доверительный интервал: бутстрэп по дикторам (%(number)s)."
     ),
-    "Of so few speakers it is but a hint.": "При таком числе дикторов это лишь намёк.",
-    "Beneath each figure its 95 %% interval: how it comes out when utterances are drawn again by "
-    "chance.": (
-        "Под каждым показателем его 95%%-й доверительный интервал: каким он выходит, если наугад "
-        "выбирать реплики заново."
+    "With so few speakers it is only a hint.": "При таком числе дикторов это лишь намёк.",
+    "Below each figure: its 95 %% interval, by bootstrap over utterances.": (
+        "Под показателем его 95%%-й доверительный интервал: бутстрэп по репликам."
     ),
     "errors of": "ошибки по единицам",
     "in references": "в эталонах",
-    "replaced": "заменено",
-    "left out": "пропущено",
-    "put in": "вставлено",
+    "substituted": "замены",
+    "deleted": "пропуски",
+    "inserted": "вставки",
     "words": "слова",
     "characters": "символы",
     "letters": "буквы",
     "phones": "фонемы",
     "digits": "цифры",
     # confidence
-    "How sure it is, and how right": "Насколько модель уверена и насколько права",
-    "Of %(words)s words that were heard, %(right)s are right; their mean confidence is %(sure)s.": (
-        "Услышано слов: %(words)s, из них верны %(right)s; средняя уверенность %(sure)s."
+    "Confidence": "Уверенность",
+    "Of the %(words)s words in the hypotheses %(right)s are right; their mean confidence is "
+    "%(sure)s.": (
+        "Слов в гипотезах: %(words)s, из них верны %(right)s; средняя уверенность %(sure)s."
     ),
     "Expected calibration error: %(error)s; decoder.temperature=%(temperature)s would suit these "
     "words best.": (
         "Ожидаемая ошибка калибровки: %(error)s; этим словам лучше всего подошло бы "
         "decoder.temperature=%(temperature)s."
     ),
-    "right, by confidence": "верные слова по уверенности",
+    "accuracy by confidence": "доля верных слов по уверенности",
     "confidence from": "уверенность от",
     "mean confidence": "средняя уверенность",
     "right": "верно",
-    "caught by a threshold": "что отсекает порог",
-    "below": "ниже",
+    "words below a threshold": "слова ниже порога",
+    "threshold": "порог",
     "of the wrong words": "из неверных слов",
     "of the right words": "из верных слов",
     # what goes wrong
-    "How wrong the utterances are": "Сколько ошибок в репликах",
+    "Utterances by WER": "Реплики по WER",
     "histogram of utterances by WER": "гистограмма реплик по WER",
-    "WER of the utterance, %%: each bar up to its number": (
-        "WER реплики, %%: каждый столбец до своего числа"
+    "WER of the utterance, %%; the number is the upper end of a bar": (
+        "WER реплики, %%; число — верхняя граница столбца"
     ),
-    "Who and what is understood how well": "Кого и что модель понимает лучше и хуже",
+    "Errors by group": "Ошибки по группам",
     "%(figure)s, 95 %% interval": "%(figure)s, 95%%-й интервал",
-    "%(number)s more, that are better": "ещё %(number)s, где лучше",
+    "%(number)s more with fewer errors": "ещё %(number)s, где ошибок меньше",
     "speaker": "диктор",
     "gender": "пол",
     "language": "язык",
@@ -101,29 +98,29 @@ RUSSIAN = {
     "over 20 s": "больше 20 с",
     "Numbers": "Числа",
     "numbers": "чисел",
-    "by how many digits they have": "по числу цифр",
-    "by the place of the digit": "по разряду",
+    "by number of digits": "по числу цифр",
+    "by place value": "по разряду",
     "place": "разряд",
     "wrong": "неверно",
     "95 %% interval": "95%%-й интервал",
     "no number": "без числа",
-    "Where no number was heard at all, every digit is wrong.": (
-        "Где число не услышано вовсе, неверной считается каждая цифра."
+    "Where the hypothesis is no number, every digit counts as wrong.": (
+        "Если в гипотезе нет числа, неверной считается каждая цифра."
     ),
-    "What was taken for what": "Что с чем перепутано",
+    "Confusions": "Что с чем путается",
     "of %(number)s": "из %(number)s",
     "%(some)s of %(all)s": "%(some)s из %(all)s",
     "reference": "эталон",
     "hypothesis": "гипотеза",
-    "The worst": "Худшие реплики",
-    "said above, heard below:": "сверху сказано, снизу услышано:",
-    "nothing was said, and nothing heard": "ничего не сказано и ничего не услышано",
+    "Worst utterances": "Худшие реплики",
+    "reference above, hypothesis below:": "сверху эталон, снизу гипотеза:",
+    "reference and hypothesis are empty": "эталон и гипотеза пусты",
     "nearest in the training part": "ближайшее в обучающей части",
     "similarity": "сходство",
-    "as it was said": "как сказано",
-    "as it was heard": "как услышано",
+    "same as the reference": "как в эталоне",
+    "same as the hypothesis": "как в гипотезе",
     "Every utterance is exactly right.": "Каждая реплика распознана без ошибок.",
-    "For example, drawn by chance": "Примеры, выбранные наугад",
+    "Random examples": "Случайные примеры",
     "Not decoded": "Не декодировано",
     "These count as empty hypotheses in all figures.": (
         "Во всех показателях они считаются пустыми гипотезами."
@@ -131,18 +128,17 @@ RUSSIAN = {
     "why": "почему",
     "Phones": "Фонемы",
     "phone": "фонема",
-    "spoken": "сказано",
-    "heard right": "услышано верно",
-    "mostly heard instead": "чаще всего услышано вместо неё",
+    "recognised": "распознано",
+    "most frequent substitution": "самая частая замена",
     "nothing": "ничего",
     # what was shared, and what was skipped
-    "Shared by training and judging": "Общее у обучения и проверки",
+    "Shared by training and test": "Общее у обучения и теста",
     "corpus": "корпус",
     "what": "что",
     "of training": "из обучения",
     "policy": "правило",
     "for example": "пример",
-    "What was dropped is not in training; overlap.csv names every utterance.": (
+    "What was dropped is not used in training; overlap.csv names every utterance.": (
         "Отброшенного в обучении нет; все реплики перечислены в overlap.csv."
     ),
     "Nothing was found.": "Ничего не найдено.",
@@ -165,7 +161,7 @@ RUSSIAN = {
     "balanced accuracy": "сбалансированная точность",
     "accuracy of women": "точность, женщины",
     "accuracy of men": "точность, мужчины",
-    "word error rate: words replaced, left out and put in, as a share of the words of the "
+    "word error rate: words substituted, deleted and inserted, as a share of the words of the "
     "references": "доля ошибок в словах: заменённые, пропущенные и вставленные слова к числу слов "
     "эталонов",
     "the WER where every ё is written as е and there are no stress marks": (
@@ -174,14 +170,14 @@ RUSSIAN = {
     "the WER of each speaker, averaged over speakers: whoever speaks much counts no more than "
     "others": "WER каждого диктора, усреднённый по дикторам: кто говорит много, весит не больше "
     "других",
-    "word errors without insertions: words replaced and left out, as a share of the words of the "
+    "word errors without insertions: words substituted and deleted, as a share of the words of the "
     "references": "ошибки в словах без вставок: заменённые и пропущенные слова к числу слов "
     "эталонов",
     "character error rate, blanks between words included": (
         "доля ошибок в символах, пробелы между словами тоже считаются"
     ),
-    "phone error rate: phones replaced, left out and put in, as a share of the phones of the "
-    "references": "доля ошибок в фонемах: заменённые, пропущенные и вставленные фонемы к числу "
+    "phone error rate: phones substituted, deleted and inserted, as a share of the phones of "
+    "the references": "доля ошибок в фонемах: заменённые, пропущенные и вставленные фонемы к числу "
     "фонем эталонов",
     "phone errors without insertions, as a share of the phones of the references": (
         "ошибки в фонемах без вставок к числу фонем эталонов"
