@@ -35,14 +35,10 @@ TONES = ["data=table", "data.root=$tone_corpus"]
 # Corpora as other tools lay them out are checked only; tests/corpora/ reads one of each.
 FORMATS = ("annotations", "common_voice", "kaldi", "lhotse", "librispeech", "nemo", "sidecar")
 CHECKED = [f"data={name}" for name in FORMATS]
-# What these groups choose has tests in rooms of its own, so that a step with each may wait.
-TESTED_ELSEWHERE = ("callbacks", "decoder", "debug", "logger", "optimizer", "overlap", "sampler")
-TESTED_ELSEWHERE += ("scheduler", "sweep", "trainer")
-TRAINED = [
-    pytest.param(choice, marks=pytest.mark.slow if choice.split("=")[0] in TESTED_ELSEWHERE else ())
-    for choice in CHOICES
-    if choice not in CHECKED
-]
+# What the other groups choose has tests in rooms of its own, so that a step with each may wait.
+TRAINED = [choice for choice in CHOICES if choice.startswith(("model=", "data="))]
+TRAINED = [choice for choice in TRAINED if choice not in CHECKED]
+WAITING = [choice for choice in CHOICES if choice not in {*TRAINED, *CHECKED}]
 ON_A_GPU = ["trainer=gpu", "trainer=ddp"]
 
 
@@ -96,7 +92,9 @@ def settings_for(request, monkeypatch) -> Callable[[str], list[str]]:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("choice", TRAINED)
+@pytest.mark.parametrize(
+    "choice", [*TRAINED, *(pytest.param(each, marks=pytest.mark.slow) for each in WAITING)]
+)
 def test_one_training_step_with(choice: str, compose, settings_for, tmp_path: Path) -> None:
     if choice in ON_A_GPU and not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
@@ -112,6 +110,13 @@ def test_one_training_step_with(choice: str, compose, settings_for, tmp_path: Pa
 @pytest.mark.parametrize("choice", CHECKED)
 def test_a_format_of_other_tools_is_a_choice(choice: str, compose, tmp_path: Path) -> None:
     check(compose("train", tmp_path, choice, f"data.root={tmp_path}"))
+
+
+@pytest.mark.parametrize("choice", WAITING)
+def test_the_settings_of_a_choice_fit_what_they_configure(
+    choice: str, compose, settings_for, tmp_path: Path
+) -> None:
+    check(compose("train", tmp_path, choice, *settings_for(choice)))
 
 
 def test_every_need_is_that_of_a_choice() -> None:

@@ -15,6 +15,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCKS = [re.findall(r"```bash\n(.*?)```", page.read_text("utf-8"), re.DOTALL) for page in PAGES]
 # Each once, in the order in which a reader meets them.
 COMMANDS = list(dict.fromkeys(line for block in chain(*BLOCKS) for line in block.splitlines()))
+# A sweep takes as long as its jobs together, and trainings of docs/ vary those of the README.
+README = (ROOT / "README.md").read_text("utf-8")
+SLOW = [each for each in COMMANDS if " -m " in each or ("train" in each and each not in README)]
 COPIED = ("conf", "experiments", "train.py", "evaluate.py", "transcribe.py")
 
 
@@ -43,10 +46,9 @@ def run(fork_server, folder: Path, arguments: list[str]) -> str:
     return output
 
 
-# A sweep takes as long as its jobs together.
 @pytest.mark.parametrize(
     "command",
-    [pytest.param(each, marks=pytest.mark.slow if " -m " in each else ()) for each in COMMANDS],
+    [pytest.param(each, marks=pytest.mark.slow if each in SLOW else ()) for each in COMMANDS],
 )
 def test_the_command_works_as_written(command: str, clone: Path, fork_server) -> None:
     program, *arguments = shlex.split(command)

@@ -32,6 +32,7 @@ def run_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive")
 class TestNotebooks:
+    @pytest.mark.slow
     def test_first_look(self, run_notebook, monkeypatch, capsys) -> None:
         train = kaskad.train
         monkeypatch.setattr(kaskad, "train", lambda overrides: train([*overrides, *TINY]))
@@ -43,6 +44,7 @@ class TestNotebooks:
         assert run_notebook("data_report") >= 1
         assert "different words" in capsys.readouterr().out
 
+    @pytest.mark.slow
     def test_compare_runs(self, run_notebook, tone_corpus: Path, tmp_path, monkeypatch) -> None:
         for seed in range(2):
             folder = tmp_path / "sweep" / str(seed)

@@ -119,6 +119,7 @@ def test_a_run_that_is_cut_off_again_and_again_ends_the_same(
     assert_same_run(whole, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_the_checkpoint_before_the_last(
     whole, settings, cut_off, compose, tmp_path: Path
 ) -> None:

@@ -130,6 +130,7 @@ def test_a_critical_corpus_fails_the_command_once_all_is_written(
         run("other", asked[0], suite("away", away={"bounds": {"wer": 1}}), *SMALL)
 
 
+@pytest.mark.slow
 def test_another_bound_is_held_against_what_was_heard(
     run, hears, suite, tmp_path: Path, monkeypatch
 ) -> None:
@@ -207,6 +208,7 @@ atexit.register(lambda: print("batches:", len(taken)))
 """
 
 
+@pytest.mark.slow
 def test_a_killed_evaluation_goes_on_and_ends_the_same(
     run, hears, suite, tmp_path: Path, fork_server
 ) -> None:

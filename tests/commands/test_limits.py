@@ -23,6 +23,7 @@ TINY = [
 ]
 
 
+@pytest.mark.slow
 def test_a_time_limit_ends_with_a_checkpoint_and_a_test_and_may_be_put_off(
     compose, tone_corpus, tmp_path
 ) -> None:

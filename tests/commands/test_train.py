@@ -216,6 +216,7 @@ def test_a_torn_checkpoint_is_recognised(run: Path, tmp_path: Path) -> None:
             load_recogniser(tmp_path / "broken.ckpt")
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(compose, tone_corpus: Path, tmp_path: Path) -> None:
     def weights(name: str, workers: int) -> dict[str, torch.Tensor]:
         folder = tmp_path / name

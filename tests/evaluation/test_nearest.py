@@ -136,6 +136,7 @@ def test_fewer_than_none_are_refused(make_checkpoint, test) -> None:
         test("run", make_checkpoint(0, SMALL), "nearest=-1")
 
 
+@pytest.mark.slow
 def test_training_is_heard_once_for_each_net(make_checkpoint, test, monkeypatch) -> None:
     tested = 8  # by the test itself, before any embedding
     posteriors, heard, most = CTCRecogniser.posteriors, list[str](), tested + 20

@@ -125,6 +125,7 @@ def names(folder: Path) -> set[str]:
         return {name for row in csv.DictReader(file) for name, value in row.items() if value}
 
 
+@pytest.mark.slow
 def test_every_logger_has_the_same_figures(run: Path, client: MlflowClient) -> None:
     logged = names(run) - {"step"}
     assert logged >= EXPECTED

@@ -54,6 +54,7 @@ def run(compose, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_utterances_are_learnt_to_the_letter(run: Path) -> None:
     hypotheses = pl.read_csv(run / "hypotheses.csv")
     assert sorted(hypotheses["hypothesis"]) == sorted(TEXTS)

@@ -119,6 +119,7 @@ def test_the_command_in_environment_json_repeats_the_run(run: Run, whole, tmp_pa
     assert losses(tmp_path / "other") != losses(whole)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_the_same(run, settings, whole, tmp_path) -> None:
     kills = sorted(random.Random(0).sample(range(14, STEPS), 3))
     folder = go_through(run, tmp_path, [*settings, f"{EVERY}=4"], kills)
@@ -168,7 +169,12 @@ def test_every_kind_of_run_goes_on(name: str, run: Run, settings, tmp_path) -> N
     assert_same_run(folder, tmp_path / "whole" / "run")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
+ALIKE = [signal.SIGINT, signal.SIGHUP, signal.SIGUSR1]
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, *(pytest.param(each, marks=pytest.mark.slow) for each in ALIKE)]
+)
 def test_a_signal_ends_the_run_after_the_step(number, run, settings, whole, tmp_path) -> None:
     assert run(tmp_path, *settings, step=20, number=number) == 128 + number
     output = (tmp_path / "output.txt").read_text()
@@ -225,6 +231,7 @@ def stopped(run: Run, settings, tone_corpus, tmp_path) -> tuple[Path, Path]:
     return tmp_path / "run", corpus
 
 
+@pytest.mark.slow
 def test_a_torn_checkpoint_is_recognised_and_the_one_before_taken(
     stopped, compose, caplog, capfd
 ) -> None:
@@ -242,6 +249,7 @@ def test_a_torn_checkpoint_is_recognised_and_the_one_before_taken(
         train(compose("train", folder, f"resume={folder}"))
 
 
+@pytest.mark.slow
 def test_what_may_change_does_and_another_run_is_refused(
     stopped, compose, monkeypatch, caplog, tmp_path
 ) -> None:

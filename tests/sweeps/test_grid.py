@@ -68,6 +68,7 @@ def rows(output: str) -> list[str]:
     return [line for line in output.splitlines() if line[:1] == "│"]
 
 
+@pytest.mark.slow
 def test_the_same_command_goes_on_and_another_one_leaves_it_alone(sweep, tmp_path) -> None:
     (tmp_path / "dying-1").touch()  # and with it the sweep: its jobs share one process
     code, output = sweep("seed=0,1,2")

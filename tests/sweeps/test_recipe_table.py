@@ -51,8 +51,9 @@ RECIPES = sorted(
 @pytest.fixture
 def end_sweep(tmp_path):
     """End a sweep of the recipe `short` whose jobs gave RUNS; returns the folder of its project."""
-    for folder in ("conf", "experiments", "sweep"):
+    for folder in ("conf", "experiments", "sweep", "src"):
         (tmp_path / folder).mkdir()
+    (tmp_path / "src" / "conf").symlink_to("../conf")  # as in a checkout
     (tmp_path / "conf" / "train.yaml").write_text("seed: 0\ntrainer: {enable_progress_bar: true}\n")
     (tmp_path / "experiments" / "short.yaml").write_text(RECIPE)
     (tmp_path / "experiments" / "short.md").write_text("the table of old")
@@ -65,7 +66,7 @@ def end_sweep(tmp_path):
             result.failure = failure if job == 1 else ""
             result.write(folder)
         sweep = f"hydra.sweep.dir={tmp_path / 'sweep'}"
-        with hydra.initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"):
+        with hydra.initialize_config_dir(str(tmp_path / "src" / "conf"), version_base="1.3"):
             config = hydra.compose(
                 "train", ["+experiments=short", sweep, *overrides], return_hydra_config=True
             )

@@ -87,6 +87,7 @@ def study_of(sweep):
     return optuna.load_study(study_name=sweep.name, storage=storage_of(sweep))
 
 
+@pytest.mark.slow
 def test_a_search_survives_a_failure_and_leaves_its_best_as_a_recipe(run, project):
     (project / "failing").touch()
     search = ["sweep=optuna", "sweep.study=first", "sweep.trials=6", "optimizer.weight_decay=0.2"]
@@ -208,6 +209,7 @@ def test_cma_es_goes_on_with_its_cloud_where_another_command_left_it(run, projec
     assert generations == sorted(generations) and len(set(generations)) > 2
 
 
+@pytest.mark.slow
 def test_jobs_side_by_side_and_one_that_dies(run, project):
     (project / "dying").touch()
     code, output = run(

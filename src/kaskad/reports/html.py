@@ -3,7 +3,7 @@
 import base64
 import io
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jinja2
@@ -59,6 +59,12 @@ def render_preview(**content: Any) -> str:
 
 
 def _render(template: str, language: str = "en", **content: Any) -> str:
+    return _pages(language).get_template(template).render(**content)
+
+
+@cache
+def _pages(language: str) -> jinja2.Environment:
+    """The templates in one language, compiled once a process: that takes as long as many pages."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("kaskad", "reports"),
         autoescape=True,
@@ -80,7 +86,7 @@ def _render(template: str, language: str = "en", **content: Any) -> str:
         say=say,  # of what is no sentence of a template: such may have a % in it, or a <
         page_language=language,
     )
-    return environment.get_template(template).render(**content)
+    return environment
 
 
 def _nearest(part: Mapping[str, Any], utterance: str) -> list[dict[str, Any]]:

@@ -77,9 +77,9 @@ class RecipeTable(Callback):
             print(f"{files[1]} is the table of a trial: {' '.join(changes)}")
         else:
             sources = config.hydra.runtime.config_sources
-            conf = Path(next(source.path for source in sources if source.provider == "main"))
+            project = next(source.path for source in sources if source.provider == "project")
             for file in files:
-                print(shutil.copy(file, conf.parent / "experiments"))
+                print(shutil.copy(file, Path(project) / "experiments" / file.name))
 
     def _changes(self, config: DictConfig) -> list[str]:
         """What the command line says beyond the name of the recipe and how to run it."""

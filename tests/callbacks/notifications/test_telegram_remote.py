@@ -254,6 +254,7 @@ def test_what_cannot_work_is_refused_before_the_training(
     assert isinstance(error.value.__cause__, ValueError | CheckpointError)
 
 
+@pytest.mark.slow
 def test_nothing_that_is_written_or_shown_holds_the_token(
     serve, fork_server, tone_corpus: Path, hears_one_letter, tmp_path: Path
 ) -> None:
