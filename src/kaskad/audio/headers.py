@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 import polars as pl
+from rich.progress import track
 
 from kaskad.audio.cache import CHUNK, file_for, file_stats, remembered
 from kaskad.audio.files import AudioError
@@ -19,6 +20,7 @@ HEADER = {
     "doubt": pl.String,
 }
 PORTION = 20_000  # files after which what was read is kept
+WORTH_A_BAR = 1000  # files; fewer are read in less than a second
 
 Row = tuple[float | None, int | None, int | None, str | None, str | None]
 
@@ -40,7 +42,9 @@ def inspect(paths: Sequence[str], cache: Path | None = None) -> pl.DataFrame:
 def _headers(unread: pl.DataFrame) -> pl.DataFrame:
     with ThreadPoolExecutor(max_workers=8) as pool:
         rows = chain.from_iterable(pool.map(_rows, unread.iter_slices(CHUNK)))
-        return pl.DataFrame(list(rows), schema=HEADER, orient="row")
+        total = unread.height
+        shown = track(rows, "reading headers", total, transient=True, disable=total < WORTH_A_BAR)
+        return pl.DataFrame(list(shown), schema=HEADER, orient="row")
 
 
 def _rows(unread: pl.DataFrame) -> list[Row]:

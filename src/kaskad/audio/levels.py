@@ -30,7 +30,7 @@ def levels(paths: pl.Series, cache: Path | None = None) -> pl.DataFrame:
 def _measure(unread: pl.DataFrame) -> pl.DataFrame:
     with ThreadPoolExecutor() as pool:
         measured = pool.map(_levels, unread["path"])
-        rows = list(track(measured, "listening", total=unread.height, transient=True))
+        rows = list(track(measured, "measuring levels", total=unread.height, transient=True))
     return pl.DataFrame(rows, schema=LEVELS, orient="row")
 
 

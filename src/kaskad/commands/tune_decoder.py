@@ -124,7 +124,7 @@ def listen(recogniser: CTCRecogniser, data: SpeechDataModule, origin: str) -> Po
     language = data.corpora[data.of_role("validation")[0]].language
     found: list[Tensor] = []
     references: list[str] = []
-    for batch in track(data.val_dataloader(), "listening", transient=True):
+    for batch in track(data.val_dataloader(), "computing posteriors", transient=True):
         if len(batch) == 0:
             continue
         log_probs, lengths = recogniser.posteriors(batch.to(recogniser.device))

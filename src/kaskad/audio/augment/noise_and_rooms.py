@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from rich.progress import track
 from torchaudio.functional import fftconvolve
 
 from kaskad.audio.files import AudioError
@@ -21,6 +22,7 @@ from kaskad.audio.reading import read_audio, read_header, read_samples
 
 log = logging.getLogger(__name__)
 
+WORTH_A_BAR = 1000  # recordings; fewer are checked in a few seconds
 SILENCE = 1e-9  # of full scale: what is weaker cannot be made louder
 
 
@@ -150,7 +152,10 @@ def _recordings(folder: str) -> list[Path]:
     """Audio files at or below a folder; those that cannot be read are left out, with a word."""
     paths = audio_in(folder)
     with ThreadPoolExecutor() as pool:
-        problems = dict(zip(paths, pool.map(_problem, paths), strict=True))
+        found = pool.map(_problem, paths)
+        few = len(paths) < WORTH_A_BAR
+        shown = track(found, "checking noises", len(paths), transient=True, disable=few)
+        problems = dict(zip(paths, shown, strict=True))
     usable = [path for path, problem in problems.items() if problem is None]
     unusable = [f"{path.name}: {problem}" for path, problem in problems.items() if problem]
     such_as = "; ".join(unusable[:3])

@@ -5,12 +5,14 @@ transcript.
 """
 
 import logging
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 from rapidfuzz.distance import Levenshtein
+from rich.progress import track
 
 from kaskad.corpora.crowd.rover import weighted_rover
 from kaskad.text.normalisation import normalise
@@ -20,6 +22,7 @@ log = logging.getLogger(__name__)
 Texts = dict[str, str]
 LEAST_ERROR = 0.01  # nobody is so good that all others have no vote
 TRIGRAM_BINS = 256
+WORTH_A_BAR = 1000  # recordings; fewer are aggregated in less than a second
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def _workers(heard: pl.DataFrame, golden: Texts) -> pl.DataFrame:
     votes = sound.group_by("audio", maintain_order=True).agg("text")
     texts = {
         audio: " ".join(weighted_rover([text.split() for text in given]))
-        for audio, given in votes.iter_rows()
+        for audio, given in _with_bar(votes, "comparing answers")
         if len(given) > 1
     } | golden
     errors = _agreements(sound, texts).select("worker", error=1 - pl.col("agreement"))
@@ -184,9 +187,16 @@ def _agreements(answers: pl.DataFrame, texts: Texts) -> pl.DataFrame:
     return answers.with_columns(agreement=pl.Series(shares, dtype=pl.Float64))
 
 
+def _with_bar(rows: pl.DataFrame, description: str) -> Iterable[tuple[Any, ...]]:
+    few = rows.height < WORTH_A_BAR
+    return track(rows.iter_rows(), description, rows.height, transient=True, disable=few)
+
+
 def _rover(answers: pl.DataFrame) -> Texts:
     """Vote word by word; every answer has the same weight."""
-    return _crowd_kit().ROVER(str.split, " ".join).fit_predict(_pandas(answers, "text")).to_dict()
+    silent = answers["audio"].n_unique() < WORTH_A_BAR or not sys.stderr.isatty()
+    rover = _crowd_kit().ROVER(str.split, " ".join, silent=silent)
+    return rover.fit_predict(_pandas(answers, "text")).to_dict()
 
 
 def _weighted_rover(answers: pl.DataFrame) -> Texts:
@@ -194,7 +204,7 @@ def _weighted_rover(answers: pl.DataFrame) -> Texts:
     voters = answers.group_by("audio", maintain_order=True).agg("text", "weight")
     return {
         audio: " ".join(weighted_rover([text.split() for text in texts], weights))
-        for audio, texts, weights in voters.iter_rows()
+        for audio, texts, weights in _with_bar(voters, "aggregating answers")
     }
 
 
