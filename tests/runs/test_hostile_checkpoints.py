@@ -2,7 +2,9 @@
 
 import os
 import re
+import resource
 import warnings
+import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -81,6 +83,36 @@ def in_itself(checkpoint: Checkpoint) -> None:
     checkpoint["config"]["model"]["encoder"]["x"] = checkpoint["config"]["model"]
 
 
+def a_view_of_one_value(checkpoint: Checkpoint) -> None:
+    """A weight of 2^40 values, of which one is stored."""
+    checkpoint["state_dict"]["head.bias"] = torch.zeros(1).expand(2**40)
+
+
+def packed(path: Path, _: bytes) -> None:
+    """Two million zeros in a few thousand bytes."""
+    torch.save({"config": {}, "state_dict": {"x": torch.zeros(2_000_000)}}, path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+
+
+def asking(call: bytes) -> Callable[[Path, bytes], None]:
+    """A pickle that calls something of PyTorch's list with a size of 2^30."""
+
+    def write(path: Path, whole: bytes) -> None:
+        path.write_bytes(whole)
+        with zipfile.ZipFile(path) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, part in parts.items():
+                made = part[:2] + b"c" + call + b"\nJ\0\0\0\x40\x85R0" + part[2:]
+                archive.writestr(name, made if name.endswith("data.pkl") else part)
+
+    return write
+
+
 def many_times(checkpoint: Checkpoint) -> None:
     """A list of 2^40 values, which takes a few bytes."""
     value: list[Any] = [0]
@@ -155,6 +187,7 @@ MALFORMED: dict[str, Callable[[Checkpoint], Any]] = {
     "a corpus without a role": drop("config.data.corpora.train.role"),
     "a weight that is a number": change_weights(1.0),
     "a weight of another shape": change_weights(torch.zeros(17)),
+    "a weight of which little is stored": a_view_of_one_value,
     "a weight without values": change_weights(torch.empty(0)),
     "a sparse weight": change_weights(torch.zeros(3).to_sparse()),
     "a weight too few": drop("state_dict.head"),
@@ -166,6 +199,9 @@ FILES: dict[str, Callable[[Path, bytes], Any]] = {
     "empty": lambda path, whole: path.write_bytes(b""),
     "text": lambda path, whole: path.write_text("model: lstm"),
     "bytes changed": lambda path, whole: path.write_bytes(whole.replace(b"model", b"\0\0\0\0\0")),
+    "an archive packed a thousand times": packed,
+    "a byte array of 2^30 bytes": asking(b"builtins\nbytearray"),
+    "a tensor of 2^30 values": asking(b"torch\nFloatTensor"),
     "zeros at the end": lambda path, whole: path.write_bytes(whole[:-200] + bytes(200)),
     "a pipe": lambda path, whole: os.mkfifo(path),
     "a link to nothing": lambda path, whole: path.symlink_to("nowhere"),
@@ -223,9 +259,12 @@ def test_a_malformed_checkpoint_is_named_with_its_fault(kind: str, write) -> Non
 def test_a_file_that_is_no_checkpoint_is_named(kind: str, honest: Path, tmp_path: Path) -> None:
     path = tmp_path / "file.ckpt"
     FILES[kind](path, honest.read_bytes())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert_refused(path, load, {path})
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 100_000, "kilobytes of memory, for a file of some"
 
 
 def test_an_archive_of_torchscript_is_no_checkpoint(tmp_path: Path) -> None:

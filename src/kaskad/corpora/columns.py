@@ -1,5 +1,6 @@
 """What the columns of a manifest are called, by us and by others."""
 
+import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ KNOWN = frozenset((*SYNONYMS, *OURS))
 UNSEEN = dict.fromkeys(map(ord, "\ufeff\u200b\u200e\u200f\u2060"))
 
 
+@functools.lru_cache(maxsize=2**16)  # each of ours is looked for among all of a table
 def plain(name: str) -> str:
     """Return the name of a column as it is compared."""
     return name.translate(UNSEEN).strip().lower().replace(" ", "_").replace("-", "_")

@@ -71,7 +71,11 @@ def refuse_swallowed_rows(
     signs = rf"(?i)({endings})(#[^\n{separator}]*)?\s*({separator}|\n|$)"
     if separator == "\t" and table.width > 1:
         signs += rf"|\n([^\n\t]*\t){{{table.width - 1}}}"
-    for column in table.select(selectors.string()):
+    has_several = selectors.string().str.contains("\n", literal=True).any()
+    for name, is_any in table.select(has_several).to_dict(as_series=False).items():
+        if not any(is_any):
+            continue
+        column = table[name]
         several = column.filter(column.str.contains("\n", literal=True))
         swallowed = several.filter(several.str.contains(signs))
         if swallowed.len():

@@ -16,10 +16,12 @@ import yaml
 from torch import Tensor
 
 from kaskad.runs.checkpoints import CheckpointError
+from kaskad.storage.archives import excess_of
 
 SUFFIX = ".nemo"
 CONFIG, WEIGHTS = "model_config.yaml", "model_weights.ckpt"
 MOST_BYTES = 20 * 2**30  # of one file in an archive
+MOST_PACKED, FREELY = 20, 2**20  # times: weights pack badly, and settings well; bytes
 EPSILON, OURS = 1e-3, 1e-5  # added to a variance by NeMo, and by PyTorch where nothing is said
 HEAD = "decoder.decoder_layers.0"
 WIDTH = 256  # filters of the first convolution in the paper
@@ -110,7 +112,10 @@ def _block_names(count: int) -> list[str]:
 def _labels(config: dict[str, Any], tokenizer: bytes | None, path: Path) -> list[str]:
     """The labels, the blank first: characters, or the pieces of SentencePiece's model."""
     if tokenizer is None:
-        return ["", *map(str, config["decoder"]["vocabulary"])]
+        named = config["decoder"]["vocabulary"]
+        if not all(isinstance(label, str | int | float) for label in named):
+            raise TypeError("labels that are text")
+        return ["", *map(str, named)]
     import sentencepiece
 
     try:
@@ -125,13 +130,14 @@ def _read_archive(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], bytes 
     """Settings, weights, and SentencePiece's model where there is one."""
     found: dict[str, bytes] = {}
     try:
+        most = min(MOST_BYTES, MOST_PACKED * path.stat().st_size + FREELY)
         with tarfile.open(path, "r:*") as tar:
             for entry in tar:
                 name = entry.name.rpartition("/")[2]
                 wanted = name in (CONFIG, WEIGHTS) or name.endswith("tokenizer.model")
                 if not wanted or not entry.isreg():
                     continue
-                if entry.size > MOST_BYTES:
+                if entry.size > most:
                     raise CheckpointError(f"{path}: {name} is far larger than a model of NeMo")
                 opened = tar.extractfile(entry)
                 found[name if name in (CONFIG, WEIGHTS) else "tokenizer"] = (
@@ -147,7 +153,10 @@ def _read_archive(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], bytes 
         what = str(error).partition("\n")[0]
         raise CheckpointError(f"{path}: its {CONFIG} is no plain YAML: {what}") from None
     try:
-        weights = torch.load(io.BytesIO(found[WEIGHTS]), map_location="cpu", weights_only=True)
+        packed = io.BytesIO(found[WEIGHTS])
+        if excess := excess_of(packed):
+            raise ValueError(excess)
+        weights = torch.load(packed, map_location="cpu", weights_only=True)
     except Exception:  # a reader of torn bytes may fail in any way
         raise CheckpointError(
             f"{path}: its {WEIGHTS} holds more than weights, or is torn; nothing was executed"

@@ -24,6 +24,7 @@ from kaskad.runs.released import (
     releases_below,
 )
 from kaskad.runs.saved_configuration import fault_of
+from kaskad.storage.archives import excess_of
 from kaskad.storage.files import written_whole
 
 T = TypeVar("T")
@@ -98,7 +99,11 @@ def _read(path: Path) -> Any:
         )
     try:
         with path.open("rb") as file:
+            if excess := excess_of(file):
+                raise CheckpointError(f"{path}: no checkpoint of train.py: {excess}")
             return torch.load(file, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError:
         raise CheckpointError(
             f"{path}: holds more than weights and plain values, or is no checkpoint; "
@@ -143,6 +148,8 @@ def _require_parts(checkpoint: Any) -> None:
             )
         if weight.layout != torch.strided or weight.device.type != "cpu":
             raise CheckpointError(f"its weight {name} is {weight.layout} on {weight.device.type}")
+        if weight.numel() * weight.element_size() > weight.untyped_storage().nbytes():
+            raise CheckpointError(f"its weight {name} is larger than what is stored of it")
 
 
 def settings_of(config: Mapping[str, Any], name: str, path: str | Path, kind: type[T]) -> T:

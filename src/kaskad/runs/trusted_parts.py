@@ -43,7 +43,12 @@ def load_model(
     if unknown := parts.keys() - node.keys():
         name = min(unknown)
         raise CheckpointError(f"{path}: its model has no {name}= to replace; leave that out")
-    values = sum(weight.numel() for weight in weights.values())
+    # Weights may share what is stored; a net that they fit is no larger for it.
+    stored = {}
+    for weight in weights.values():
+        storage = weight.untyped_storage()
+        stored[storage.data_ptr()] = storage.nbytes() // weight.element_size()
+    values = sum(stored.values())
     # A label has a weight at least; a list of half a million takes minutes to be made something of.
     most = max(values, SPARE_VALUES)
     if fault := fault_of(node, "model", most=most, values=max(values, FEWEST_SETTINGS)):

@@ -1,0 +1,37 @@
+"""What a file written by ``torch.save`` would take of memory, asked before it is loaded.
+
+It is a zip archive of a pickle and of the bytes of each tensor, as they are. One whose parts are
+said to be larger than the file, or whose pickle makes something of a size that it only names, takes
+any amount of memory, though it has a few bytes.
+"""
+
+import os
+import re
+import zipfile
+from typing import BinaryIO
+
+# Of what PyTorch lets a pickle call, that which takes a size and makes as much: no checkpoint
+# needs it. Pickles name what they call in these very bytes.
+MADE_BY_SIZE = re.compile(
+    rb"c(?:builtins|__builtin__)\nbytearray\n|ctorch(?:\.\w+)*\n(?:\w*Tensor|UntypedStorage)\n"
+)
+
+
+def excess_of(file: BinaryIO) -> str | None:
+    """Why a file of ``torch.save`` would take more memory than it has bytes; None where it would
+    not. Raises ``zipfile.BadZipFile`` where it is no such file."""
+    size = file.seek(0, os.SEEK_END)
+    try:
+        with zipfile.ZipFile(file) as archive:
+            parts = archive.infolist()
+            said = sum(part.file_size for part in parts)
+            if said > size:
+                return f"its parts are said to be {said:,} bytes, and the file has {size:,}"
+            for part in parts:
+                if part.filename.endswith(".pkl") and MADE_BY_SIZE.search(archive.read(part)):
+                    return "it asks for memory by size, as no checkpoint does"
+    except (ValueError, NotImplementedError, RuntimeError, OverflowError) as error:
+        raise zipfile.BadZipFile(str(error)) from error  # what zipfile says of an odd archive
+    finally:
+        file.seek(0)
+    return None
