@@ -82,15 +82,35 @@ def test_the_pages_are_built_and_their_links_hold(tmp_path: Path, monkeypatch) -
     assert "model=cnn2d_lstm" in page and "Cells of the LSTM" in page
 
 
-def test_the_table_of_figures_is_that_of_the_recipes() -> None:
+READMES = ("README.md", "README.ru.md")
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_table_of_figures_is_that_of_the_recipes(name: str) -> None:
     spec = importlib.util.spec_from_file_location("figures", ROOT / "docs" / "hooks" / "figures.py")
     assert spec is not None and spec.loader is not None
     figures = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(figures)
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert figures.table() in readme, "make figures brings it up to date"
+    readme = (ROOT / name).read_text("utf-8")
+    assert figures.table(figures.READMES[name]) in readme, "make figures brings it up to date"
 
 
-def test_the_links_of_the_readme_hold() -> None:
-    links = re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text("utf-8"))
+@pytest.mark.parametrize("name", READMES)
+def test_the_links_of_the_readme_hold(name: str) -> None:
+    links = re.findall(r"\]\(([^)]+)\)", (ROOT / name).read_text("utf-8"))
     assert not [link for link in links if not (ROOT / link.partition("#")[0]).exists()]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        pytest.param(r"(?s)```.*?```", id="blocks of code"),
+        pytest.param(r"(?m)^    .+$", id="indented commands"),
+        pytest.param(r"(?m)^\| (`[a-z_0-9`, ]+) \|", id="models"),
+        pytest.param(r"\]\((?!README)([^)]+)\)", id="links"),
+    ],
+)
+def test_both_readmes_hold_the_same(pattern: str) -> None:
+    texts = [re.sub("  #.*", "", (ROOT / name).read_text("utf-8")) for name in READMES]
+    english, russian = (re.findall(pattern, text) for text in texts)
+    assert english and russian == english
