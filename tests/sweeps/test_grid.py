@@ -88,10 +88,19 @@ def test_the_same_command_goes_on_and_another_one_leaves_it_alone(sweep, tmp_pat
     assert (tmp_path / "mine/1/result.json").exists()
 
 
-def test_a_worker_that_is_killed_costs_its_job_alone(sweep, tmp_path) -> None:
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
+        pytest.param(
+            ["hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5"],
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_a_worker_that_is_killed_costs_its_job_alone(launcher, sweep, tmp_path) -> None:
     (tmp_path / "dying-1").touch()
-    side_by_side = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    code, output = sweep("seed=0,1,2,3", *side_by_side)
+    code, output = sweep("seed=0,1,2,3", *launcher)
     assert code == 1, output
     dead = [row for row in rows(output) if "its process ended before it could tell why" in row]
     assert len(rows(output)) == 4

@@ -196,6 +196,13 @@ def _store_hydra_defaults(name: str, header: str, full_error: str) -> None:
     store("joblib", processes, group="hydra/launcher", provider="kaskad")
     launcher = {"_target_": "hydra_plugins.kaskad_processes.DefaultLauncher"}
     store("basic", launcher, group="hydra/launcher", provider="kaskad")
+    with suppress(ImportError):  # the extra "sweeps" brings it
+        from hydra_plugins.hydra_submitit_launcher.config import LocalQueueConf, SlurmQueueConf
+
+        local = LocalQueueConf(_target_="hydra_plugins.kaskad_submitit.LocalJobs")
+        slurm = SlurmQueueConf(_target_="hydra_plugins.kaskad_submitit.SlurmJobs")
+        store("submitit_local", local, group="hydra/launcher", provider="kaskad")
+        store("submitit_slurm", slurm, group="hydra/launcher", provider="kaskad")
 
 
 def _run_in_sweep(task: Task, config: DictConfig, groups: list[str]) -> Figures:
