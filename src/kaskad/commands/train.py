@@ -47,6 +47,7 @@ from kaskad.runs.checkpoints import (
 from kaskad.runs.environment import environment
 from kaskad.runs.folder import add_environment, run_lock
 from kaskad.runs.own_settings import require_own, with_places_of_run
+from kaskad.runs.processor import fit_threads
 from kaskad.runs.requirements import require_all
 from kaskad.runs.resume import settings_to_go_on_with, working_directory_of
 from kaskad.runs.saved_configuration import saved_form
@@ -78,6 +79,7 @@ def train(config: DictConfig) -> dict[str, float]:
 
 def _train(config: DictConfig, folder: Path, checkpoint: Path | None = None) -> dict[str, float]:
     require_all(config, folder)
+    fit_threads()
     made = environment(config.seed)
     if checkpoint:
         made = add_environment(folder, made)

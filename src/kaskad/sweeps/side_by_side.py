@@ -2,17 +2,12 @@
 
 import os
 
+from kaskad.config.messages import ConfigurationError
+from kaskad.runs.processor import THREADS, asked_threads, usable_cores
+
 # Memory that a training takes at least, in bytes: no more jobs run than find room.
 LEAST_MEMORY = 2e9
 JOBS = "KASKAD_JOBS"
-THREADS = "OMP_NUM_THREADS"
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def jobs_at_once(accelerator: str | None, most: int | None = None) -> int:
@@ -28,22 +23,25 @@ def jobs_at_once(accelerator: str | None, most: int | None = None) -> int:
     """
     if accelerator != "cpu":
         return 1
-    wanted = os.environ.get(JOBS)
-    count = int(wanted) if wanted else min(cores() // _asked_threads(), _room())
+    count = _wanted_jobs() or min(usable_cores() // (asked_threads() or 1), _room())
     return max(1, count if most is None else min(count, most))
 
 
 def threads_each(jobs: int) -> int:
     """Threads of each of so many jobs that share the cores."""
-    asked = os.environ.get(THREADS)
-    return int(asked) if asked else max(1, cores() // jobs)
+    return asked_threads() or max(1, usable_cores() // jobs)
 
 
-def _asked_threads() -> int:
-    return max(1, int(os.environ.get(THREADS) or 1))
+def _wanted_jobs() -> int | None:
+    wanted = os.environ.get(JOBS, "").strip()
+    if not wanted:
+        return None
+    if not wanted.isdecimal() or int(wanted) == 0:
+        raise ConfigurationError(f"{JOBS}={wanted}: wants a number of jobs, 1 or more")
+    return int(wanted)
 
 
 def _room() -> int:
     if not hasattr(os, "sysconf") or "SC_PHYS_PAGES" not in os.sysconf_names:
-        return cores()
+        return usable_cores()
     return int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / LEAST_MEMORY)
