@@ -12,7 +12,8 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, filter_overrid
 from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 from omegaconf import OmegaConf
 
-from kaskad.sweeps.side_by_side import JOBS, THREADS, jobs_at_once, threads_each
+from kaskad.runs.processor import THREADS
+from kaskad.sweeps.side_by_side import JOBS, jobs_at_once, threads_each
 
 log = logging.getLogger(__name__)
 

@@ -135,7 +135,7 @@ def test_a_value_of_the_type_of_its_default_passes(given):
         ({"seed": [0, 1]}, "seed=[0, 1]: wants int, as in seed=0"),
         ({"reserve": "1 GB"}, "reserve='1 GB': wants float, as in reserve=1.0"),
         ({"shuffle": 1}, "shuffle=1: wants bool, as in shuffle=True"),
-        ({"task": 5}, "task=5: wants str, as in task=${kind}_run"),
+        ({"task": 5}, "task=5: wants text; in quotes it is: \"task='5'\""),
         ({"trusted": "nets"}, "trusted='nets': wants list, as in trusted=[]"),
     ],
 )

@@ -13,7 +13,7 @@ CONF = Path(__file__).parents[2] / "conf"
 
 
 @pytest.mark.parametrize("group", ["logger", "callbacks", "scheduler", "augment", "overlap"])
-@pytest.mark.parametrize("written", ["{}=null", "{}=", "~{}"])
+@pytest.mark.parametrize("written", ["{}=null", "{}=", "~{}", "{}=False"])
 def test_a_group_taken_away_is_none(group, written, compose, tmp_path) -> None:
     taken = take_away([written.format(group)], CONF, "train")
     assert taken == [f"{group}=none"]
@@ -48,5 +48,14 @@ def test_options_of_data_that_is_not_chosen_are_those_of_the_checkpoints_own() -
 
 
 def test_what_is_no_group_stays_as_it_is() -> None:
-    typed = ["resume=null", "logger=csv", "-m", "+logger=null", "~seed", "trainer", "logger=null"]
+    typed = ["resume=null", "logger=csv", "-m", "~seed", "trainer", "logger=null"]
     assert take_away([*typed, "debug=null"], CONF, "train") == [*typed[:-1], "logger=none"]
+
+
+def test_a_plus_before_a_group_is_needless_where_nothing_is_chosen_and_refused_elsewhere() -> None:
+    assert take_away(["+debug=fast", "++sweep=optuna"], CONF, "train") == [
+        "debug=fast",
+        "sweep=optuna",
+    ]
+    with pytest.raises(ConfigurationError, match="leave the plus away: logger=csv"):
+        take_away(["+logger=csv"], CONF, "train")

@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 
 from kaskad.config.messages import explain
-from kaskad.config.overrides import command_again, pasteable, with_quotes
+from kaskad.config.overrides import as_text, command_again, pasteable, with_quotes
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,14 @@ def test_quotes_make_it_readable(override, value) -> None:
 def test_the_usual_case_is_shown_in_double_quotes() -> None:
     assert with_quotes("input=запись.wav") == "\"input='запись.wav'\""
     assert with_quotes("decoder.hotwords=[сорок]") == "\"decoder.hotwords=['сорок']\""
+    assert with_quotes("task=now!") == "'task=\"now!\"'"
     assert with_quotes("nothing") is None
+
+
+@pytest.mark.parametrize("text", ["5", "a,b", "null", "1.50", "$1,000"])
+def test_what_looks_like_something_else_can_be_pasted_as_text(text) -> None:
+    (typed,) = shlex.split(as_text("task", text))
+    assert OverridesParser.create().parse_override(typed).value() == text
 
 
 @pytest.mark.parametrize("folder", ["runs/a/2026", "runs/my runs", "runs/запуск=1", "/a/it's #2"])

@@ -15,12 +15,16 @@ from kaskad.config.groups import fill_groups, own_data_options, take_away
 from kaskad.config.messages import ConfigurationError
 from kaskad.config.overrides import debug_last, typed_overrides
 
+# Those that may be written with "=".
+OPTIONS_OF_HYDRA = {"cfg", "info", "package", "shell_completion"}
+
 
 def as_hydra_takes_them(arguments: Sequence[str], folder: Path, command: str) -> list[str]:
     """The arguments of a command, `group=none` for `group=null`, and `debug=…` after a recipe.
 
-    ``folder`` holds ``<command>.yaml`` and the groups.
+    ``folder`` holds ``<command>.yaml`` and the groups. Raises ``ConfigurationError``.
     """
+    _refuse_dashes(arguments)
     arguments = own_data_options(arguments, folder, command)
     return debug_last(take_away(arguments, folder, command))
 
@@ -49,6 +53,15 @@ def group_names(folder: Path) -> list[str]:
     experiments = folder.parent.glob(f"{EXPERIMENTS}/")
     names = [each.name for each in [*folder.glob("*/"), *experiments]]
     return sorted(set(names) - {"hydra"})
+
+
+def _refuse_dashes(arguments: Sequence[str]) -> None:
+    """Raise ``ConfigurationError`` for ``--key=value``, as other programs have it."""
+    for argument in arguments:
+        option = re.match(r"--?([\w./]+)=", argument)
+        if option and option[1] not in OPTIONS_OF_HYDRA:
+            fault = f"{argument}: no such option; what a command takes is written without dashes"
+            raise ConfigurationError(f"{fault}: {argument.lstrip('-')}")
 
 
 def _refuse_misspelt_groups(groups: list[str]) -> None:

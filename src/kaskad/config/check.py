@@ -21,6 +21,7 @@ from kaskad.config.messages import (
     innermost_cause,
     nearest_first,
 )
+from kaskad.config.overrides import as_text
 
 
 def check(config: DictConfig, defaults: DictConfig | None = None) -> None:
@@ -87,7 +88,11 @@ def _faults_of_types(config: DictConfig, defaults: DictConfig) -> Iterator[str]:
             value = OmegaConf.to_container(value, resolve=True)
         wanted = type(default)  # of an interpolation: str
         if type(value) is not wanted and not (wanted is float and type(value) is int):
-            yield f"{key}={value!r}: wants {wanted.__name__}, as in {key}={default}"
+            if wanted is str and isinstance(value, int | float):
+                yield f"{key}={value}: wants text; in quotes it is: {as_text(key, value)}"
+            else:
+                example = "" if OmegaConf.is_interpolation(defaults, key) else f"{key}={default}"
+                yield f"{key}={value!r}: wants {wanted.__name__}{example and f', as in {example}'}"
 
 
 def _faults_of_calls(config: DictConfig) -> Iterator[str]:

@@ -10,21 +10,31 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from kaskad.config.messages import ConfigurationError
 
 NONE = "none"
+NOTHING = ("", "null", "none", "false")  # all that people write for no choice, in any case
 
 
 def take_away(arguments: Sequence[str], folder: Path, command: str) -> list[str]:
-    """The arguments of a command, with `group=none` for `group=null`, `group=` and `~group`.
+    """The arguments of a command, with `group=none` for `group=null`, `group=false`, `group=` and
+    `~group`; and with `group=choice` for `+group=choice` where nothing is chosen yet.
 
     ``folder`` holds ``<command>.yaml`` and the groups. Raises ``ConfigurationError`` for a group
-    that has no choice ``none``, and whose default is not null.
+    that has no choice ``none``, and whose default is not null; and for `+group=choice` beside
+    another choice.
     """
     groups = _defaults(folder / f"{command}.yaml")
     taken = []
     for argument in arguments:
-        group, _, choice = argument.removeprefix("~").partition("=")
-        is_away = argument.startswith("~") or choice in ("null", "")
-        if group not in groups or not is_away or (argument == group):
+        group, equals, choice = argument.lstrip("~+").partition("=")
+        is_away = argument.startswith("~") or choice.lower() in NOTHING
+        if group not in groups or argument == group:
             taken.append(argument)
+        elif argument.startswith("+") and groups[group] is not None:
+            raise ConfigurationError(
+                f"{argument}: there is a choice for {group} already; to take this one instead, "
+                f"leave the plus away: {group}{equals}{choice}"
+            )
+        elif not is_away:
+            taken.append(f"{group}={choice}")
         elif (folder / group / f"{NONE}.yaml").exists():
             taken.append(f"{group}={NONE}")
         elif groups[group] is not None:

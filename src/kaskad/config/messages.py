@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from textwrap import shorten
+from traceback import walk_tb
 
 from hydra.errors import (
     ConfigCompositionException,
@@ -12,15 +13,17 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
     InterpolationResolutionError,
+    OmegaConfBaseException,
 )
 from yaml import MarkedYAMLError
 
 from kaskad.config.extras import how_to_install
-from kaskad.config.overrides import with_quotes
+from kaskad.config.overrides import as_text, for_the_shell, with_quotes
 
 LINES, WIDTH = 3, 1000  # lines and characters a line that an explanation may have
 HYDRA_KEYWORDS = {"_target_", "_args_", "_partial_", "_recursive_", "_convert_"}
@@ -57,6 +60,24 @@ def explain(error: BaseException, groups: Iterable[str] = ()) -> str:
                 f"{where} {nearest_first(key, beside)}" if beside else "",
                 str(error).splitlines()[-1],  # how to add it as a new key
             ]
+        case ConfigCompositionException() if match := re.match(
+            r"Ambiguous value for argument '(.+?)=(.*)'", str(error)
+        ):
+            key, values = match[1], match[2]
+            lines = [
+                f"{key}={values}: several values, which is a sweep: add -m to the command",
+                f"as a list: {for_the_shell(f'{key}=[{values}]')}",
+                f"as one text: {as_text(key, values)}",
+            ]
+        case ConfigCompositionException() if match := re.match(
+            r"Could not delete from config. '(.+?)' does not exist", str(error)
+        ):
+            where, dot, key = match[1].rpartition(".")
+            beside = _keys_at(where, error)
+            lines = [
+                f"~{match[1]}: no such option{did_you_mean(key, beside, f'~{where}{dot}')}",
+                f"{where or 'it'} has {nearest_first(key, beside)}" if beside else "",
+            ]
         case OverrideParseException(override=override, message=str(message)):
             reason = [line for line in message.splitlines()[:-1] if override not in line]
             quoted = with_quotes(override)
@@ -64,6 +85,8 @@ def explain(error: BaseException, groups: Iterable[str] = ()) -> str:
             lines = [f"{override}: cannot be read as key=value", hint, *reason]
         case MarkedYAMLError(problem=problem, context=context, problem_mark=mark) if mark:
             lines = [f"{mark.name}, line {mark.line + 1}: {problem}", context or ""]
+        case OmegaConfBaseException(full_key=str(key), msg=str(message)) if key and message:
+            lines = [f"{key}: {message.splitlines()[0]}"]
         case InstantiationException(__cause__=Exception()):
             full_key = re.search(r"full_key: (\S+)", str(error))
             what = str(error).splitlines()[0].rstrip(":")
@@ -115,6 +138,16 @@ def require_figure(name: str, figures: Iterable[str], option: str) -> None:
             f"{option}={name}: there is no such figure{question}\n"
             f"the figures are {nearest_first(name, figures)}"
         )
+
+
+def _keys_at(name: str, error: BaseException) -> list[str]:
+    """The keys of what Hydra had composed where it failed, which its error does not tell."""
+    for frame, _ in walk_tb(error.__traceback__):
+        composed = frame.f_locals.get("cfg")
+        if isinstance(composed, DictConfig):
+            part = OmegaConf.select(composed, name) if name else composed
+            return [str(key) for key in part or () if key not in HYDRA_KEYWORDS]
+    return []
 
 
 def _named(error: BaseException) -> str:

@@ -53,7 +53,14 @@ def debug_last(arguments: Sequence[str]) -> list[str]:
 
 def pasteable(key: str, value: str) -> str:
     """``key=value`` with all the quotes that Hydra and the shell want, ready to be pasted."""
-    return _for_the_shell(f"{key}={_readable(value)}")
+    return for_the_shell(f"{key}={_readable(value)}")
+
+
+def as_text(key: str, value: object) -> str:
+    """``key=value``, ready to be pasted, such that the value is text, whatever else it looks like:
+    a number, or several values with commas between them."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return for_the_shell(f"{key}='{text}'")
 
 
 def with_quotes(override: str) -> str | None:
@@ -64,7 +71,7 @@ def with_quotes(override: str) -> str | None:
         return None
     # In quotes, a shell leaves ~ as it is.
     quoted = f"{key}={_readable(os.path.expanduser(value))}"
-    return _for_the_shell(quoted) if _can_be_read(quoted) else None
+    return for_the_shell(quoted) if _can_be_read(quoted) else None
 
 
 def command_again(key: str, value: str) -> str:
@@ -92,7 +99,8 @@ def _readable(value: str) -> str:
     if value[:1] + value[-1:] == "{}" and ":" in value:
         pairs = [part.partition(":") for part in _parts(value[1:-1])]
         return f"{{{','.join(f'{name}:{_readable(content)}' for name, _, content in pairs)}}}"
-    mark = '"' if "'" in value and '"' not in value else "'"
+    # In single quotes for the shell, which reads these within double ones, others are in the way.
+    mark = '"' if any(each in value for each in "'$`!") and '"' not in value else "'"
     body = value.replace(mark, f"\\{mark}")
     return f"{mark}{body}{mark}"
 
@@ -111,7 +119,7 @@ def _parts(listed: str) -> list[str]:
     return parts
 
 
-def _for_the_shell(override: str) -> str:
+def for_the_shell(override: str) -> str:
     if override == shlex.quote(override):
         return override
     return shlex.quote(override) if any(mark in override for mark in '"$`\\!') else f'"{override}"'

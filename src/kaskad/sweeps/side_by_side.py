@@ -3,7 +3,7 @@
 import os
 
 from kaskad.config.messages import ConfigurationError
-from kaskad.runs.processor import THREADS, asked_threads, usable_cores
+from kaskad.runs.processor import asked_threads, usable_cores
 
 # Memory that a training takes at least, in bytes: no more jobs run than find room.
 LEAST_MEMORY = 2e9
