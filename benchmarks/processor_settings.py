@@ -1,6 +1,6 @@
 """What settings of the processor's libraries do to a training: threads, and kept kernels.
 
-    python benchmarks/processor_settings.py threads [--steps 12] [--rounds 2]
+    python benchmarks/processor_settings.py threads [--steps 6] [--rounds 1]
     python benchmarks/processor_settings.py kernels [--steps 60] [--models cnn2d_lstm quartznet]
 
 ``threads``: the seconds of a step with one thread and with two, that wait for each other as GNU
@@ -30,7 +30,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-MODELS = ("cnn2d_lstm", "lstm", "quartznet", "seq2seq_gru")
 WARM_UP = 4
 THREADS = {
     "1 thread": {"OMP_NUM_THREADS": "1"},
@@ -44,8 +43,8 @@ def main() -> None:
     """Measure, show, and keep what was asked for."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("what", choices=("threads", "kernels", "step"))
-    parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--models", nargs="*", default=["cnn2d_lstm"])
     parser.add_argument("--output", type=Path, help="a JSON file for the figures")
     options = parser.parse_args()

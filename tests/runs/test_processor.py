@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kaskad.runs.processor import let_threads_sleep, usable_cores
+from kaskad.runs.processor import set_defaults, settings, usable_cores
 
 
 @pytest.mark.parametrize(
@@ -33,10 +33,9 @@ def test_affinity_counts(tmp_path: Path, monkeypatch) -> None:
     assert usable_cores(tmp_path) == 2
 
 
-def test_what_the_environment_says_of_waiting_stays(monkeypatch) -> None:
+def test_what_the_environment_says_stays(monkeypatch) -> None:
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
-    let_threads_sleep()
-    assert os.environ["OMP_WAIT_POLICY"] == "active"
-    monkeypatch.delenv("OMP_WAIT_POLICY")
-    let_threads_sleep()
-    assert os.environ["OMP_WAIT_POLICY"] == "passive"
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+    set_defaults()
+    assert settings()["OMP_WAIT_POLICY"] == "active"
+    assert settings()["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "128"

@@ -42,7 +42,7 @@ from kaskad.cli.console import forgiving_console
 from kaskad.cli.search_path import ProjectSearchPath, ProjectSource, conf_folder
 from kaskad.config.messages import ConfigurationError, explain, unwrapped
 from kaskad.config.overrides import data_lists_as_corpora, typed_overrides
-from kaskad.runs.processor import let_threads_sleep
+from kaskad.runs import processor
 from kaskad.sweeps.results import Job, JobResult
 
 Figures = Mapping[str, float] | float | None
@@ -153,7 +153,7 @@ def command(
                 run_and_explain()
 
         def run_and_explain() -> None:
-            let_threads_sleep()  # before torch is loaded
+            processor.set_defaults()  # before torch is loaded
             full_error = os.environ.get(FULL_ERROR, "0")
             _store_hydra_defaults(config_name, title, full_error)
             os.environ[FULL_ERROR] = "1"  # Hydra then hands its errors on instead of printing them

@@ -14,7 +14,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 
 from kaskad.config.overrides import typed_overrides
-from kaskad.runs import slurm
+from kaskad.runs import processor, slurm
 
 PACKAGES = (
     "kaskad", "torch", "torchaudio", "pytorch-lightning", "hydra-core", "numpy", "polars",
@@ -37,7 +37,7 @@ def environment(seed: int | None) -> dict[str, Any]:
         "cpu": torch.cpu.get_capabilities().get("cpu_name", platform.processor()),
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "threads_wait": os.environ.get("OMP_WAIT_POLICY", "as OpenMP does by itself"),
+        "processor": processor.settings(),
         "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
     }

@@ -1,6 +1,6 @@
-"""How many threads compute, and how they wait for each other.
+"""How many threads compute, how they wait for each other, and what libraries keep in memory.
 
-Nothing heavy is imported here: OpenMP reads its settings when torch is loaded.
+Nothing heavy is imported here: libraries read their settings when torch is loaded.
 """
 
 import math
@@ -8,16 +8,27 @@ import os
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
-THREADS, WAIT = "OMP_NUM_THREADS", "OMP_WAIT_POLICY"
+THREADS = "OMP_NUM_THREADS"
+# Measured by benchmarks/processor_settings.py.
+DEFAULTS = {
+    # Threads sleep while they wait for each other. GNU OpenMP lets them spin, which makes a step
+    # many times slower where another process wants the same cores.
+    "OMP_WAIT_POLICY": "passive",
+    # Compiled kernels that oneDNN keeps, by shape. Of its own 1024 most are for batches of lengths
+    # that do not come again, and they fill memory.
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128",
+}
 
 
-def let_threads_sleep() -> None:
-    """Have threads sleep while they wait for each other, unless the environment says otherwise.
+def set_defaults() -> None:
+    """Set what the environment does not say otherwise; to be called before torch is loaded."""
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
 
-    GNU OpenMP lets them spin. Where another process wants the same cores, that costs far more than
-    sleeping costs where none does: see ``benchmarks/processor_settings.py threads``.
-    """
-    os.environ.setdefault(WAIT, "passive")
+
+def settings() -> dict[str, str | None]:
+    """The settings of the libraries that compute, as they are; None for what is not set."""
+    return {name: os.environ.get(name) for name in (THREADS, *DEFAULTS)}
 
 
 def usable_cores(cgroup: Path = CGROUP) -> int:
