@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,9 @@ def run_to_the_end(command: dict[str, Any]) -> None:
         code = 1
     threading._shutdown()  # type: ignore[attr-defined] # waits for threads, as at a usual end
     atexit._run_exitfuncs()
-    sys.stdout.flush()
+    with suppress(OSError):  # a command may have closed it
+        sys.stdout.flush()
+    # Python's own end would wait for ever, for threads of libraries that a fork does not have.
     os._exit(code)
 
 

@@ -169,6 +169,14 @@ def test_the_whole_traceback_is_printed_on_demand(run, arguments):
     assert "Traceback (most recent call last)" in errors
 
 
+def test_what_is_printed_without_a_console_goes_to_no_file(run, project):
+    code, _, _ = run("hydra.run.dir=run", first="import os; os.close(1); os.close(2)")
+    assert code == 0
+    files = [path for path in project.rglob("*") if path.is_file() and path.suffix != ".py"]
+    assert project / "run" / "train.log" in files
+    assert not [path for path in files if "in a job, HYDRA_FULL" in path.read_text()]
+
+
 @pytest.mark.parametrize("fate", ["wait", "wait as Lightning"])
 def test_ctrl_c_ends_a_run_with_one_line(start, fate):
     process = start(f"fate={fate}")

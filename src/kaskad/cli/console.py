@@ -1,4 +1,5 @@
-"""Printing never fails a run, on a console that lacks the letters or into a pipe that is closed."""
+"""Printing never fails a run: where the console lacks the letters, a pipe is closed, or there is no
+console at all."""
 
 import io
 import os
@@ -39,16 +40,36 @@ class ForgivingStream:
     def _give_up(self) -> None:
         """Send what is still to come nowhere: else Python fails on it once more when it ends."""
         try:
+            place = self._stream.fileno()
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())
-            os.close(nowhere)
+            if nowhere != place:  # as it is where that was closed
+                os.dup2(nowhere, place)
+                os.close(nowhere)
         except (OSError, ValueError):  # it is no file, or is closed
             pass
+
+
+def open_closed_streams() -> None:
+    """Give standard streams that were closed, as by `>&-`, a place where nothing is heard.
+
+    Else the next file that is opened takes the number of such a stream, and gets what is printed: a
+    checkpoint, or the pipe through which a data worker sends its batches.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The numbers below are taken, so this one is the lowest that is free.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            if getattr(sys, name) is None:
+                mode = "r" if name == "stdin" else "w"
+                setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 @contextmanager
 def forgiving_console() -> Iterator[None]:
     """Let nothing that is printed within fail."""
+    open_closed_streams()
     streams = sys.stdout, sys.stderr
     if not any(isinstance(stream, ForgivingStream) for stream in streams):
         sys.stdout, sys.stderr = (stream and ForgivingStream(stream) for stream in streams)

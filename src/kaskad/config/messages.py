@@ -154,8 +154,9 @@ def _named(error: BaseException) -> str:
     """The error's message, after its type unless the message was written to stand alone."""
     if type(error) is ValueError or isinstance(error, ConfigurationError | HydraException):
         return str(error)
-    if isinstance(error, ModuleNotFoundError) and (command := how_to_install(error.name or "")):
-        return f"{error.name} is not installed: {command}"
+    module = error.name if isinstance(error, ModuleNotFoundError) else None
+    if module and (command := how_to_install(module)):
+        return f"{module} is not installed: {command}"
     return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 

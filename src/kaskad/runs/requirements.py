@@ -5,10 +5,12 @@ import shutil
 from pathlib import Path
 
 import torch
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from kaskad.config.messages import ConfigurationError
+from kaskad.config.messages import ConfigurationError, innermost_cause
 from kaskad.runs.saved_configuration import fault_of, saved_form
+from kaskad.runs.slurm import slurm_plugins
 from kaskad.runs.trainer import timer
 
 SEEDS = 2**32  # numpy takes no higher ones
@@ -23,11 +25,16 @@ ELSEWHERE = {
     "enable_checkpointing": "callbacks=none, or callbacks.checkpoint.save_top_k=0",
 }
 
+# What Lightning takes without a word, to fail at it later, or to climb where it should descend.
+LEAST = {"max_epochs": 1, "accumulate_grad_batches": 1, "gradient_clip_val": 0}
+LIMITS = {"limit_train_batches": "trained", "limit_test_batches": "tested"}
+
 
 def require_all(config: DictConfig, folder: Path) -> None:
     """Raise ``ConfigurationError``, or ``OSError`` of a disk, for whatever a run would miss."""
     require_options(config)
     require_device(config.trainer)
+    require_buildable_trainer(config)
     require_disk_space(folder, config.disk_reserve)
     require_shared_memory(config)
     require_loadable_model(config)
@@ -44,6 +51,13 @@ def require_options(config: DictConfig) -> None:
             raise ConfigurationError(
                 f"trainer.{name}: not an option of the trainer here: {instead}"
             )
+    for name, least in LEAST.items():
+        value = trainer.get(name)
+        if value is not None and value < least and not (name == "max_epochs" and value < 0):
+            raise ConfigurationError(f"trainer.{name}={value}: wants {least} or more")
+    for name, missed in LIMITS.items():
+        if trainer.get(name) == 0:
+            raise ConfigurationError(f"trainer.{name}={trainer[name]}: nothing would be {missed}")
     steps = -1 if trainer.get("max_steps") is None else trainer.max_steps
     if steps == 0 or steps < -1:
         raise ConfigurationError(f"trainer.max_steps={steps}: wants 1 or more, or -1 for no limit")
@@ -61,6 +75,20 @@ def require_options(config: DictConfig) -> None:
                 "once over the whole run and must know its length; give a number of epochs, or "
                 "trainer.max_steps=…, or take scheduler=plateau or scheduler=none"
             )
+
+
+def require_buildable_trainer(config: DictConfig) -> None:
+    """Raise ``ConfigurationError`` for what Lightning's trainer, or the optimizer, does not take:
+    both are built once, for nothing."""
+    silent = {"enable_progress_bar": False, "enable_model_summary": False, "max_time": None}
+    alone = {"logger": False, "enable_checkpointing": False, "plugins": slurm_plugins()}
+    part = "trainer"
+    try:
+        instantiate(config.trainer, **silent, **alone)
+        part = "optimizer"
+        instantiate(config.optimizer)([torch.nn.Parameter(torch.zeros(1))])
+    except Exception as error:
+        raise ConfigurationError(f"{part}: {innermost_cause(error)}") from error
 
 
 def require_loadable_model(config: DictConfig) -> None:

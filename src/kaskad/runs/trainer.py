@@ -74,10 +74,14 @@ def timer(trainer: DictConfig) -> Timer:
     Raises ``ConfigurationError`` for a limit that is none.
     """
     limit = trainer.get("max_time")
+    problem = ConfigurationError(
+        f"trainer.max_time={limit}: wants days, hours, minutes and seconds in two digits each, "
+        "as in trainer.max_time=00:12:30:00"
+    )
     try:
-        return Timer(OmegaConf.to_container(limit) if OmegaConf.is_config(limit) else limit)  # type: ignore[arg-type]
+        timer = Timer(OmegaConf.to_container(limit) if OmegaConf.is_config(limit) else limit)  # type: ignore[arg-type]
     except (MisconfigurationException, TypeError) as error:
-        raise ConfigurationError(
-            f"trainer.max_time={limit}: wants days, hours, minutes and seconds in two digits each, "
-            "as in trainer.max_time=00:12:30:00"
-        ) from error
+        raise problem from error
+    if limit is not None and (timer.time_remaining() or 0) <= 0:
+        raise problem
+    return timer
