@@ -73,7 +73,7 @@ def explain(error: BaseException, groups: Iterable[str] = ()) -> str:
             r"Could not delete from config. '(.+?)' does not exist", str(error)
         ):
             where, dot, key = match[1].rpartition(".")
-            beside = _keys_at(where, error)
+            beside = set(_keys_at(where, error))
             lines = [
                 f"~{match[1]}: no such option{did_you_mean(key, beside, f'~{where}{dot}')}",
                 f"{where or 'it'} has {nearest_first(key, beside)}" if beside else "",
