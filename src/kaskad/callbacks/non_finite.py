@@ -99,8 +99,8 @@ class NonFinite(lightning.Callback):
             return  # text has no utterances to name
         parts = [part for part in batches_of(batch) if len(part)]
         losses = [module.utterance_losses[part.corpus] for part in parts]
-        self.counts["met"] += module.met
-        if module.learnt < module.met:
+        self.counts["met"] += module.seen
+        if module.used < module.seen:
             described = [
                 each
                 for part, found in zip(parts, losses, strict=True)
@@ -111,9 +111,9 @@ class NonFinite(lightning.Callback):
             self.counts["lost"] += sum(each.reason != INFEASIBLE for each in named)
             if trainer.is_global_zero:
                 self._name(named, trainer)
-        if module.met:
-            learnt = module.learnt > 0 and not skipped
-            self.counts["steps"] = 0 if learnt else self.counts["steps"] + 1
+        if module.seen:
+            used = module.used > 0 and not skipped
+            self.counts["steps"] = 0 if used else self.counts["steps"] + 1
         # The counts, and with them the verdict, are the same in all processes.
         if fault := self._fault(trainer, batch_idx):
             self._stop(trainer, parts, losses, fault)

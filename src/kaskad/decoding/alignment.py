@@ -1,4 +1,4 @@
-"""Where in an utterance each word of its transcript was said, and how well the two fit."""
+"""Where in an utterance each word of its transcript was spoken, and how well the two fit."""
 
 import math
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ class AlignmentError(ValueError):
 class Alignment:
     """``words`` and ``labels`` with their times and confidences.
 
-    ``fit``, from 0 to 1, is how likely the transcript is beside what the recogniser hears, label by
-    label: the geometric mean. 1 is a transcript that nothing beats. ``unspelt`` are words for which
-    there are no labels: they have no times.
+    ``fit``, from 0 to 1, is how likely the transcript is beside the recogniser's own
+    hypothesis, label by label: the geometric mean. 1 is a transcript that nothing beats.
+    ``unspelt`` are words for which there are no labels: they have no times.
     """
 
     words: list[Word]

@@ -94,9 +94,9 @@ class BeamDecoder(SearchDecoder):
         return Hypothesis(text, float(score), words, float(acoustic_score))
 
     def _words(self, text: str, log_probs: np.ndarray) -> list[Word]:
-        """When each word was said: beams that meet keep the frames of either, not of the better."""
+        """The times of words: beams that meet keep the frames of either, not of the better."""
         labels = torch.tensor(self.tokenizer.encode(text), dtype=torch.int32)
-        if not text or frames_needed(labels) > len(log_probs):  # spelt otherwise than it was heard
+        if not text or frames_needed(labels) > len(log_probs):  # spelt otherwise than by its labels
             return [Word(word) for word in text.split()]
         return self.words(align(torch.from_numpy(log_probs), labels).numpy(), log_probs)
 
@@ -109,7 +109,7 @@ def hotwords_of(hotwords: str | Sequence[str], tokenizer: Tokenizer) -> list[str
     if unspelt:
         word = unspelt[0]
         raise ValueError(
-            f"decoder.hotwords: {word!r} can never be heard, for there is no label for "
+            f"decoder.hotwords: {word!r} can never be recognised, for there is no label for "
             f"{', '.join(map(repr, sorted(tokenizer.unknown(word))))}"
         )
     return spelt

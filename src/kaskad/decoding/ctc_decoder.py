@@ -52,7 +52,7 @@ class Decoder(ABC):
     """``(log_probs (batch, frames, labels), lengths (batch,)) -> list[Hypothesis]``.
 
     ``seconds_per_frame`` turns frames into the times of words. Words are parted where the labels
-    say so, and where no label is heard for more than ``pause`` seconds (``None``: by labels alone);
+    say so, and where no label occurs for more than ``pause`` seconds (``None``: by labels alone);
     a single label after a pause is still the end of the word before it, as nets give it late.
     The confidence of a word is the probability of its labels to the power 1 / ``temperature``.
     For ``blank_penalty``, ``priors`` and ``prior_scale`` see ``Adjustment``. An utterance whose
@@ -72,7 +72,7 @@ class Decoder(ABC):
     ) -> None:
         if pause is not None and not pause > 0:
             raise ValueError(
-                f"decoder.pause={pause}: words are parted where no label is heard for more than so "
+                f"decoder.pause={pause}: words are parted where no label occurs for more than so "
                 "many seconds, as 0.4; null parts them by labels alone"
             )
         if not temperature > 0:
@@ -96,7 +96,9 @@ class Decoder(ABC):
             return hypotheses
         problem = "its posteriors are not numbers"
         count = int(broken.sum())
-        log.warning("%d of %d utterances: %s: nothing is heard", count, len(broken), problem)
+        log.warning(
+            "%d of %d utterances: %s: their hypotheses are empty", count, len(broken), problem
+        )
         return [
             replace(hypothesis, problem=problem) if is_broken else hypothesis
             for hypothesis, is_broken in zip(hypotheses, broken.tolist(), strict=True)
@@ -137,7 +139,7 @@ class Decoder(ABC):
         return self.word("".join(labels[run.label] for run in word).strip(), word)
 
     def word(self, text: str, labels: Sequence[Run]) -> Word:
-        """A word of such labels: as sure as that all of them were said."""
+        """A word of such labels: as sure as that all of them occur."""
         start, end = labels[0].start, labels[-1].end
         begin, stop = (round(frame * self.seconds_per_frame, 3) for frame in (start, end))
         probability = min(0.0, sum(run.peak for run in labels))
@@ -191,7 +193,7 @@ class SearchDecoder(Decoder):
 
     @abstractmethod
     def search(self, log_probs: np.ndarray) -> Hypothesis:
-        """The ``n_best`` of what is said in (frames, labels) float32, one frame at least."""
+        """The ``n_best`` hypotheses for (frames, labels) float32, one frame at least."""
 
     def decode(self, log_probs: Tensor, lengths: Tensor) -> list[Hypothesis]:
         rows = log_probs.float().cpu().numpy()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 @dataclass(frozen=True)
 class Word:
-    """A word, when it was said and how sure the recogniser is of it.
+    """A word, when it was spoken and how sure the recogniser is of it.
 
     ``start`` and ``end`` are in seconds from the start of the utterance; ``None`` where the
     recogniser has no frames to tell them from. ``confidence``, from 0 to 1, is the probability of
@@ -21,7 +21,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What was said in an utterance.
+    """What a recogniser makes of an utterance.
 
     ``score`` is what the decoder ranked it by: the natural logarithm of the probability of its
     alignments, and whatever a language model adds; ``acoustic_score`` is that without the language
@@ -50,7 +50,7 @@ def best_of(hypotheses: Sequence[Hypothesis]) -> Hypothesis:
 
 
 def moved(hypothesis: Hypothesis, seconds: float) -> Hypothesis:
-    """A hypothesis whose words, and those of its alternatives, are said so much later."""
+    """A hypothesis whose words, and those of its alternatives, come so much later."""
     words = [
         word
         if word.start is None or word.end is None

@@ -1,4 +1,4 @@
-"""Beam search over the words of a closed vocabulary: nothing else can be heard."""
+"""Beam search over the words of a closed vocabulary: nothing else can be recognised."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -134,16 +134,16 @@ class LexiconDecoder(SearchDecoder):
         self, labels: Sequence[int], words: Sequence[int], log_probs: np.ndarray
     ) -> list[Word]:
         """The words of a path, from the first frame of their labels to the last."""
-        heard: list[Word] = []
+        found: list[Word] = []
         spoken: list[Run] = []
         for run in runs(np.array(labels), log_probs):
             if run.label not in self._borders:
                 spoken.append(run)
             for word in words[run.start : run.end]:
                 if word >= 0:
-                    heard.append(self.word(self.vocabulary[word], spoken))
+                    found.append(self.word(self.vocabulary[word], spoken))
                     spoken = []
-        return heard
+        return found
 
 
 class WordModel(flashlight.LM):
@@ -161,24 +161,24 @@ class WordModel(flashlight.LM):
         self._n_grams = n_grams
         self._weight = alpha * LN_10
         self._is_allowed = is_allowed
-        # What was said up to a state, and what KenLM remembers of it.
+        # The words up to a state, and KenLM's state after them.
         self._said: dict[flashlight.LMState, tuple[str, kenlm.State]] = {}
         self._scores: dict[flashlight.LMState, float] = {}
 
     def likelihood(self, word: str) -> float:
         """The score of a word that nothing precedes, allowed or not."""
-        begun = kenlm.State()
+        start = kenlm.State()
         if self._n_grams is not None:
-            self._n_grams.BeginSentenceWrite(begun)
-        return self._score(begun, word, kenlm.State())
+            self._n_grams.BeginSentenceWrite(start)
+        return self._score(start, word, kenlm.State())
 
     def start(self, start_with_nothing: bool) -> flashlight.LMState:
         self._scores.clear()
-        begun = kenlm.State()
+        start = kenlm.State()
         if self._n_grams is not None:
-            self._n_grams.BeginSentenceWrite(begun)
+            self._n_grams.BeginSentenceWrite(start)
         state = flashlight.LMState()
-        self._said = {state: ("", begun)}
+        self._said = {state: ("", start)}
         return state
 
     def score(self, state: flashlight.LMState, word: int) -> tuple[flashlight.LMState, float]:
@@ -228,7 +228,7 @@ def vocabulary(lexicon: str | Path | Sequence[str], tokenizer: Tokenizer) -> dic
     if unspelt and lexicon != NUMERAL_WORDS:
         log.warning(
             "decoder.lexicon=%s: %d of %d words cannot be spelt by the labels of the tokenizer; "
-            "they will never be heard: %s",
+            "they will never be recognised: %s",
             lexicon,
             len(unspelt),
             len(unspelt) + len(spelt),

@@ -47,7 +47,7 @@ def spelt_words(
 
 
 def words_of(labels: Sequence[Spelt]) -> list[Word]:
-    """Join labels to words, each as sure as that all of its labels were said."""
+    """Join labels to words, each as sure as that all of its labels occur."""
     words: list[list[Spelt]] = [[]]
     for label in labels:
         if label.text.startswith(" "):

@@ -18,7 +18,7 @@ LEAD = 0.5  # seconds before the first word of an utterance that a search gets t
 
 @dataclass(frozen=True)
 class StreamHypothesis(Hypothesis):
-    """What was said so far. Of its ``words`` the first ``stable`` are never taken back."""
+    """The hypothesis so far. The first ``stable`` of its ``words`` will not change any more."""
 
     stable: int = 0
 
@@ -27,7 +27,7 @@ class StreamDecoder:
     """Decodes one stream of posteriors: ``push`` its parts, then ``finish``.
 
     The likeliest labels are shown at once; a word is stable as soon as the next one begins. Where
-    nothing is said for ``endpoint`` seconds (``None``: never), an utterance ends, and ``decoder``
+    nobody speaks for ``endpoint`` seconds (``None``: never), an utterance ends, and ``decoder``
     hears the whole of it: another than the greedy one then has the last word, and until then
     nothing is stable.
     """
@@ -66,18 +66,18 @@ class StreamDecoder:
             self._forget(self._frames - self._lead)
 
     def finish(self) -> None:
-        """No more frames come: what is said so far is an utterance."""
+        """No more frames come: what there is so far is an utterance."""
         self._end(self._frames)
 
     @property
     def hypothesis(self) -> StreamHypothesis:
-        """What was said so far, but for what ``take_ended`` gave away."""
+        """The hypothesis so far, without what ``take_ended`` returned."""
         ended = [word for each in self._ended for word in each.words]
         waiting = self._parted()
         current = [*self._words, *map(self.decoder.spelt, waiting)]
         stable = len(ended)
         if not self._has_last_word:
-            # The last word may go on, unless a border was heard behind it.
+            # The last word may go on, unless a border follows it.
             is_open = bool(waiting) and waiting[-1][-1] is self._labels[-1]
             stable += len(current) - is_open
         texts = [*(each.text for each in self._ended), " ".join(word.text for word in current)]

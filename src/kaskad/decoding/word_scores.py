@@ -13,7 +13,7 @@ LN_10 = math.log(10.0)  # KenLM's logarithms are of base 10
 
 
 class WordsSoFar(NamedTuple):
-    """The state of the language model after the words that are whole, and the ``word`` begun."""
+    """The state of the language model after the complete words, and the ``word`` in progress."""
 
     state: kenlm.State
     word: str

@@ -87,25 +87,25 @@ def side_by_side(models: Sequence[Scores], speakers: np.ndarray | None = None) -
 
     Intervals are drawn by ``speakers``, the number of each utterance's, where they are known.
 
-    A difference is significant where its interval is clear of 0; on errors of words MAPSSWE has
-    its say as well.
+    A difference is significant where its interval is clear of 0; on errors of words MAPSSWE is
+    computed as well.
     """
     first = models[0].shares()
     described: list[dict[str, Any]] = []
     for model in models:
         shares = model.shares()
-        said: dict[str, Any] = {"figures": model.figures()}
-        said["intervals"] = intervals(shares, speakers)
+        part: dict[str, Any] = {"figures": model.figures()}
+        part["intervals"] = intervals(shares, speakers)
         if described:
             both = [name for name in first if name in shares]
-            said["difference"] = {name: shares[name].value - first[name].value for name in both}
-            said["difference_intervals"] = {
+            part["difference"] = {name: shares[name].value - first[name].value for name in both}
+            part["difference_intervals"] = {
                 name: paired_interval(first[name], shares[name], speakers) for name in both
             }
-            said["mapsswe"] = mapsswe(
+            part["mapsswe"] = mapsswe(
                 *(errors(each.table).to_numpy() for each in (models[0], model))
             )
-        described.append(said)
+        described.append(part)
     groups = 0 if speakers is None else int(speakers.max()) + 1
     return {"utterances": models[0].utterances, "speakers": groups, "models": described}
 
@@ -118,15 +118,15 @@ def errors(table: pl.DataFrame) -> pl.Series:
 
 
 def changes(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Utterances in which a model did not hear what the first heard, the most changed first.
+    """Utterances with another hypothesis than that of the first model, the most changed first.
 
     ``hypothesis_1``, ``errors_1`` and so on are those of each model; ``change`` is by how many
     words the last of them errs more than the first.
     """
     table = tables[0].select(*UTTERANCE, "reference")
     for number, model in enumerate(tables, start=1):
-        heard = model["hypothesis"].alias(f"hypothesis_{number}")
-        table = table.with_columns(heard, errors(model).alias(f"errors_{number}"))
+        hypothesis = model["hypothesis"].alias(f"hypothesis_{number}")
+        table = table.with_columns(hypothesis, errors(model).alias(f"errors_{number}"))
     others = [
         pl.col(f"hypothesis_{n}") != pl.col("hypothesis_1") for n in range(2, len(tables) + 1)
     ]

@@ -158,10 +158,10 @@ def _nearest(
     count: int,
 ) -> pl.DataFrame:
     """The nearest rows of ``train``, whose ``embeddings`` these are, to each of ``tested``."""
-    sought = np.zeros((tested.height, listener.dim), dtype=np.float16)
-    listener.listen(tested.with_row_index("row"), sought)
-    sound = seen_rows(sought)
-    rows, similarities = nearest_rows(embeddings, sought[sound], count)
+    wanted = np.zeros((tested.height, listener.dim), dtype=np.float16)
+    listener.listen(tested.with_row_index("row"), wanted)
+    sound = seen_rows(wanted)
+    rows, similarities = nearest_rows(embeddings, wanted[sound], count)
     pairs = tested[np.repeat(sound, rows.shape[1])].select(
         "id", pl.Series("similarity", similarities.ravel().astype(np.float64))
     )

@@ -41,8 +41,8 @@ def add_own_data(config: DictConfig, checkpoints: Sequence[Path]) -> str:
         # An interpolation repeats another option, which is taken over itself.
         if _stands_in(data, key) and OmegaConf.select(data, key) != value:
             OmegaConf.update(data, key, value)
-    said = config.get("own_data") or OmegaConf.create({})
-    for key, value in _plain(OmegaConf.to_container(said, resolve=True)):  # type: ignore[arg-type]
+    own = config.get("own_data") or OmegaConf.create({})
+    for key, value in _plain(OmegaConf.to_container(own, resolve=True)):  # type: ignore[arg-type]
         if not _stands_in(data, key):
             question = did_you_mean(key, map(str, data), "data.")
             raise ConfigurationError(f"data.{key}: data={choice} has no such option{question}")

@@ -111,7 +111,7 @@ def _what(entry: SuiteEntry) -> dict[str, Any]:
 
 def _require_same(suite: dict[str, SuiteEntry], began: dict[str, Any], folder: Path) -> None:
     now = {name: _what(entry) for name, entry in suite.items()}
-    had = began.get("suite", now)  # evaluations of old did not keep it
+    had = began.get("suite", now)  # older evaluations did not keep it
     for name in had | now:
         if had.get(name) != now.get(name):
             raise ConfigurationError(

@@ -130,6 +130,6 @@ def _test(
     data.manifests |= left
     trainer.callbacks.append(results)  # type: ignore[attr-defined]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Total length of")  # a corpus that was heard before
+        warnings.filterwarnings("ignore", "Total length of")  # a corpus that was decoded before
         trainer.test(recogniser, datamodule=data, verbose=False)
     data.manifests |= whole

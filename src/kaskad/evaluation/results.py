@@ -14,8 +14,8 @@ from kaskad.data.batch import Batch, Skipped
 from kaskad.data.checks import DataError
 from kaskad.storage.files import read_parquet
 
-# A row an utterance, heard or ``unread``, which says why; each has its share of the ``seconds``
-# that its batch took, reading included.
+# A row for each utterance, decoded or ``unread``, which says why; each has its share of the
+# ``seconds`` that its batch took, reading included.
 HYPOTHESES = {
     "id": pl.String(),
     "reference": pl.String(),
@@ -78,7 +78,7 @@ class TestResults(lightning.Callback):
         return pl.concat([pl.DataFrame(schema=HYPOTHESES), *parts])
 
     def left(self, corpus: str, manifest: pl.DataFrame) -> pl.DataFrame:
-        """The utterances that are still to be heard; raises ``DataError`` if others are now
+        """The utterances that are still to be decoded; raises ``DataError`` if others are now
         in the corpus than when the test began."""
         hypotheses = self.hypotheses(corpus)
         known = hypotheses.join(manifest, on="id", how="semi")

@@ -2,7 +2,7 @@
 
 an4:                                    # a choice of data, by its name
 fsdd: {bounds: {wer: 0.12}, critical: true}
-calls:                                  # any name, where the choice is said
+calls:                                  # any name, with its choice of data
   data: table
   settings:                             # as in the configuration of evaluate.py
     data: {root: /corpora/calls, language: ru}

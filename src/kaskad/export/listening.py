@@ -1,4 +1,4 @@
-"""A recogniser that hears through an exported graph, and is tested and used as any other."""
+"""A recogniser that runs an exported graph, and is tested and used as any other."""
 
 import copy
 from typing import Any

@@ -1,4 +1,4 @@
-"""References and hypotheses side by side: what was said, and what was heard instead."""
+"""References and hypotheses aligned: what is equal, substituted, deleted and inserted."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -40,12 +40,14 @@ def align(references: Sequence[str], hypotheses: Sequence[str], unit: Unit) -> I
     for start in range(0, len(references), AT_ONCE):
         part = slice(start, start + AT_ONCE)
         out = process(list(references[part]), list(hypotheses[part]))
-        for said, heard, chunks in zip(out.references, out.hypotheses, out.alignments, strict=True):
+        for reference, hypothesis, chunks in zip(
+            out.references, out.hypotheses, out.alignments, strict=True
+        ):
             yield [
                 Edit(
                     chunk.type,
-                    said[chunk.ref_start_idx : chunk.ref_end_idx],
-                    heard[chunk.hyp_start_idx : chunk.hyp_end_idx],
+                    reference[chunk.ref_start_idx : chunk.ref_end_idx],
+                    hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx],
                 )
                 for chunk in chunks
             ]

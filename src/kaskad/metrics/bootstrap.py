@@ -69,7 +69,7 @@ def intervals(
     """The 95 % interval of each share: utterances drawn again, with replacement, 1000 times.
 
     With ``groups``, the speaker of each utterance (``speaker_groups``), speakers are drawn with all
-    they said: their utterances are alike, and drawn one by one they would promise too much.
+    their utterances: these are alike, and drawn one by one they would give too narrow an interval.
 
     All shares are of the same utterances, and are drawn together. Source: Bisani and Ney,
     "Bootstrap estimates for confidence intervals in ASR performance evaluation" (ICASSP 2004).

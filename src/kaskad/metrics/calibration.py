@@ -19,7 +19,7 @@ TINY = 1e-6  # of a confidence: none is so sure that a single error costs withou
 def words_right(
     references: Sequence[str], hypotheses: Sequence[str], confidences: Sequence[Sequence[float]]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the confidence of each word that was heard, and whether it was said (words,).
+    """Return the confidence of each word of the hypotheses, and whether it is right (words,).
 
     Utterances whose words are not those of their ``confidences`` are left out.
     """
@@ -27,10 +27,10 @@ def words_right(
     right: list[bool] = []
     edits = align(references, hypotheses, "words")
     for utterance, confidence in zip(edits, confidences, strict=True):
-        said = [edit.kind == "equal" for edit in utterance for _ in edit.hypothesis]
-        if len(said) == len(confidence):
+        equal = [edit.kind == "equal" for edit in utterance for _ in edit.hypothesis]
+        if len(equal) == len(confidence):
             sure += confidence
-            right += said
+            right += equal
     return np.array(sure, dtype=float), np.array(right, dtype=bool)
 
 

@@ -21,14 +21,14 @@ class Confusions(Scores):
         references = self.table["reference"].to_numpy()
         right = self.table["right"].to_numpy()
         labels = self.table["reference"].unique().sort().to_numpy()
-        said = references == labels[:, None]
+        is_label = references == labels[:, None]
         return {
-            "balanced_accuracy": Share(said & right, said),
-            "balanced_error": Share(said & ~right, said),
+            "balanced_accuracy": Share(is_label & right, is_label),
+            "balanced_error": Share(is_label & ~right, is_label),
             "accuracy": share(right),
             **{
                 f"accuracy_{label}": share(of_it & right, of_it)
-                for label, of_it in zip(labels, said, strict=True)
+                for label, of_it in zip(labels, is_label, strict=True)
             },
         }
 

@@ -128,14 +128,17 @@ def score(
     """
     texts = {"reference": references, "hypothesis": hypotheses}
     table = pl.DataFrame(texts, schema=dict.fromkeys(texts, pl.String))
-    said, heard = ([_number(text, language) for text in column] for column in texts.values())
-    heard = [
-        other if number is not None else None for number, other in zip(said, heard, strict=True)
+    numbers, recognised = (
+        [_number(text, language) for text in column] for column in texts.values()
+    )
+    recognised = [
+        other if number is not None else None
+        for number, other in zip(numbers, recognised, strict=True)
     ]
     parts = [
         count_errors(references, hypotheses, "words"),
         count_errors(references, hypotheses, "characters"),
-        count_errors(_digits(said), _digits(heard), "characters", "digits"),
+        count_errors(_digits(numbers), _digits(recognised), "characters", "digits"),
     ]
     plain_references, plain_hypotheses = without_stress(references), without_stress(hypotheses)
     if (plain_references, plain_hypotheses) != (list(references), list(hypotheses)):
@@ -146,8 +149,8 @@ def score(
         parts += [pl.DataFrame(both), count_errors(said_phones, heard_phones, "words", "phones")]
     return ErrorRates(
         pl.concat([table, *parts], how="horizontal").with_columns(
-            pl.Series("number", said, pl.Int64),
-            pl.Series("number_heard", heard, pl.Int64),
+            pl.Series("number", numbers, pl.Int64),
+            pl.Series("number_heard", recognised, pl.Int64),
             right=pl.col("reference") == pl.col("hypothesis"),
         )
     )

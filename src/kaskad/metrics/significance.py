@@ -11,7 +11,7 @@ def paired_interval(
     first: Share, second: Share, groups: np.ndarray | None = None, seed: int = 0
 ) -> tuple[float, float]:
     """The 95 % interval of ``second - first``, the same utterances drawn for both, 1000 times; of
-    ``groups``, speakers with all they said, as ``intervals`` does.
+    ``groups``, speakers with all their utterances, as ``intervals`` does.
 
     Source: Bisani and Ney, "Bootstrap estimates for confidence intervals in ASR performance
     evaluation" (ICASSP 2004).
@@ -27,7 +27,7 @@ def mapsswe(first: np.ndarray, second: np.ndarray) -> dict[str, float | None]:
     ``first`` and ``second`` are the errors of each model in each segment, here in each utterance:
     recordings of their own are independent, as the test wants. The statistic is normal for some
     50 of them and more; it is positive where the first errs more, and ``None`` where every
-    difference is the same and nothing can be said of how it varies.
+    difference is the same and nothing is known of how it varies.
 
     Source: Gillick and Cox, "Some statistical issues in the comparison of speech recognition
     algorithms" (ICASSP 1989).

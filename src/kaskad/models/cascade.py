@@ -24,14 +24,14 @@ class CascadeRecogniser(CTCRecogniser):
     language which is recognised.
 
     Args:
-        features: What the cascade hears.
+        features: The input of the cascade.
         encoder: The cascade.
         tokenizer: The labels of all languages.
         decoder: Partial: it is finished here.
         head: ``shared`` by all branches, or one ``per_language``, which knows the labels of its own
             training text alone; with ``both``, their scores are added.
         loss_weights: What the loss of a corpus counts for: ``equal``; ``by_hours``, in proportion
-            to its training audio; ``uncertainty``, by weights that are learnt (Kendall et al.,
+            to its training audio; ``uncertainty``, by learned weights (Kendall et al.,
             "Multi-Task Learning Using Uncertainty to Weigh Losses", 2018, section 3.2).
         updates: Whether a step learns by the ``mean`` or the ``sum`` of the losses of its corpora,
             or, ``alternating``, from one corpus in turn, which the data then sees to.
@@ -60,8 +60,8 @@ class CascadeRecogniser(CTCRecogniser):
             )
         self.updates = updates
         # By language, the logarithm of the variance of its loss.
-        learnt = encoder.branches if loss_weights == "uncertainty" else []
-        self.log_variances = nn.ParameterDict({name: torch.zeros(()) for name in learnt})
+        weighted = encoder.branches if loss_weights == "uncertainty" else []
+        self.log_variances = nn.ParameterDict({name: torch.zeros(()) for name in weighted})
         # By corpus, relative to their mean; known once training begins.
         self.weights_are_hours = loss_weights == "by_hours"
         self.hours: dict[str, float] = {}

@@ -140,6 +140,6 @@ class CTCRecogniser(Recogniser):
             losses["uniform"] = distance_from_uniform(log_probs, lengths)
         if "negative_entropy" in self.loss_shares:
             losses["negative_entropy"] = negative_entropy(log_probs, lengths)
-        # From an utterance that CTC cannot align nothing is learnt.
+        # An utterance that CTC cannot align does not count.
         of_ctc = losses["ctc"].detach()
         return {name: loss.where(of_ctc.isfinite(), of_ctc) for name, loss in losses.items()}

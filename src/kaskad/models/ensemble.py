@@ -58,7 +58,7 @@ class Ensemble(Recogniser):
 def vote(hypotheses: Sequence[Hypothesis]) -> Hypothesis:
     """What most of some hypotheses of an utterance say, word by word.
 
-    A word has the times that the surest of those has who heard it, and its confidence is the mean
+    A word has the times of the most confident member that has it, and its confidence is the mean
     of all, 0 of those who did not.
     """
     ranked = sorted(hypotheses, key=lambda each: -_sure(each))

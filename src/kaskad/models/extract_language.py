@@ -1,4 +1,4 @@
-"""A cascade reduced to one of its languages: smaller, and it hears the same."""
+"""A cascade reduced to one of its languages: smaller, with the same hypotheses."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A recogniser of who speaks rather than of what is said: female or male."""
+"""A recogniser of the speaker's gender: female or male."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Losses by their names: the sum that is learnt from, and means over corpora and processes."""
+"""Losses by their names: the sum that is minimised, and means over corpora and processes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ Losses = dict[str, Tensor]
 
 
 def with_total(losses: Mapping[str, Tensor], shares: Mapping[str, float]) -> Losses:
-    """``loss``, which is learnt from, and each of its parts as it is logged: ``loss_ctc``.
+    """``loss``, which is minimised, and each of its parts as it is logged: ``loss_ctc``.
 
     A part of Inf is left out of the sum where another is not: attention learns from an utterance
     that has too few frames for CTC. The sum is NaN where a part is.

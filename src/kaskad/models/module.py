@@ -46,7 +46,7 @@ class Learner(lightning.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip gradients by their norm, and keep it; where it is not finite, nothing is learnt."""
+        """Clip gradients by their norm, and keep it; a step with no finite norm is left out."""
         gradients = [weight.grad for weight in self.parameters() if weight.grad is not None]
         self.gradient_norm = nn.utils.get_total_norm(gradients)
         if not self.gradient_norm.isfinite():

@@ -53,7 +53,7 @@ class Recogniser(Learner):
     phone_errors = False
     # The roles of the corpora that it learns from.
     learns_from: tuple[Role, ...] = ("train",)
-    # Its losses, and how much each counts in the one that is learnt from; a subclass sets it. Where
+    # Its losses, and how much each counts in the one that is minimised; a subclass sets it. Where
     # there are several, each is logged: ``training/loss_ctc``.
     loss_shares: Mapping[str, float]
 
@@ -71,9 +71,9 @@ class Recogniser(Learner):
         self.augment = augment
         self.objective = objective
         # Of the last training step, for those who watch: the losses of this process by corpus, and
-        # how many utterances all processes met, and learnt from.
+        # how many utterances all processes had, and used.
         self.utterance_losses: dict[str, Tensor] = {}
-        self.met = self.learnt = 0
+        self.seen = self.used = 0
         # Of a validation, as far as it is: references and hypotheses, and losses.
         self.judged: list[tuple[str, str]] = []
         self._losses: defaultdict[str, list[float]] = defaultdict(list)
@@ -89,7 +89,7 @@ class Recogniser(Learner):
 
     def losses(self, batch: Batch) -> Losses:
         """By the names of ``loss_shares``, the loss, per label, of each utterance (batch,); Inf
-        where nothing can be learnt."""
+        where no utterance can be used."""
         raise NotImplementedError
 
     def decode(self, batch: Batch) -> list[Hypothesis]:
@@ -139,10 +139,10 @@ class Recogniser(Learner):
         self.utterance_losses = {batch.corpus: each["loss"].detach() for batch, each in named}
         sums, counts = sums_and_counts(losses)
         sizes = torch.tensor([len(batch) for batch in batches], device=self.device)
-        self.met, self.learnt = int(distributed.total(sizes).sum()), int(counts[0].sum())
-        lost = float(self.met - self.learnt)
+        self.seen, self.used = int(distributed.total(sizes).sum()), int(counts[0].sum())
+        lost = float(self.seen - self.used)
         self.log("training/non_finite", lost, on_epoch=True, on_step=False, reduce_fx="sum")
-        if self.learnt == 0:
+        if self.used == 0:
             return None if distributed.count() == 1 else self.no_share()
         self._log_losses([*losses[0]], [batch.corpus for batch in batches], sums / counts)
         finite = [each["loss"][each["loss"].isfinite()] for each in losses]
@@ -158,8 +158,8 @@ class Recogniser(Learner):
         return torch.stack([loss for _, loss in losses]).sum() / len(losses)
 
     def _log_losses(self, names: list[str], corpora: list[str], means: Tensor) -> None:
-        """Log the means (names, corpora), NaN of nothing; the first name is what is learnt from."""
-        size = self.met
+        """Log the means (names, corpora), NaN of nothing; the first is the loss to minimise."""
+        size = self.seen
         loss, *parts = means.nanmean(dim=1)
         self.log("training/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=size)
         named = {f"training/{name}": mean for name, mean in zip(names[1:], parts, strict=True)}
@@ -169,7 +169,7 @@ class Recogniser(Learner):
         self.log_dict(found, on_step=False, on_epoch=True, batch_size=size)
 
     def training_losses(self, batch: Batch) -> Losses:
-        """``loss``, which is learnt from, and what it is made of, of each utterance (batch,); NaN
+        """``loss``, which is minimised, and what it is made of, of each utterance (batch,); NaN
         for one with a sample that is not finite."""
         if len(batch) == 0:
             nothing = torch.zeros(0, device=self.device)

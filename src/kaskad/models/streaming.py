@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kaskad.models.recogniser import Recogniser
 
 HEARS_WHOLE_UTTERANCES = (
-    "hears whole utterances: only a recogniser with CTC listens while somebody speaks, as "
+    "needs whole utterances: only a recogniser with CTC decodes while somebody speaks, as "
     "model=cnn2d_lstm_streaming"
 )
 
@@ -68,10 +68,10 @@ def hear_in_chunks(recogniser: "Recogniser", samples: int) -> None:
 
 
 class Stream:
-    """What is said in audio that arrives in parts, a hypothesis after each.
+    """Decodes audio that arrives in parts, with a hypothesis after each.
 
     ``push`` the samples as they come, any number of them, then ``finish``. However they are cut,
-    the posteriors are those of the whole recording. Where nothing is said for ``endpoint`` seconds
+    the posteriors are those of the whole recording. Where nobody speaks for ``endpoint`` seconds
     an utterance ends (``None``: where the audio does); ``take_ended`` gives those away that have,
     so that the hypothesis does not grow for ever.
 
@@ -98,7 +98,7 @@ class Stream:
         self._decoder = StreamDecoder(cast(Decoder, recogniser.decoder), endpoint)
 
     def push(self, samples: np.ndarray | Tensor) -> StreamHypothesis:
-        """Hear the next samples, and return what was said so far.
+        """Decode the next samples, and return the hypothesis so far.
 
         Args:
             samples: (samples,) or (samples, channels), integers or floats from -1 to 1.
@@ -110,14 +110,14 @@ class Stream:
         return self.hypothesis
 
     def finish(self) -> StreamHypothesis:
-        """Return what was said, all of it stable: no more samples come."""
+        """Return the final hypothesis, all of it stable: no more samples come."""
         self._decoder.push(self.posteriors(self._resampler.finish(), is_last=True))
         self._decoder.finish()
         return self.hypothesis
 
     @property
     def hypothesis(self) -> StreamHypothesis:
-        """What was said so far, but for what ``take_ended`` gave away."""
+        """The hypothesis so far, without what ``take_ended`` returned."""
         return self._decoder.hypothesis
 
     def take_ended(self) -> list[Hypothesis]:

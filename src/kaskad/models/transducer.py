@@ -1,4 +1,4 @@
-"""A recogniser that joins what it hears in a frame with what was said before: a transducer."""
+"""A transducer: joins the encoder's output for a frame with a prediction from the labels so far."""
 
 import warnings
 from collections.abc import Callable

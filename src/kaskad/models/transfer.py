@@ -1,4 +1,4 @@
-"""Transfer: a new recogniser begins with what a trained one has learnt."""
+"""Transfer: a new recogniser begins with the weights of a trained one."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def transfer_weights(
     """Take over every weight that fits by name and shape from a checkpoint, a folder of runs, or an
     archive of NeMo's.
 
-    Labels may differ: weights with a row a label are taken over label by label. The features of
+    Labels may differ: weights with a row a label are transferred label by label. The features of
     both are compared, and what differs is warned of.
 
     Args:
@@ -205,7 +205,7 @@ def _tell(transfer: Transfer, total: int) -> None:
     for what, names in (
         ("resized", resized),
         ("left", transfer.left),
-        ("begun anew", transfer.fresh),
+        ("drawn anew", transfer.fresh),
     ):
         if names:
             more = ", …" if len(names) > NAMED_ON_THE_CONSOLE else ""

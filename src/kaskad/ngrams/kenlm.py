@@ -46,7 +46,8 @@ def open_language_model(path: str | Path, tokenizer: Tokenizer) -> tuple[kenlm.M
         )
     if len(spelt) < len(words):
         log.warning(
-            "%s: %d of %d words cannot be spelt by the labels of the tokenizer (%s): never heard",
+            "%s: %d of %d words cannot be spelt by the labels of the tokenizer (%s) and will never "
+            "be recognised",
             path,
             len(words) - len(spelt),
             len(words),

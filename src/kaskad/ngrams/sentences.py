@@ -107,8 +107,8 @@ def training_text(
     if chosen.is_empty():
         raise ValueError(
             f"no sentence is left: all are also in {' or '.join(remove)} ({listed}). Where the "
-            "same is said again and again, as with digits, keep them: language_model.remove=[] "
-            "(train.py: datamodule.remove=[])"
+            "same sentences come again and again, as with digits, keep them: "
+            "language_model.remove=[] (train.py: datamodule.remove=[])"
         )
     return chosen.drop("compared"), removed
 

@@ -19,7 +19,7 @@ def write_exports(
 ) -> dict[str, Any]:
     """Write a recogniser in each of these forms below ``folder``; returns what each is like.
 
-    Beside a graph that hears samples stands what it hears in ``signals``. Raises ``ExportError``.
+    Beside a graph of samples its hypotheses for ``signals`` are written. Raises ``ExportError``.
     """
     from kaskad.export.formats import export  # of an extra
 
@@ -36,7 +36,7 @@ def write_exports(
 def verify_exports(
     recogniser: Recogniser, signals: Sequence[np.ndarray], folder: Path
 ) -> list[str]:
-    """Verify that each export below ``folder`` hears what it heard; returns their forms.
+    """Verify the hypotheses of each export below ``folder``; returns their forms.
 
     Raises ``ReleaseError``.
     """

@@ -137,7 +137,7 @@ def add_to_changelog(line: str, place: Path) -> None:
 
 
 def corpora_of(settings: Settings) -> list[dict[str, Any]]:
-    """The corpora that a run learnt from and was judged on: name, role, language."""
+    """The corpora that a run was trained and tested on: name, role, language."""
     corpora = (settings.get("data") or {}).get("corpora") or {}
     return [
         {"name": name, "role": corpus.get("role"), "language": corpus.get("language")}

@@ -9,7 +9,7 @@ from kaskad.runs.trusted_parts import TRAINING_PARTS
 
 Settings = dict[str, Any]
 
-# What is said of a run beside its model. Callbacks, loggers and folders stay where it was trained.
+# What a release tells of a run beside its model; callbacks, loggers and folders do not go with it.
 KEPT = ("seed", "choices", "phone_errors", "datamodule", "sampler", "trainer", "data")
 # Of a corpus: what it is, not how it is read or where it lies.
 OF_A_CORPUS = ("_target_", "role", "language", "branch", "split", "silence")
@@ -65,7 +65,7 @@ def without_secrets(node: Any) -> Any:
 
 
 def _data(data: Settings) -> Settings:
-    """What of the data says what was learnt from; whoever has the corpora says where they lie."""
+    """The settings of the data without their paths: those differ wherever the corpora are."""
     corpora = {
         name: {key: corpus[key] for key in OF_A_CORPUS if key in corpus}
         for name, corpus in (data.get("corpora") or {}).items()

@@ -1,4 +1,4 @@
-"""What a test said of a release: its figures, without the words of its corpora; and whether it is
+"""The test of a release: its figures, without the words of its corpora; and whether it is
 better than the release before it."""
 
 import hashlib
@@ -17,7 +17,7 @@ from kaskad.reports.report import RESULTS
 from kaskad.storage.files import read_parquet, write_parquet, write_text
 
 REPORT, SCORES = "report.json", "scores.parquet"
-# Of a corpus in a report, what tells nothing of who said what.
+# Parts of a corpus in a report that reveal neither speakers nor transcripts.
 PUBLIC = (
     "utterances", "of", "skipped", "empty", "speakers", "language", "figures", "words",
     "characters", "digits", "phones", "numbers", "confidence", "words_per_minute_of_non_speech",
@@ -122,7 +122,7 @@ def _counted(table: pl.DataFrame) -> pl.DataFrame:
     kept = pl.DataFrame(columns).hstack(table.select(*counts, "right"))
     if "words" not in table.columns:
         return kept.hstack(table.select("reference", "hypothesis"))
-    # Of numbers only whether there is one, and whether it was heard.
+    # Of numbers only whether there is one, and whether it is right.
     is_number = pl.col("number").is_not_null()
     heard = (pl.col("number") == pl.col("number_heard")).fill_null(False)
     return kept.hstack(

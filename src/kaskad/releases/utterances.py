@@ -28,7 +28,7 @@ Transcriber = Callable[[Sequence[np.ndarray]], list[Heard]]
 
 def choose(results: pl.DataFrame, count: int = COUNT) -> list[str]:
     """The paths of utterances of a test that show a release at work: of different lengths, with
-    something heard in them, and heard rightly where there are enough of those."""
+    a hypothesis that is not empty, and a right one where there are enough of those."""
     spoken = results.filter(pl.col("hypothesis") != "")
     right = spoken.filter(pl.col("hypothesis") == pl.col("reference"))
     chosen = next((each for each in (right, spoken, results) if each.height >= count), results)
@@ -41,7 +41,7 @@ def choose(results: pl.DataFrame, count: int = COUNT) -> list[str]:
 def write_utterances(
     recogniser: Recogniser, paths: Sequence[str], folder: Path
 ) -> list[np.ndarray]:
-    """Write recordings as the recogniser is given them, and what it hears in what was written,
+    """Write recordings as the recogniser is given them, and its hypotheses for them,
     which is returned.
 
     Recordings become FLAC at its sample rate; ready features, arrays.
@@ -72,7 +72,7 @@ def write_sentences(model: LanguageModel, sentences: Sequence[str], folder: Path
 
 
 def write_expected(files: Sequence[dict[str, str]], heard: Sequence[Heard], folder: Path) -> None:
-    """Write what is to be heard in which file, and how far a score may be off."""
+    """Write the hypothesis expected for each file, and how far a score may be off."""
     rows = [
         {**file, "text": text, "score": round(score, 4), "tolerance": tolerance(score)}
         for file, (text, score) in zip(files, heard, strict=True)
@@ -86,7 +86,7 @@ def tolerance(score: float) -> float:
 
 
 def transcriber(recogniser: Recogniser) -> Transcriber:
-    """What hears texts and their scores with a recogniser, each utterance by itself."""
+    """What gives texts and their scores with a recogniser, each utterance by itself."""
 
     def hear(signals: Sequence[np.ndarray]) -> list[Heard]:
         heard = [recogniser.decode_waveforms([signal])[0] for signal in signals]
@@ -96,7 +96,7 @@ def transcriber(recogniser: Recogniser) -> Transcriber:
 
 
 def read_expected(folder: Path) -> list[dict[str, Any]]:
-    """What is to be heard; raises ``ReleaseError`` where that is not said as it should be."""
+    """The expected hypotheses; raises ``ReleaseError`` where the file is malformed."""
     file = folder / EXPECTED
     try:
         rows = json.loads(file.read_text(encoding="utf-8"))
@@ -104,7 +104,7 @@ def read_expected(folder: Path) -> list[dict[str, Any]]:
             row["text"] + "", row["score"] + 0.0, row["tolerance"] + 0.0
             require_within(row.get("file", "none"), str(file))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ReleaseError(f"{file}: does not say what is to be heard: {error}") from None
+        raise ReleaseError(f"{file}: cannot be read: {error}") from None
     if not rows:
         raise ReleaseError(f"{file}: names no utterance: the release cannot be tested")
     return list(rows)

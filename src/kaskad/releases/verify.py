@@ -1,4 +1,4 @@
-"""Whether a release is what it was when it was made, and hears what it heard then."""
+"""Checks that a release is as it was made: its files, and its hypotheses for test utterances."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from kaskad.runs.trusted_parts import load_model
 
 @dataclass(frozen=True)
 class Verified:
-    """What was looked at: how many ``files``, what was heard in the test utterances, and which
+    """What was looked at: how many ``files``, the hypotheses for the test utterances, and which
     ``exports`` hear it as well."""
 
     files: int
@@ -32,8 +32,8 @@ class Verified:
 def verify(path: str | Path, *, trusted: Sequence[str] = ()) -> Verified:
     """Verify a release, a folder or its archive; nothing in it is executed.
 
-    Its files must be those that were made, it must load, and hear in its test utterances what it
-    heard when it was made. ``trusted`` names packages, besides kaskad, whose classes it may use.
+    Its files must be those that were made, it must load, and recognise its test utterances as
+    when it was made. ``trusted`` names packages, besides kaskad, whose classes it may use.
     Raises ``ReleaseError`` with the first thing that is not so.
     """
     with _folder_of(Path(path)) as folder:

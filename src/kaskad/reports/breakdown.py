@@ -137,20 +137,20 @@ def confusions(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def phones(table: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
-    """How often each phone of a ``language`` was ``spoken``, the share of it that was heard
-    (``accuracy``), and what was heard ``instead`` most often ("" for nothing)."""
+    """How often each phone of a ``language`` was ``spoken``, the share of it that was recognised
+    (``accuracy``), and its most frequent substitution, ``instead`` ("" for nothing)."""
     spoken: Counter[tuple[str, str]] = Counter()
-    heard: dict[tuple[str, str], Counter[str]] = {}
+    hypotheses: dict[tuple[str, str], Counter[str]] = {}
     texts = table["reference_phones"].to_list(), table["hypothesis_phones"].to_list()
     known = "language" in results.columns
     languages = results["language"].to_list() if known else [""] * results.height
     for language, edits in zip(languages, align(*texts, "words"), strict=True):
-        for said, found in (pair for edit in edits for pair in edit.pairs() if pair[0]):
-            spoken[language, said] += 1
-            heard.setdefault((language, said), Counter())[found] += 1
+        for phone, found in (pair for edit in edits for pair in edit.pairs() if pair[0]):
+            spoken[language, phone] += 1
+            hypotheses.setdefault((language, phone), Counter())[found] += 1
     rows = []
     for (language, phone), count in sorted(spoken.items(), key=lambda item: (item[0][0], -item[1])):
-        others = heard[language, phone]
+        others = hypotheses[language, phone]
         right = others.pop(phone, 0)
         instead = others.most_common(1)[0][0] if others else None
         rows.append((language, phone, count, right / count, instead))
@@ -160,7 +160,7 @@ def phones(table: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
 
 def magnitudes(numbers: pl.DataFrame) -> pl.DataFrame:
     """By how many ``digits`` a number has: ``wrong`` of how many utterances, the ``error`` and its
-    interval, and how many were heard as ``no_number``."""
+    interval, and how many hypotheses are no number (``no_number``)."""
     rows = []
     for (digits,), part in numbers.group_by("digits", maintain_order=True):
         wrong = share((part["number"] != part["number_heard"]).fill_null(True).to_numpy())
@@ -180,13 +180,15 @@ def magnitudes(numbers: pl.DataFrame) -> pl.DataFrame:
 def digit_positions(numbers: pl.DataFrame) -> pl.DataFrame:
     """By the ``position`` of a digit, 0 being the ones: ``wrong`` of how many, and the ``error``.
 
-    Every digit is wrong where no number was heard.
+    Every digit is wrong where the hypothesis is no number.
     """
     rows = []
     for position in range(max(numbers["digits"], default=0)):
         part = numbers.filter(pl.col("digits") > position)
-        said, heard = (part[name] // 10**position % 10 for name in ("number", "number_heard"))
-        wrong = int((said != heard).fill_null(True).sum())
+        reference, hypothesis = (
+            part[name] // 10**position % 10 for name in ("number", "number_heard")
+        )
+        wrong = int((reference != hypothesis).fill_null(True).sum())
         rows.append(
             {
                 "position": position,

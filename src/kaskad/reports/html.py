@@ -35,15 +35,15 @@ def render_report(report: Mapping[str, Any], language: str = "en") -> str:
         ]
         for name, part in report["corpora"].items()
     }
-    learnt = curves(report.get("training", {}).get("curve", []))
-    return _render("report.html", language, report=report, worst=worst, learnt=learnt)
+    lines = curves(report.get("training", {}).get("curve", []))
+    return _render("report.html", language, report=report, worst=worst, learning=lines)
 
 
 def render_comparison(comparison: Mapping[str, Any]) -> str:
     """The page of several models side by side; audio is read from the ``path`` of each example."""
     clips = Clips()
-    heard = [{**row, **clips.embed(row.get("path"))} for row in comparison["examples"]]
-    return _render("comparison.html", comparison={**comparison, "examples": heard})
+    examples = [{**row, **clips.embed(row.get("path"))} for row in comparison["examples"]]
+    return _render("comparison.html", comparison={**comparison, "examples": examples})
 
 
 def render_description(description: Mapping[str, Any], picture: np.ndarray) -> str:
@@ -90,7 +90,7 @@ def _pages(language: str) -> jinja2.Environment:
 
 
 def _nearest(part: Mapping[str, Any], utterance: str) -> list[dict[str, Any]]:
-    """The training utterances nearest to one that was tested; none where none were sought."""
+    """The training utterances nearest to one that was tested; none where none were asked for."""
     table = part["tables"].get("nearest")
     return [] if table is None else table.filter(pl.col("id") == utterance).to_dicts()
 
@@ -113,6 +113,6 @@ def _png(picture: np.ndarray) -> str:
 
 
 def _align(reference: str, hypothesis: str) -> list[tuple[str, str, str]]:
-    """Word by word: what became of it, what was said, what was heard."""
+    """The kind of each edit, with the words of the reference and of the hypothesis."""
     (edits,) = align([reference], [hypothesis], "words")
     return [(edit.kind, *pair) for edit in edits for pair in edit.pairs()]

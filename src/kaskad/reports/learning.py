@@ -1,4 +1,4 @@
-"""How a run has learnt, as lines to draw."""
+"""Learning curves of a run, as lines to draw."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

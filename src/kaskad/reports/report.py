@@ -21,7 +21,7 @@ from kaskad.storage.files import write_csv, write_parquet, write_text
 EXAMPLES = 5
 WORST = 20
 MOST_CONFUSED = 12  # of each kind, in report.json and report.html; confusions.csv has all
-# What was heard, for other programs, in the folder of a run.
+# The hypotheses, for other programs, in the folder of a run.
 RESULTS = Path("tables", "hypotheses.parquet")
 
 
@@ -70,7 +70,7 @@ def describe(
 
 
 def _non_speech(results: pl.DataFrame) -> dict[str, float]:
-    """What was heard where nobody speaks: words a minute of the utterances without a reference."""
+    """Words a minute in the hypotheses of utterances without a reference, where nobody speaks."""
     silent = results.filter(pl.col("reference") == "")
     minutes = float(silent["duration"].sum()) / 60
     if not minutes:
@@ -105,7 +105,7 @@ def write_report(
 
 
 def find_results(run: Path) -> Path:
-    """What was heard in the newest tested run at or below a folder, as a table."""
+    """The table of hypotheses of the newest tested run at or below a folder."""
     found = max(run.rglob(str(RESULTS)), key=lambda file: file.stat().st_mtime, default=None)
     if found is None:
         raise FileNotFoundError(

@@ -1,4 +1,4 @@
-"""What pages say, in the languages in which they can say it. Their templates are in English."""
+"""The text of pages in the languages there are. Templates are in English."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ LANGUAGES = ("en", "ru")
 
 
 def page_language(settings: Mapping[str, Any] | None) -> str:
-    """The language that the settings ``report`` ask for; runs of old have none. Raises as
+    """The language that the settings ``report`` ask for; old runs have none. Raises as
     ``saying`` does."""
     language = str((settings or {}).get("language", "en"))
     saying(language)
@@ -17,8 +17,8 @@ def page_language(settings: Mapping[str, Any] | None) -> str:
 
 
 def saying(language: str) -> Callable[[str], str]:
-    """Return what says a sentence of a template in ``language``: one that it lacks is said in
-    English. Raises ``ValueError`` for a language that pages do not speak."""
+    """Return what translates a sentence of a template into ``language``: one without a translation
+    stays in English. Raises ``ValueError`` for a language without translations."""
     if language not in LANGUAGES:
         known = ", ".join(LANGUAGES)
         raise ValueError(f"report.language={language}: pages are written in {known}")
@@ -40,13 +40,13 @@ def verdict(language: str, part: Mapping[str, Any]) -> str:
     if exact is None:
         return ""
     say = saying(language)
-    said = say("Of %(utterances)s utterances %(exact)s are exactly right") % {
+    exactly = say("Of %(utterances)s utterances %(exact)s are exactly right") % {
         "utterances": utterances,
         "exact": round(exact * utterances),
     }
     if "words" not in part:
-        return f"{said}."
+        return f"{exactly}."
     words = part["words"]
     wrong = words["substitutions"] + words["deletions"] + words["insertions"]
     errors = say("there are %(errors)s errors in %(words)s words")
-    return f"{said}; {errors % {'errors': wrong, 'words': words['reference']}}."
+    return f"{exactly}; {errors % {'errors': wrong, 'words': words['reference']}}."

@@ -1,4 +1,4 @@
-"""Utterances of many requests heard in batches: a thread for each device, one queue for all."""
+"""Utterances of many requests decoded in batches: a thread for each device, one queue for all."""
 
 import logging
 import threading
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Job:
-    """An utterance, (samples,) at the rate of the model, that waits to be heard."""
+    """An utterance, (samples,) at the rate of the model, that waits to be decoded."""
 
     model: str
     waveform: np.ndarray
@@ -28,7 +28,7 @@ class Job:
 
 
 class Workers:
-    """Hears utterances with ``models``, of which there is a copy for each device.
+    """Decodes utterances with ``models``, of which there is a copy for each device.
 
     An utterance waits ``wait`` seconds for others of its model; together, padding included, they
     last ``batch_seconds`` at most.
@@ -57,7 +57,7 @@ class Workers:
             thread.start()
 
     def hear(self, model: str, waveforms: Sequence[np.ndarray]) -> "list[Future[Hypothesis]]":
-        """Have (samples,) heard, each as soon as there is room in a batch."""
+        """Have (samples,) decoded, each as soon as there is room in a batch."""
         jobs = [Job(model, waveform) for waveform in waveforms]
         with self._changed:
             if self._is_closing:
@@ -82,7 +82,7 @@ class Workers:
                 _hear(self._models[wanted[0].model][device], wanted)
 
     def _next_batch(self) -> list[Job]:
-        """The next utterances of one model; none once all are heard and the service closes."""
+        """The next utterances of one model; none once all are decoded and the service closes."""
         with self._changed:
             while True:
                 self._changed.wait_for(lambda: self._jobs or self._is_closing)
@@ -114,16 +114,16 @@ class Workers:
 
 
 def _hear(recogniser: Recogniser, jobs: Sequence[Job]) -> None:
-    """Hear a batch; one utterance that cannot be heard does not take the others with it."""
+    """Decode a batch; where one utterance fails, the others do not."""
     try:
-        heard = recogniser.decode_waveforms([job.waveform for job in jobs])
+        hypotheses = recogniser.decode_waveforms([job.waveform for job in jobs])
     except Exception as error:  # whatever it is, the worker lives
         if len(jobs) > 1:
             for job in jobs:
                 _hear(recogniser, [job])
             return
-        log.exception("an utterance could not be heard")
+        log.exception("an utterance could not be decoded")
         jobs[0].future.set_exception(error)
         return
-    for job, hypothesis in zip(jobs, heard, strict=True):
+    for job, hypothesis in zip(jobs, hypotheses, strict=True):
         job.future.set_result(hypothesis)

@@ -21,11 +21,11 @@ class Figures:
             registry=registry,
         )
         self.audio = Counter(
-            "kaskad_audio_seconds", "Audio heard", ["model", "endpoint"], registry=registry
+            "kaskad_audio_seconds", "Audio decoded", ["model", "endpoint"], registry=registry
         )
         self.batches = Histogram(
             "kaskad_batch_utterances",
-            "Utterances heard in one batch",
+            "Utterances decoded in one batch",
             buckets=(1, 2, 4, 8, 16, 32, 64),
             registry=registry,
         )

@@ -8,7 +8,7 @@ class Limits:
     """What a client may ask for.
 
     Args:
-        requests: Transcriptions heard or waiting at a time; one more is asked to come back.
+        requests: Transcriptions in work or waiting at a time; one more is asked to come back.
         megabytes: Of the body of a request.
         duration: Seconds of a recording, or of a stream.
         timeout: Seconds for a body to arrive, and again for a transcription to be made.

@@ -1,4 +1,4 @@
-"""A file that somebody sent, transcribed: read in parts, heard in batches with those of others."""
+"""Transcribes a file that somebody sent: read in parts, decoded in batches with others."""
 
 import threading
 from collections.abc import Iterator

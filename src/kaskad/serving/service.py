@@ -24,7 +24,7 @@ class Model:
 
     @property
     def sample_rate(self) -> int:
-        """In Hz, of what it hears best."""
+        """In Hz, the rate of the model."""
         return self.copies[0].features.sample_rate
 
     @property
@@ -55,7 +55,7 @@ class Service:
         self.workers = Workers(
             copies, self.limits.batch_seconds, self.limits.batch_wait, self.figures
         )
-        # Threads that read files and wait for what is heard in them, and that hear streams.
+        # Threads that read files and wait for their hypotheses, and that decode streams.
         self.readers = ThreadPoolExecutor(self.limits.requests, "reader")
         self.listeners = [ThreadPoolExecutor(1, "listener") for _ in next(iter(copies.values()))]
         self.requests = 0

@@ -1,4 +1,4 @@
-"""WebSocket /v1/stream: sound goes in as it is recorded, what was said so far comes back.
+"""WebSocket /v1/stream: audio goes in as it is recorded, the hypothesis so far comes back.
 
 A client sends 16-bit samples, little-endian, one channel, in binary messages of any size. It names
 ``sample_rate``, ``model`` and ``endpoint`` (seconds of silence that end an utterance) behind the
@@ -79,7 +79,7 @@ def _require_own_page(socket: WebSocket) -> None:
 
 
 class Session:
-    """What a client says, heard until it finishes, falls silent, or the service closes."""
+    """One stream of a client, until it finishes, falls silent, or the service closes."""
 
     def __init__(self, service: Service, socket: WebSocket) -> None:
         self.service = service
@@ -106,7 +106,7 @@ class Session:
             raise RefusedError('after the first message, text is {"type": "finish"} alone')
         await self._run(listener, stream.finish)
         await self._tell(stream, is_last=True)
-        # Nothing was said of being finished: the service closes.
+        # The client did not finish: the service closes.
         await self.socket.close(NORMAL if message is not None else GOING_AWAY)
 
     def _open(self, settings: Mapping[str, Any]) -> tuple[Stream, Model, ThreadPoolExecutor]:
@@ -144,12 +144,12 @@ class Session:
         if message.get("bytes") is not None:
             return bytes(message["bytes"])
         try:
-            said = json.loads(message.get("text") or "")
+            request = json.loads(message.get("text") or "")
         except (ValueError, RecursionError) as error:
             raise RefusedError(f"a message of text is JSON; this one is not: {error}") from error
-        if not isinstance(said, dict):
+        if not isinstance(request, dict):
             raise RefusedError("a message of text is an object of JSON; this one is not")
-        return said
+        return request
 
     async def _hear(
         self, stream: Stream, model: Model, listener: ThreadPoolExecutor, data: bytes

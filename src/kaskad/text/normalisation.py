@@ -9,7 +9,7 @@ from kaskad.text.tags import tags_in, without_tags
 NOTES = {
     "tags": "tags left out, such as [noise]",
     "spelt out": "numbers in digits, put into words",
-    "digits or signs": "digits, or signs such as %, that could be said in several ways",
+    "digits or signs": "digits, or signs such as %, that could be spoken in several ways",
 }
 """What normalisation may have changed beside capitals and punctuation, and what it left."""
 

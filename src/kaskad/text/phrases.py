@@ -8,10 +8,10 @@ from kaskad.text.alphabet import AlphabetTokenizer
 class PhraseTokenizer(AlphabetTokenizer):
     """A label a transcript, however many words it has: ``turn left`` is one.
 
-    A transcript that training text does not hold has no label: it is left out of what is learnt,
+    A transcript that training text does not hold has no label: it is left out of training,
     cannot be recognised, and is reported like an unknown character. With ``vocabulary`` only these
-    phrases are told apart, and all others, in training as in tests, are ``unknown``: whatever else
-    is said near the microphone. Raises ``ValueError`` if one of the two is given without the other.
+    phrases are recognised, and all others, in training as in tests, are ``unknown``. Raises
+    ``ValueError`` if one of the two is given without the other.
     """
 
     def __init__(

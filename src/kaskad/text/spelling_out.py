@@ -1,4 +1,4 @@
-"""Digits and signs in a transcript, in the words that were said, where only those are possible."""
+"""Digits and signs in a transcript, in words, where only one wording is possible."""
 
 import re
 
@@ -7,7 +7,7 @@ import polars as pl
 from kaskad.text.numerals import number_to_words
 
 LANGUAGES = ("ru", "en")
-# What is said and is no letter.
+# Signs that are spoken.
 SPOKEN = r"[\p{N}%№$€£₽&+=@#§°×]"
 _NUMBER = re.compile(r"(?<![\w.,:/+-])(\d{1,6})(?:\s*(%))?(?![\w.,:/-]*\d)(?!\w)(?!-)")
 _ANY_SIGN = re.compile(r"[\d%№$€£₽&+=@#§°×]")
@@ -23,7 +23,7 @@ def spell_out(text: str, language: str) -> str:
     """Return a text with its numbers in words, and as it is where these could be several.
 
     ``100%`` is "сто процентов" or "one hundred percent". Left alone are ordinals, decimals, times,
-    digits that may be said one by one (more than four, or with a zero before them), English years,
+    digits that may be spoken one by one (more than four, or after a zero), English years,
     and Russian numbers that a preposition or a noun may put into another form.
     """
     if language not in LANGUAGES or not _ANY_SIGN.search(text):

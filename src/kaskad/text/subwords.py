@@ -31,7 +31,7 @@ class SubwordTokenizer(Tokenizer):
 
     ``vocabulary_size`` is the most labels there may be, the blank included: a small text has no
     more pieces to give. ``algorithm`` is ``bpe`` or ``unigram``. ``model`` is what SentencePiece
-    has learnt, its file in base64; ``None`` until ``fit``. ``yo_as_ye`` reads ё as е;
+    has estimated, its file in base64; ``None`` until ``fit``. ``yo_as_ye`` reads ё as е;
     ``stress_marks`` keeps accents on Cyrillic vowels.
     """
 
@@ -61,7 +61,7 @@ class SubwordTokenizer(Tokenizer):
         found = self._learn(list(transcripts))
         if self.model is not None and self.model != found:
             raise ValueError(
-                f"this tokenizer already has {self.size} labels, learnt from another training "
+                f"this tokenizer already has {self.size} labels, estimated from another training "
                 "text or in another way. Make a new tokenizer instead"
             )
         self._take(found)

@@ -13,7 +13,7 @@ _NOISES = (
     "музыка тишина пауза неразборчиво помехи аплодисменты гудок"
 )
 _NOISE = f"(?i:{'|'.join(_NOISES.split())})"
-# A word said in laughter is a word.
+# A word spoken with laughter is a word.
 _LAUGHED = r"\[(?i:laughter|laugh|cough|breath|noise|смех)-([^\[\]]{1,80})\]"
 TAG = "|".join(
     (
@@ -40,7 +40,7 @@ _ENTITIES = {
 
 
 def without_tags(text: pl.Expr) -> pl.Expr:
-    """Return ``text`` without tags; what was said in laughter or not understood for sure stays."""
+    """Return ``text`` without tags; words spoken with laughter or understood in part stay."""
     for written, meant in _ENTITIES.items():
         text = text.str.replace_all(written, meant, literal=True)
     return text.str.replace_all(_LAUGHED, " $1 ").str.replace_all(TAG, " ")

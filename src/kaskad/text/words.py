@@ -6,8 +6,8 @@ from kaskad.text.alphabet import AlphabetTokenizer
 class WordTokenizer(AlphabetTokenizer):
     """A label a word.
 
-    A word that training text does not hold has no label: it is left out of what is learnt, cannot
-    be heard, and is reported like an unknown character.
+    A word that training text does not hold has no label: it is left out of training, cannot be
+    recognised, and is reported like an unknown character.
     """
 
     before = " "

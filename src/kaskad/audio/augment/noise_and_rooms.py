@@ -1,4 +1,4 @@
-"""What is heard around a voice: the room it speaks in, and sounds from a folder of one's own.
+"""The surroundings of a voice: rooms and noises, from folders of recordings.
 
 Recordings are read as those of a corpus are, and by nothing else: a library that falls back to
 programs which may be installed makes of one file an error here and damaged sound there.

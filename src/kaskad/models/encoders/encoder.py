@@ -56,7 +56,7 @@ class Encoder(nn.Module):
     @property
     def why_not_streaming(self) -> str | None:
         """What keeps ``step`` from working, and which setting changes it; ``None``: nothing."""
-        return "its encoder hears whole utterances (model=cnn2d_lstm_streaming has another)"
+        return "its encoder needs whole utterances (model=cnn2d_lstm_streaming has another)"
 
     def step(
         self, features: Tensor, state: State | None = None, *, is_last: bool = False

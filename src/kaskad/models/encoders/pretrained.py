@@ -183,7 +183,7 @@ class PretrainedEncoder(Encoder):
         if int(lengths.max()) > at_most:
             seconds = at_most / self.extractor.sampling_rate
             raise ValueError(
-                f"Whisper hears {seconds:g} seconds at once, and an utterance is longer: "
+                f"Whisper takes {seconds:g} seconds at once, and an utterance is longer: "
                 f"datamodule.max_seconds={seconds:g}"
             )
         heard = [row[:n].cpu().numpy() for row, n in zip(samples, lengths, strict=True)]

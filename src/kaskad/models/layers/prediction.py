@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from kaskad.text.tokenizer import BLANK
 
 
-class Foreseen(NamedTuple):
+class Prediction(NamedTuple):
     """Where the prediction net stands in each row: its ``output`` (rows, dim), and the ``hidden``
     and ``cell`` values (rows, layers, hidden_size) behind it."""
 
@@ -17,13 +17,13 @@ class Foreseen(NamedTuple):
     hidden: Tensor
     cell: Tensor
 
-    def take(self, rows: Tensor) -> "Foreseen":
+    def take(self, rows: Tensor) -> "Prediction":
         """The state of these rows, in this order."""
-        return Foreseen(*(part[rows] for part in self))
+        return Prediction(*(part[rows] for part in self))
 
-    def where(self, condition: Tensor, other: "Foreseen") -> "Foreseen":
+    def where(self, condition: Tensor, other: "Prediction") -> "Prediction":
         """These rows where the condition (rows,) holds, those of ``other`` elsewhere."""
-        return Foreseen(
+        return Prediction(
             *(
                 torch.where(condition.view(-1, *[1] * (ours.dim() - 1)), ours, theirs)
                 for ours, theirs in zip(self, other, strict=True)
@@ -32,9 +32,9 @@ class Foreseen(NamedTuple):
 
 
 class PredictionNet(nn.Module):
-    """LSTM layers over the labels that were said so far.
+    """LSTM layers over the labels so far.
 
-    ``forward(targets (batch, labels)) -> (batch, labels + 1, dim)``: what is foreseen before each
+    ``forward(targets (batch, labels)) -> (batch, labels + 1, dim)``: the prediction before each
     label, and after the last. The blank, label 0, stands for the beginning.
 
     Args:
@@ -63,19 +63,19 @@ class PredictionNet(nn.Module):
         before = self.embedding(F.pad(targets, (1, 0), value=BLANK))
         return self.dropout(self.lstm(self.dropout(before))[0])
 
-    def begin(self, rows: int) -> Foreseen:
+    def begin(self, rows: int) -> Prediction:
         """Before the first label of each row."""
         shape = rows, self.lstm.num_layers, self.dim
         nothing = self.embedding.weight.new_zeros(shape)
         start = torch.full((rows,), BLANK, device=nothing.device)
-        return self.step(start, Foreseen(nothing[:, 0], nothing, nothing))
+        return self.step(start, Prediction(nothing[:, 0], nothing, nothing))
 
-    def step(self, labels: Tensor, state: Foreseen) -> Foreseen:
+    def step(self, labels: Tensor, state: Prediction) -> Prediction:
         """Go on by a label in each row (rows,)."""
         hidden, cell = (part.transpose(0, 1).contiguous() for part in state[1:])
         embedded = self.dropout(self.embedding(labels))[:, None]
         output, (hidden, cell) = self.lstm(embedded, (hidden, cell))
-        return Foreseen(
+        return Prediction(
             self.dropout(output[:, 0]).to(embedded.dtype),
             hidden.transpose(0, 1).to(embedded.dtype),
             cell.transpose(0, 1).to(embedded.dtype),
@@ -83,7 +83,7 @@ class PredictionNet(nn.Module):
 
 
 class Joiner(nn.Module):
-    """What was heard in a frame and what is foreseen, added up: scores of the labels.
+    """The joint network: encoder output and prediction, added up, to scores of the labels.
 
     ``forward(heard (…, encoded_size), foreseen (…, predicted_size)) -> (…, labels)``, float32.
     """

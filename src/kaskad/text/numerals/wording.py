@@ -4,7 +4,7 @@ from num2words import num2words
 
 from kaskad.text.numerals.numeral import LIMIT
 
-# Sometimes said, and in no transcript of this project ("a hundred *and* five").
+# Sometimes spoken, and in no transcript of this project ("a hundred *and* five").
 LEFT_OUT = {"en": "and"}
 
 
