@@ -142,7 +142,7 @@ def show_report(report: Mapping[str, Any], console: Console) -> None:
     if undecoded:
         console.print(f"{undecoded} utterances could not be decoded; report.html names them")
     if report["skipped"]:
-        console.print(f"{len(report['skipped'])} utterances were skipped; skipped.csv says why")
+        console.print(f"utterances skipped: {len(report['skipped'])}; skipped.csv says why")
 
 
 def how_many(part: Mapping[str, Any]) -> str:
