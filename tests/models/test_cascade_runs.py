@@ -212,7 +212,7 @@ def test_a_flat_model_says_that_it_does_not_use_the_other_corpus(
     quick = ["model=lstm", "trainer.max_epochs=1", "trainer.limit_train_batches=1"]
     nowhere, small = tmp_path / "nowhere", ["model.encoder.hidden_size=8", "augment=none"]
     train(two_corpora(compose, tmp_path, tone_corpus, nowhere, *quick, sizes=small))
-    assert "beside: not used, for a CTCRecogniser learns from one corpus alone" in caplog.text
+    assert "beside: not used, because a CTCRecogniser trains on one corpus alone" in caplog.text
 
 
 @pytest.mark.slow

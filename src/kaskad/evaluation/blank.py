@@ -12,7 +12,7 @@ def tell_if_blank(report: Mapping[str, Any], steps: int) -> None:
     corpora = report["corpora"].values()
     if all(part.get("utterances") and part.get("empty") == part["utterances"] for part in corpora):
         log.warning(
-            "all hypotheses are blank: %d steps are too few (a CTC net puts out blanks alone for "
+            "all hypotheses are blank: %d steps are too few (a CTC net gives only blanks for "
             "its first hundreds of steps); train longer (trainer.max_epochs=…), or take smaller "
             "batches, which make more steps of an epoch (datamodule.batch_seconds=…)",
             steps,

@@ -64,7 +64,7 @@ def nearest_count(recogniser: Recogniser, count: int) -> int:
         raise ValueError(f"nearest={count}: it is a number of training utterances, 0 for none")
     if count and not isinstance(recogniser, CTCRecogniser):
         kind = type(recogniser).__name__
-        log.warning("nearest=%d: left out, for it is for models with CTC, not a %s", count, kind)
+        log.warning("nearest=%d: left out; it needs a model with CTC, not a %s", count, kind)
         return 0
     return count
 

@@ -49,7 +49,7 @@ def add_own_data(config: DictConfig, checkpoints: Sequence[Path]) -> str:
         OmegaConf.update(data, key, value)
     with open_dict(config):
         config.data = data
-    log.info("data=%s: what the checkpoint was trained on", choice)
+    log.info("data=%s, as the checkpoint was trained on", choice)
     return str(choice)
 
 

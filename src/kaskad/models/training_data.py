@@ -51,7 +51,7 @@ def load_data(config: DictConfig, listing: Path | None = None) -> SpeechDataModu
         require_branches(data.corpora, one_is_enough=bool(config.init_from))
     elif extra:
         kind = recogniser_class.__name__
-        log.warning("%s: not used, for a %s learns from one corpus alone", ", ".join(extra), kind)
+        log.warning("%s: not used, because a %s trains on one corpus alone", ", ".join(extra), kind)
     if data.mix.is_by_time and not (extra and "train_ext" in recogniser_class.learns_from):
         raise DataError(
             "datamodule.join_after and release_after are for a cascade, and a corpus of the role "

@@ -200,7 +200,7 @@ def _why_nothing_fits(path: Path, ours: dict[str, Tensor], theirs: dict[str, Ten
 
 def _tell(transfer: Transfer, total: int) -> None:
     taken = len(transfer.taken)
-    log.info("init_from=%s: took over %d of %d weights", transfer.checkpoint, taken, total)
+    log.info("init_from=%s: transferred %d of %d weights", transfer.checkpoint, taken, total)
     resized = [f"{name} ({rows})" for name, rows in transfer.resized.items()]
     for what, names in (
         ("resized", resized),

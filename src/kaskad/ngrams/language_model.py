@@ -148,7 +148,7 @@ def _vocabulary(
 def _report_fallback(statistics: Statistics) -> None:
     if statistics.fallback:
         log.warning(
-            "no discounts can be estimated for order %s, for too few different counts are in the "
+            "no discounts can be estimated for order %s: too few different counts are in the "
             "text: taking %s, as lmplz --discount_fallback does",
             ", ".join(map(str, statistics.fallback)),
             ", ".join(map(str, FALLBACK)),

@@ -138,7 +138,7 @@ def _report_unknown(texts: Sequence[str], tokenizer: Tokenizer) -> None:
     unknown = [found for text in texts if (found := tokenizer.unknown(text))]
     if unknown:
         log.warning(
-            "%d of %d sentences have what no label stands for, which is left out of them: %s",
+            "%d of %d sentences have characters without a label, which are left out: %s",
             len(unknown),
             len(texts),
             " ".join(sorted(set().union(*unknown))[:50]),

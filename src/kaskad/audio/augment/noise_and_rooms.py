@@ -84,7 +84,7 @@ class Recorded(ABC):
             return self.vary(samples, path, sample_rate)
         except AudioError as reason:
             if path not in self.lost:
-                log.warning("%s: %s; clips that draw it go on without it", path, reason)
+                log.warning("%s: %s; clips that draw it are used without it", path, reason)
             self.lost.add(path)
             return samples
 

@@ -86,7 +86,7 @@ def _vary(waveform: np.ndarray, sample_rate: int, name: str, transform: Transfor
     varied = np.asarray(transform(waveform, sample_rate), dtype=np.float32)
     if len(varied) and np.isfinite(varied).all():
         return varied
-    log.warning("augmentation '%s' made no sound of a clip, which goes on without it", name)
+    log.warning("augmentation '%s' failed for a clip, which is used without it", name)
     return waveform
 
 
