@@ -33,7 +33,7 @@ def main() -> None:
         print("kaskad <command> key=value …\n")
         for command in COMMANDS:
             print(f"  {command:<18}{summary_of(command).partition(':')[0]}")
-        print("\nkaskad <command> --help says what a command takes.")
+        print("\nkaskad <command> --help lists the options of a command.")
     elif name in COMMANDS:
         # Hydra takes the program's name from here.
         sys.argv[:2] = [f"{sys.argv[0]} {name}"]

@@ -1,4 +1,4 @@
-"""Say which choices suit a corpus, as a recipe ready to run: kaskad advise data=…"""
+"""Recommend settings for a corpus, as a recipe ready to run: kaskad advise data=…"""
 
 import logging
 import textwrap

@@ -1,4 +1,4 @@
-"""Find when each word was said: kaskad align checkpoint=… input=in.csv output=x.ctm.
+"""Find when each word was spoken: kaskad align checkpoint=… input=in.csv output=x.ctm.
 
 How well each transcript fits what is heard stands in a table beside the output, the worst first.
 """

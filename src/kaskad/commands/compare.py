@@ -1,4 +1,4 @@
-"""Put tested models side by side: kaskad compare 'runs=[runs/a,runs/b]'."""
+"""Compare tested models: kaskad compare 'runs=[runs/a,runs/b]'."""
 
 from collections.abc import Sequence
 from pathlib import Path

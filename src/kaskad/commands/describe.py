@@ -1,4 +1,4 @@
-"""Say what a corpus holds and which rows are suspicious: kaskad describe data=…"""
+"""Report what a corpus holds and which rows are suspicious: kaskad describe data=…"""
 
 import logging
 from pathlib import Path

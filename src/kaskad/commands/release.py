@@ -42,11 +42,11 @@ def release(config: DictConfig) -> dict[str, float]:
     console = Console()
     if config.verify is not None:
         verified = verify(config.verify, trusted=config.trusted)
-        heard = "; ".join(verified.texts)
+        texts = "; ".join(verified.texts)
         through = f" (through {', '.join(verified.exports)}, too)" if verified.exports else ""
         console.print(
-            f"{config.verify}: {verified.files} files are as they were made, and it says what it "
-            f"said then{through}: {heard}",
+            f"{config.verify}: {verified.files} files are unchanged, and the test utterances are "
+            f"recognised as then{through}: {texts}",
             highlight=False,
             markup=False,
         )
