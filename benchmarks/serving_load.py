@@ -5,13 +5,15 @@
 
 Each client sends the same recording again as soon as it has its answer. Then streams are sent in
 real time, a tenth of a second at a time: a stream was held in real time if its last word comes
-within half a second of its end.
+within half a second of its end. --hour sends an hour's worth of audio before that, and tells how
+much memory the service holds after ten minutes of it and at the end.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,28 @@ async def _read(socket: Any) -> None:
             raise RuntimeError(message)
 
 
+async def memory_of_an_hour(url: str, audio: bytes, seconds: float) -> dict[str, float]:
+    """The memory, in MB, that the service holds after ten minutes of audio, and after an hour."""
+    memory, heard = {}, 0.0
+
+    async def client(session: httpx.AsyncClient, minutes: int) -> None:
+        nonlocal heard
+        while heard < 60 * minutes:
+            heard += seconds
+            files = {"file": ("a.wav", audio)}
+            answer = await session.post(f"{url}/v1/audio/transcriptions", files=files)
+            answer.raise_for_status()
+
+    async with httpx.AsyncClient(timeout=60, headers=_headers()) as session:
+        for minutes in (10, 60):
+            await asyncio.gather(*(client(session, minutes) for _ in range(8)))
+            told = (await session.get(f"{url}/metrics")).text
+            held = re.search(r"^process_resident_memory_bytes (\S+)", told, re.MULTILINE)
+            assert held is not None
+            memory[f"after {minutes} minutes"] = float(held[1]) / 2**20
+    return memory
+
+
 def _headers() -> dict[str, str]:
     token = os.environ.get("KASKAD_TOKEN")
     return {"Authorization": f"Bearer {token}"} if token else {}
@@ -99,6 +123,9 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     for clients in CLIENTS:
         found = await load(arguments.url, audio, clients, arguments.seconds)
         figures["clients"][clients] = found
+    if arguments.hour:
+        seconds = figures["audio_seconds"]
+        figures["memory"] = await memory_of_an_hour(arguments.url, audio, seconds)
     while len(mono) < 2 * rate:
         mono = np.tile(mono, 2)
     for count in STREAMS if arguments.streams else ():
@@ -118,6 +145,8 @@ def show(figures: dict[str, Any]) -> None:
         times = f"{1_000 * row['p50']:.0f}", f"{1_000 * row['p99']:.0f}"
         table.add_row(str(clients), *numbers, *times, str(row["refused"]))
     Console().print(table)
+    for when, held in figures.get("memory", {}).items():
+        print(f"memory {when} of audio: {held:.0f} MB")
     for count, row in figures["streams"].items():
         print(f"{count} streams: {row['held']} held, last words after {row['late']:.3f} s at most")
 
@@ -127,6 +156,7 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--audio", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--hour", action="store_true", help="an hour's worth of audio, too")
     parser.add_argument("--streams", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--output", type=Path, help="a JSON file for the figures")
     arguments = parser.parse_args()

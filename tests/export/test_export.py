@@ -1,8 +1,9 @@
 """What is exported hears what the recogniser hears, in other programs."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -12,10 +13,11 @@ import torch
 from hydra.utils import instantiate
 
 from kaskad import espeak
+from kaskad.audio.normalise import FromCorpus
 from kaskad.export.formats import export
-from kaskad.export.listening import hearing_through
-from kaskad.export.onnx_file import OnnxRecogniser
+from kaskad.export.listening import hearing_through, open_graph
 from kaskad.export.posterior_net import ExportError
+from kaskad.export.streaming_file import OnnxStream
 from kaskad.models.recogniser import Recogniser
 
 WORDS = ["один", "два", "пять тысяч сто сорок восемь"]
@@ -27,6 +29,20 @@ KINDS = {
     "gru": ["model=gru_ctc", "model.encoder.hidden_size=16", "features=mfcc"],
     "quartznet": ["model=quartznet", "model.encoder.width=0.1", "features.normalise=bins"],
 }  # fmt: skip
+
+
+STREAMING = {
+    "cnn2d_lstm": ["model=cnn2d_lstm_streaming", "model.encoder.hidden_size=16"],
+    "lstm": ["model=lstm", "model.encoder.hidden_size=8", "model.encoder.bidirectional=false",
+             "model.encoder.time_reduction=3", "features.normalise=corpus"],
+    "gru": ["model=gru_ctc", "model.encoder.hidden_size=8", "model.encoder.bidirectional=false",
+            "features=mfcc", "features.normalise=running"],
+}  # fmt: skip
+
+
+def fast_and_slow(names: Iterable[str], slow: Collection[str]) -> list[Any]:
+    """The parameters of a test, of which some wait for make test-slow."""
+    return [pytest.param(n, marks=[pytest.mark.slow] if n in slow else []) for n in names]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +67,7 @@ def make(compose, tmp_path: Path) -> Callable[..., Recogniser]:
     return of
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", fast_and_slow(KINDS, slow=["gru", "quartznet"]))
 def test_onnx_gives_the_posteriors_of_pytorch_for_any_batch(kind, make, clips, tmp_path) -> None:
     recogniser = make(*KINDS[kind])
     facts = export(recogniser, "onnx", tmp_path / "onnx")
@@ -74,13 +90,40 @@ def test_onnx_gives_the_posteriors_of_pytorch_for_any_batch(kind, make, clips, t
     assert labels == recogniser.tokenizer.labels
 
 
+@pytest.mark.parametrize("kind", fast_and_slow(STREAMING, slow=["lstm"]))
+def test_a_graph_that_listens_hears_what_the_stream_hears(kind, make, clips, tmp_path) -> None:
+    recogniser = make(*STREAMING[kind])
+    if isinstance(recogniser.features.normalisation, FromCorpus):
+        waveforms = torch.nn.utils.rnn.pad_sequence(list(map(torch.from_numpy, clips)), True)
+        recogniser.features.observe(waveforms, torch.tensor(list(map(len, clips))))
+        recogniser.features.finish_observing()
+    facts = export(recogniser, "onnx_streaming", tmp_path / "onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "onnx" / facts["graph"])
+    waveform = np.concatenate([np.zeros(9_000, np.float32), *clips[:2]])
+    for chunk in (900, 4_096, len(waveform)):
+        theirs, wanted, found = OnnxStream(session), [], []
+        ours = recogniser.stream()
+        for start in range(0, len(waveform), chunk):
+            part, is_last = waveform[start : start + chunk], start + chunk >= len(waveform)
+            wanted.append(ours.posteriors(part, is_last=is_last).numpy())
+            found.append(theirs.push(part, is_last=is_last))
+        np.testing.assert_allclose(np.concatenate(found), np.concatenate(wanted), atol=1e-4)
+    graph = open_graph(tmp_path / "onnx" / facts["graph"])
+    heard = hearing_through(graph, recogniser).transcribe(clips)
+    assert [each.text for each in heard] == [each.text for each in recogniser.transcribe(clips)]
+    few = OnnxStream(session).push(waveform[:100], is_last=True)
+    np.testing.assert_allclose(
+        few, recogniser.stream().posteriors(waveform[:100], is_last=True), atol=1e-4
+    )
+
+
 def test_int8_is_smaller_and_hears_through_the_same_decoder(make, clips, tmp_path: Path) -> None:
     recogniser = make("model=cnn2d_lstm")
     facts = export(recogniser, "onnx_int8", tmp_path / "int8")
     assert facts["bytes"] < 0.6 * facts["bytes_before"]
-    graph = OnnxRecogniser(tmp_path / "int8" / facts["graph"])
+    graph = open_graph(tmp_path / "int8" / facts["graph"])
     assert len(hearing_through(graph, recogniser).transcribe(clips)) == len(clips)
-    whole = OnnxRecogniser(tmp_path / "int8" / "model.onnx")
+    whole = open_graph(tmp_path / "int8" / "model.onnx")
     heard = hearing_through(whole, recogniser).transcribe(clips)
     assert [each.text for each in heard] == [each.text for each in recogniser.transcribe(clips)]
 
@@ -90,16 +133,20 @@ def test_what_cannot_be_exported_says_why_and_leaves_nothing(make, tmp_path: Pat
     with pytest.raises(ExportError, match="only recognisers with CTC"):
         export(make("model=seq2seq_gru"), "onnx", folder)
     small = ["model=lstm", "model.encoder.hidden_size=8", "model.encoder.layers=1"]
-    with pytest.raises(ExportError, match="goes frame by frame"):
+    with pytest.raises(ExportError, match="bidirectional=false"):
+        export(make(*small), "onnx_streaming", folder)
+    with pytest.raises(ExportError, match="take format=onnx_streaming"):
         export(make(*small, "features.normalise=running"), "onnx", folder)
     with pytest.raises(ExportError, match="train with features=kaldi"):
         export(make(*small), "sherpa", folder)
-    with pytest.raises(ExportError, match="it is one of onnx, onnx_int8, sherpa"):
+    with pytest.raises(ExportError, match="one of onnx, onnx_int8, onnx_streaming, sherpa"):
         export(make(*small), "pdf", folder)
     assert not folder.exists()
 
 
-@pytest.mark.parametrize("tokenizer", ["characters", "subwords"])
+@pytest.mark.parametrize(
+    "tokenizer", fast_and_slow(["characters", "subwords"], slow=["characters"])
+)
 def test_sherpa_onnx_hears_what_the_recogniser_hears(tokenizer, make, clips, tmp_path) -> None:
     sherpa_onnx = pytest.importorskip("sherpa_onnx")
     more = ["tokenizer.vocabulary_size=24"] if tokenizer == "subwords" else []

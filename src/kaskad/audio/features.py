@@ -203,7 +203,7 @@ class LogMel(Features):
         self.register_buffer("floor", noise * self.filters.sum(0) + SILENCE, persistent=False)
 
     def energies(self, waveforms: Tensor) -> Tensor:
-        return self._in_bands(self.spectrogram(waveforms))
+        return self.in_bands(self.spectrogram(waveforms))
 
     def whole_frames(self, waveforms: Tensor) -> Tensor:
         made = self.spectrogram
@@ -218,9 +218,9 @@ class LogMel(Features):
             normalized=made.normalized,
             center=False,
         )
-        return self._in_bands(spectra)
+        return self.in_bands(spectra)
 
-    def _in_bands(self, spectra: Tensor) -> Tensor:
+    def in_bands(self, spectra: Tensor) -> Tensor:
         """Log energies (batch, frames, bands) of spectra (batch, frequencies, frames)."""
         filters = self.drawn_filters(len(spectra))
         return (spectra.transpose(1, 2) @ filters + self.floor).log()

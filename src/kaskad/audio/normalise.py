@@ -5,7 +5,7 @@ features, 0 beyond the end of an utterance. ``loudness`` is the logarithm of the
 Whatever pads a batch, the result of an utterance is the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -223,15 +223,15 @@ class Running(FromCorpus):
         self, features: Tensor, loudness: Tensor, state: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """As ``Normalisation`` has it; the state is (batch, 4)."""
-        usual = (self.corpus.loudest - 20 * DECIBEL).expand(len(features), 1)
-        sums, peak = (self._beginning(len(features)), usual) if state is None else state.split(3, 1)
-        peaks = torch.cat([peak, loudness], 1).cummax(1).values[:, 1:]
+        before = self.beginning().expand(len(features), 4) if state is None else state
+        sums, peak = before.split((3, 1), 1)
+        peaks = self._highest_so_far(torch.cat([peak, loudness], 1))[:, 1:]
         speech = (loudness > peaks - SPEECH_RANGE * DECIBEL).to(features.dtype)[:, :, None]
         heard = torch.stack(
             [torch.ones_like(loudness), features.mean(2), features.square().mean(2)], dim=2
         )
         parts = []
-        for part, is_speech in zip(heard.split(BLOCK, 1), speech.split(BLOCK, 1), strict=True):
+        for part, is_speech in zip(self._blocks(heard), self._blocks(speech), strict=True):
             # What was heard at a frame fades with each frame of speech after it.
             fading = self.decay ** is_speech.cumsum(1)
             parts.append(fading * (sums[:, None] + (part * is_speech / fading).cumsum(1)))
@@ -242,11 +242,20 @@ class Running(FromCorpus):
         brought = ((features - mean) / deviation).clamp(min=FLOOR)
         return brought, torch.cat([sums, peaks[:, -1:]], 1)
 
-    def _beginning(self, batch: int) -> Tensor:
+    def _highest_so_far(self, values: Tensor) -> Tensor:
+        """The highest of (batch, frames) up to each frame."""
+        return values.cummax(1).values
+
+    def _blocks(self, frames: Tensor) -> Sequence[Tensor]:
+        """(batch, frames, …) in parts in which what fades stays far from the smallest number."""
+        return frames.split(BLOCK, 1)
+
+    def beginning(self) -> Tensor:
+        """The state of one utterance of which nothing was heard, (1, 4)."""
         mean = self.corpus.mean.mean()
         square = (self.corpus.variance + self.corpus.mean.square()).mean()
         sums = self.frames * torch.stack([torch.ones_like(mean), mean, square])
-        return sums.expand(batch, 3)
+        return torch.cat([sums, (self.corpus.loudest - 20 * DECIBEL)[None]])[None]
 
 
 def make_normalisation(choice: str | Normalisation, bins: int) -> Normalisation:

@@ -14,8 +14,7 @@ from kaskad.evaluation.own_data import add_own_data
 from kaskad.evaluation.recogniser import figures_of
 from kaskad.export.formats import FACTS, GRAPH
 from kaskad.export.formats import export as write_export
-from kaskad.export.listening import hearing_through
-from kaskad.export.onnx_file import OnnxRecogniser
+from kaskad.export.listening import hearing_through, open_graph
 from kaskad.metrics.registry import shown_in
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import Recogniser, load_recogniser
@@ -48,7 +47,7 @@ def export(config: DictConfig) -> dict[str, float]:
         forms = [form for form in GRAPH if (folder / GRAPH[form]).is_file()]
         heard: dict[str, Recogniser] = {"pytorch": recogniser}
         for form in forms:
-            heard[form] = hearing_through(OnnxRecogniser(folder / GRAPH[form]), recogniser)
+            heard[form] = hearing_through(open_graph(folder / GRAPH[form]), recogniser)
         facts["tested"] = {name: _test(config, each, name) for name, each in heard.items()}
         text = json.dumps(facts, ensure_ascii=False, indent=4)
         (folder / FACTS).write_text(text, encoding="utf-8")

@@ -13,10 +13,13 @@ from kaskad.export.onnx_file import (
     difference,
     example_batch,
     quantise,
+    session_of,
     write_onnx,
 )
 from kaskad.export.posterior_net import ExportError, PosteriorNet, require_ctc
 from kaskad.export.sherpa import write_sherpa
+from kaskad.export.streaming_file import GRAPH as STREAMING_GRAPH
+from kaskad.export.streaming_file import to_onnx_streaming
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import Recogniser
 
@@ -28,7 +31,7 @@ NOT_YET = {
     "executorch": "every executorch that knows torch 2.11 wants numpy 2, and the beam search of "
     "the house (pyctcdecode) numpy 1",
 }
-GRAPH = {"onnx": "model.onnx", "onnx_int8": "model.int8.onnx"}
+GRAPH = {"onnx": "model.onnx", "onnx_int8": "model.int8.onnx", "onnx_streaming": STREAMING_GRAPH}
 
 Facts = dict[str, Any]
 
@@ -78,7 +81,7 @@ def to_onnx(recogniser: CTCRecogniser, folder: Path) -> Facts:
         "blank": 0,
     }
     describe(file, {**facts, "labels": recogniser.tokenizer.labels})
-    off = difference(recogniser.eval(), OnnxRecogniser(file), *example)
+    off = difference(recogniser.eval(), OnnxRecogniser(session_of(file)), *example)
     if off > CLOSE:
         raise ExportError(
             f"the graph's log-probabilities differ from PyTorch's by {off:.1e}, more than {CLOSE}"
@@ -91,9 +94,8 @@ def to_onnx_int8(recogniser: CTCRecogniser, folder: Path) -> Facts:
     facts = to_onnx(recogniser, folder)
     whole, small = folder / GRAPH["onnx"], folder / GRAPH["onnx_int8"]
     quantise(whole, small)
-    off = difference(
-        recogniser.eval(), OnnxRecogniser(small), *example_batch(recogniser.features.sample_rate)
-    )
+    example = example_batch(recogniser.features.sample_rate)
+    off = difference(recogniser.eval(), OnnxRecogniser(session_of(small)), *example)
     return {
         **facts,
         "graph": small.name,
@@ -106,6 +108,7 @@ def to_onnx_int8(recogniser: CTCRecogniser, folder: Path) -> Facts:
 FORMS: dict[str, Callable[[CTCRecogniser, Path], Facts]] = {
     "onnx": to_onnx,
     "onnx_int8": to_onnx_int8,
+    "onnx_streaming": to_onnx_streaming,
     "sherpa": write_sherpa,
 }
 

@@ -1,6 +1,7 @@
 """ONNX: written, checked against PyTorch, run, and made smaller."""
 
 import json
+import logging
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
 from kaskad.export.posterior_net import ExportError, NemoNet, PosteriorNet
+from kaskad.export.streaming_net import StreamingNet
 
 OPSET = 17
 CLOSE = 1e-4  # log-probabilities of the file differ from those of PyTorch by less
@@ -45,10 +47,40 @@ def write_onnx(
         ExportError: for a net with an operation that the exporter does not know.
     """
     time = example[0].dim() - 1
+    moving = {
+        inputs[0]: {0: "batch", time: "time"},
+        inputs[1]: {0: "batch"},
+        outputs[0]: {0: "batch", 1: "frames"},
+        **{name: {0: "batch"} for name in outputs[1:]},
+    }
+    export_graph(net, example, file, inputs, outputs, moving)
+
+
+def export_graph(
+    net: PosteriorNet | NemoNet | StreamingNet,
+    example: tuple[Tensor, ...],
+    file: Path,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    moving: Mapping[str, Mapping[int, str]],
+) -> None:
+    """Write a net as ONNX, as it goes through an example.
+
+    Args:
+        net: what is written.
+        example: what goes into it.
+        file: where it is written.
+        inputs: the names of what goes in.
+        outputs: those of what comes out.
+        moving: of what goes in and comes out, the axes of any length, each with a name.
+
+    Raises:
+        ExportError: for a net with an operation that the exporter does not know.
+    """
     _divide_as_python_does()
     with warnings.catch_warnings():
         # The exporter that draws graphs from a run is the one that knows recurrent layers; it warns
-        # that it is old, and that sizes are traced, which the check below looks at.
+        # that it is old, and that sizes are traced, which the check of each form looks at.
         warnings.simplefilter("ignore")
         try:
             torch.onnx.export(
@@ -57,12 +89,7 @@ def write_onnx(
                 str(file),
                 input_names=list(inputs),
                 output_names=list(outputs),
-                dynamic_axes={
-                    inputs[0]: {0: "batch", time: "time"},
-                    inputs[1]: {0: "batch"},
-                    outputs[0]: {0: "batch", 1: "frames"},
-                    **{name: {0: "batch"} for name in outputs[1:]},
-                },
+                dynamic_axes={name: dict(axes) for name, axes in moving.items()},
                 opset_version=OPSET,
                 dynamo=False,
             )
@@ -88,16 +115,19 @@ def describe(file: Path, said: Mapping[str, Any]) -> None:
     onnx.save(model, str(file))
 
 
+def session_of(file: Path) -> onnxruntime.InferenceSession:
+    """A graph, ready to run on as many threads as PyTorch has."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
 class OnnxRecogniser:
     """Runs an exported graph: ``(inputs, lengths) -> log-probabilities, frames``."""
 
-    def __init__(self, file: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(
-            str(file), options, providers=["CPUExecutionProvider"]
-        )
+    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+        self.session = session
         self.names = [each.name for each in self.session.get_inputs()]
 
     def __call__(self, inputs: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -135,13 +165,19 @@ def external_file(file: Path) -> str | None:
 def quantise(file: Path, output: Path) -> None:
     """Write a graph whose weights are whole numbers of 8 bits; activations are measured as they
     come. The Fourier transform, which is in double precision, stays as it is."""
-    quantize_dynamic(
-        str(file),
-        str(output),
-        weight_type=QuantType.QInt8,
-        op_types_to_quantize=["MatMul", "Gemm", "LSTM"],
-        per_channel=False,
-    )
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # it tells of every product that stays as it is
+    try:
+        quantize_dynamic(
+            str(file),
+            str(output),
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["MatMul", "Gemm", "LSTM"],
+            per_channel=False,
+        )
+    finally:
+        root.setLevel(level)
 
 
 def example_batch(sample_rate: int) -> tuple[Tensor, Tensor]:

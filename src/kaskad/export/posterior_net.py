@@ -4,6 +4,7 @@ Fourier transforms are written as one matrix product, which every format has.
 """
 
 import copy
+import math
 from typing import cast
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torchaudio.transforms import Spectrogram
 
 from kaskad.audio.features import Features, LogMel
-from kaskad.audio.kaldi import KaldiLogMel, fourier_matrix
+from kaskad.audio.kaldi import KaldiLogMel
 from kaskad.audio.normalise import Normalisation, Running
 from kaskad.models.cascade import CascadeRecogniser
 from kaskad.models.ctc import CTCRecogniser
@@ -77,23 +78,44 @@ class NemoNet(nn.Module):
 
 class MatrixSpectrogram(nn.Module):
     """``Spectrogram`` as a product of frames and a matrix: (batch, samples) -> (batch, frequencies,
-    frames). In double precision, since the logarithm of weak bands is taken."""
+    frames). In double precision, since the logarithm of weak bands is taken.
 
-    basis: Tensor
+    The matrix, two thirds of a small recogniser, is not kept: a graph has its cosines alone, and
+    onnxruntime puts them in their places once, as it loads it.
+    """
+
+    window: Tensor
+    cosines: Tensor
+    time: Tensor
+    frequency: Tensor
 
     def __init__(self, spectrogram: Spectrogram) -> None:
         super().__init__()
         self.size, self.hop = spectrogram.n_fft, spectrogram.hop_length
-        before = (self.size - spectrogram.win_length) // 2
-        after = self.size - spectrogram.win_length - before
-        window = F.pad(spectrogram.window.double(), (before, after))
-        self.register_buffer("basis", fourier_matrix(window, self.size), persistent=False)
+        self.length = spectrogram.win_length
+        self.before = (self.size - self.length) // 2
+        whole = torch.arange(self.size, dtype=torch.float64)
+        for name, values in {
+            "window": spectrogram.window.double()[:, None],
+            "cosines": (2 * math.pi / self.size * whole).cos(),
+            "time": whole[: self.length, None],
+            "frequency": whole[None, : self.size // 2 + 1],
+        }.items():
+            self.register_buffer(name, values)
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        padded = F.pad(waveforms, (self.size // 2, self.size // 2))
-        count = (padded.shape[1] - self.size) // self.hop + 1
-        samples = torch.arange(count)[:, None] * self.hop + torch.arange(self.size)
-        real, imaginary = (padded[:, samples].double() @ self.basis).chunk(2, dim=2)
+        return self.whole_frames(F.pad(waveforms, (self.size // 2, self.size // 2)))
+
+    def whole_frames(self, waveforms: Tensor) -> Tensor:
+        """The spectra of the frames that lie wholly in (batch, samples)."""
+        count = (waveforms.shape[1] - self.size) // self.hop + 1
+        first = torch.arange(count)[:, None] * self.hop + self.before
+        frames = waveforms[:, first + torch.arange(self.length)].double()
+        place = (self.time @ self.frequency).long()
+        real, imaginary = (
+            frames @ (self.window * self.cosines[(place + turned) % self.size])
+            for turned in (0, self.size // 4)
+        )
         return (real.square() + imaginary.square()).float().transpose(1, 2)
 
 
@@ -113,6 +135,6 @@ def exportable(features: Features) -> nn.Module:
     if isinstance(features.normalisation, Running):
         raise ExportError(
             "features.normalise=running goes frame by frame, which no graph of a whole recording "
-            "does; train with features.normalise=speech or corpus to export"
+            "does: take format=onnx_streaming, or train with features.normalise=speech"
         )
     return features.normalisation

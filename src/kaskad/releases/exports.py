@@ -66,10 +66,9 @@ def _hears_samples(place: Path, facts: dict[str, Any]) -> bool:
 def _heard(
     place: Path, graph: str, recogniser: Recogniser, signals: Sequence[np.ndarray]
 ) -> list[utterances.Heard]:
-    from kaskad.export.listening import hearing_through  # of an extra
-    from kaskad.export.onnx_file import OnnxRecogniser
+    from kaskad.export.listening import hearing_through, open_graph  # of an extra
 
     if not isinstance(recogniser, CTCRecogniser):
         raise ReleaseError(f"{place}: an export of what is no recogniser with CTC")
-    listening = hearing_through(OnnxRecogniser(place / graph), recogniser)
+    listening = hearing_through(open_graph(place / graph), recogniser)
     return utterances.transcriber(listening)(signals)

@@ -55,6 +55,9 @@ class CNN2dLSTM(Encoder):
     def why_not_streaming(self) -> str | None:
         return BACKWARDS if self.lstm.backwards else None
 
+    def beginning(self) -> State:
+        return self.convolutions.beginning(), self.lstm.beginning()
+
     def step(
         self, features: Tensor, state: State | None = None, *, is_last: bool = False
     ) -> tuple[Tensor, State]:

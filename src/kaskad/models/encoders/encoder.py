@@ -58,6 +58,11 @@ class Encoder(nn.Module):
         """What keeps ``step`` from working, and which setting changes it; ``None``: nothing."""
         return "its encoder needs whole utterances (model=cnn2d_lstm_streaming has another)"
 
+    def beginning(self) -> State:
+        """The state of one utterance of which nothing was heard: what ``step`` starts from, all
+        zeros."""
+        raise NotImplementedError
+
     def step(
         self, features: Tensor, state: State | None = None, *, is_last: bool = False
     ) -> tuple[Tensor, State]:

@@ -48,6 +48,7 @@ class RecurrentEncoder(Encoder):
         **recurrent: Unpack[RecurrentOptions],
     ) -> None:
         super().__init__()
+        self.input_size = input_size
         self.time_reduction = time_reduction
         self.stacked = time_reduction if reduce_by == "stack" else 1
         dropout = recurrent.get("dropout", 0.0)
@@ -94,13 +95,16 @@ class RecurrentEncoder(Encoder):
             return "it makes fewer frames of many on its way (model.encoder.reduce_by=stack)"
         return None
 
+    def beginning(self) -> State:
+        return torch.zeros(1, 0, self.input_size), self.layers.beginning()
+
     def step(
         self, features: Tensor, state: State | None = None, *, is_last: bool = False
     ) -> tuple[Tensor, State]:
         waiting, remembered = state or (features[:, :0], None)
         waiting = torch.cat([waiting, features], 1)
         frames = waiting.shape[1]
-        ready = frames if is_last else frames - frames % self.stacked
+        ready = frames - (1 - is_last) * (frames % self.stacked)
         lengths = torch.full((len(features),), ready, device=features.device)
         sequences = stack_frames(waiting[:, :ready], lengths, self.stacked)
         encoded, remembered = self.layers.step(sequences, remembered)

@@ -98,6 +98,11 @@ class RecurrentLayers(nn.Module):
             sequences = output
         return sequences
 
+    def beginning(self) -> tuple[Any, ...]:
+        """What the layers remember of one utterance of which nothing was heard: zeros."""
+        nothing = [torch.zeros(1, 1, layer.hidden_size) for layer in self.forwards]  # type: ignore[arg-type]
+        return tuple((each, each.clone()) if self.cell is nn.LSTM else each for each in nothing)
+
     def step(
         self, sequences: Tensor, state: tuple[Any, ...] | None = None
     ) -> tuple[Tensor, tuple[Any, ...]]:

@@ -49,6 +49,7 @@ class Subsampling(nn.ModuleList):
                 TimeConvolution(channels[0], channels[1], (height, width), second),
             ]
         )
+        self.input_size = input_size
         self.dim = channels[1] * -(-input_size // 4)
 
     def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -57,6 +58,16 @@ class Subsampling(nn.ModuleList):
         for convolution in self:
             maps, lengths = convolution(maps, lengths)
         return maps.transpose(1, 2).flatten(2), lengths  # (batch, frames', channels * bins')
+
+    def beginning(self) -> tuple[Tensor, ...]:
+        """The maps at which the kernels look before the first frame of one utterance: zeros."""
+        maps, bins = [], self.input_size
+        for convolution in self:
+            assert isinstance(convolution, TimeConvolution)
+            weight = convolution.convolution.weight
+            maps.append(torch.zeros(1, weight.shape[1], weight.shape[2] // 2, bins))
+            bins = -(-bins // 2)
+        return tuple(maps)
 
     def step(
         self, features: Tensor, waiting: tuple[Tensor | None, ...] | None, is_last: bool
@@ -108,7 +119,7 @@ class TimeConvolution(nn.Module):
         around = height // 2
         if waiting is None:
             waiting = F.pad(maps[:, :, :0], (0, 0, around, 0))
-        maps = F.pad(torch.cat([waiting, maps], 2), (0, 0, 0, around if is_last else 0))
+        maps = F.pad(torch.cat([waiting, maps], 2), (0, 0, 0, around * is_last))
         places = max(0, (maps.shape[2] - height) // self.time_stride + 1)
         waiting = maps[:, :, places * self.time_stride :]
         if places == 0:
