@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 
 from kaskad.config.messages import explain
-from kaskad.config.overrides import as_text, command_again, pasteable, with_quotes
+from kaskad.config.overrides import as_text, command_again, pasteable, typed_command, with_quotes
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,17 @@ def test_what_is_printed_can_be_pasted(folder, monkeypatch) -> None:
     command = shlex.split(command_again("resume", folder))
     assert command[:5] == ["python", "train.py", "-m", "seed=0,1", "task=my task"]
     assert command[5] == typed
+
+
+@pytest.mark.parametrize(
+    ("program", "typed"),
+    [
+        ("/home/anna/.venv/bin/kaskad describe", "kaskad describe data=an4"),
+        ("/home/anna/kaskad/__main__.py describe", "kaskad describe data=an4"),
+        ("train.py", "python train.py data=an4"),
+        ("my scripts/train.py", "python 'my scripts/train.py' data=an4"),
+    ],
+)
+def test_a_command_is_written_down_as_one_types_it(program: str, typed: str, monkeypatch) -> None:
+    monkeypatch.setattr("sys.argv", [program, "data=an4"])
+    assert typed_command() == typed

@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
@@ -76,9 +77,18 @@ def with_quotes(override: str) -> str | None:
 
 def command_again(key: str, value: str) -> str:
     """The command that began this process, ready to be pasted, with ``key=value`` in addition."""
-    script, *arguments = sys.argv
-    kept = [each for each in arguments if not each.startswith(f"{key}=")]
-    return f"{shlex.join(['python', script, *kept])} {pasteable(key, value)}"
+    kept = [each for each in sys.argv[1:] if not each.startswith(f"{key}=")]
+    return f"{typed_command(kept)} {pasteable(key, value)}"
+
+
+def typed_command(arguments: Sequence[str] | None = None) -> str:
+    """``python <script> …`` or ``kaskad <command> …``, as this process was started, with its
+    ``arguments`` or others."""
+    # As ``kaskad.__main__`` leaves it: the path of the program, a space, the command.
+    name, _, command = Path(sys.argv[0]).name.partition(" ")
+    is_kaskad = bool(command) and name in ("kaskad", "__main__.py")
+    program = ["kaskad", command] if is_kaskad else ["python", sys.argv[0]]
+    return shlex.join([*program, *(sys.argv[1:] if arguments is None else arguments)])
 
 
 def _can_be_read(override: str) -> bool:

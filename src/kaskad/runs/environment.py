@@ -3,9 +3,7 @@
 import importlib.metadata
 import os
 import platform
-import shlex
 import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from typing import Any
 import torch
 from hydra.core.hydra_config import HydraConfig
 
-from kaskad.config.overrides import typed_overrides
+from kaskad.config.overrides import typed_command, typed_overrides
 from kaskad.runs import processor, slurm
 
 PACKAGES = (
@@ -25,7 +23,7 @@ PACKAGES = (
 def environment(seed: int | None) -> dict[str, Any]:
     """Versions, commit, seed, command and machine of this process."""
     return {
-        "command": shlex.join(["python", *sys.argv]),
+        "command": typed_command(),
         "directory": os.getcwd(),
         "overrides": typed_overrides() if HydraConfig.initialized() else [],
         "slurm_job": slurm.job_id(),

@@ -5,7 +5,6 @@ Nothing heavy is imported here, for the folder of a run is asked for before anyt
 
 import os
 import shlex
-import sys
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -13,7 +12,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from kaskad.config.messages import ConfigurationError, did_you_mean
-from kaskad.config.overrides import typed_overrides
+from kaskad.config.overrides import typed_command, typed_overrides
 from kaskad.runs import slurm
 from kaskad.runs.folder import (
     is_in_use,
@@ -140,5 +139,5 @@ def _began_the_same(folder: Path) -> bool:
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         return began.get("overrides") == typed_overrides()
     job = slurm.job_id()
-    command = shlex.join(["python", *sys.argv])
+    command = typed_command()
     return job is not None and began.get("slurm_job") == job and began.get("command") == command
