@@ -32,6 +32,9 @@ def clone(fork_server, tone_corpus: Path, tmp_path_factory: pytest.TempPathFacto
             shutil.copy(ROOT / name, folder / name)
     shutil.copytree(tone_corpus, folder / "speech")
     clips = pl.read_csv(tone_corpus / "manifest.csv").unique("path").select("path", "text")
+    parts = dict.fromkeys(clips["text"], "train") | {"тон": "validation", "два-пять": "test"}
+    rows = [("word", "pronunciation", "split"), *((w, " ".join(w), p) for w, p in parts.items())]
+    (folder / "dictionary.tsv").write_text("\n".join(map("\t".join, rows)), encoding="utf-8")
     speakers = pl.Series("speaker", ["anna", "boris"] * (clips.height // 2))
     clips.with_columns(speakers).write_csv(folder / "speech" / "manifest.csv")
     (folder / "recordings.csv").write_text("path,shelf\nspeech/0.wav,a\nspeech/1.wav,b\n")
@@ -63,7 +66,11 @@ def test_the_command_works_as_written(command: str, clone: Path, fork_server) ->
     if "data=numbers_ru_en" in arguments:
         arguments.append("data.source.utterances={train: 20, validation: 4, test: 6}")
         arguments.append("data.source_ext.utterances={train: 20}")
-    elif synthesises and "data=table" not in arguments and "--help" not in arguments:
+    elif (
+        synthesises
+        and not {"data=table", "data=pronunciations"} & set(arguments)
+        and "--help" not in arguments
+    ):
         arguments.append(
             "data.source.utterances={train: 20, validation: 4, test: 6, test_known: 6}"
         )

@@ -1,4 +1,4 @@
 from .cli.from_python import train as train
-from .models.recogniser import load as load
+from .models.loading import load as load
 
 __version__: str

@@ -11,6 +11,7 @@ import yaml
 import kaskad
 from kaskad.commands.evaluate import BoundsError, evaluate
 from kaskad.config.messages import ConfigurationError
+from kaskad.releases.settings import public_settings
 from kaskad.releases.verify import verify
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint, read_checkpoint
 from kaskad.runs.released import ReleaseError, write_sums
@@ -173,3 +174,18 @@ def test_a_release_serves_wherever_a_checkpoint_does(trained, released, compose,
         kaskad.load(tmp_path / "releases" / "v1.tar.gz")
     with pytest.raises(CheckpointError, match="a folder of releases; give one of them"):
         kaskad.load(tmp_path / "releases")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("/home/anna/words.tsv", "words.tsv"),
+        (["../words.tsv", "runs/g2p_pronunciations/"], ["words.tsv", "g2p_pronunciations"]),
+    ],
+)
+def test_dictionaries_are_named_without_their_folders(given, kept) -> None:
+    config = {"model": {"tokenizer": {"alphabet": ["/"], "pronunciations": given}}}
+    assert public_settings(config, "best.ckpt")["model"]["tokenizer"] == {
+        "alphabet": ["/"],
+        "pronunciations": kept,
+    }

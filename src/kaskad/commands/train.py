@@ -26,14 +26,17 @@ from kaskad.config.messages import ConfigurationError
 from kaskad.config.overrides import group_choices, pasteable
 from kaskad.data.corpus import read_transcripts
 from kaskad.data.datamodule import SpeechDataModule
+from kaskad.data.pronunciations import TRAIN, PronunciationDataModule
 from kaskad.data.text_datamodule import TextDataModule
 from kaskad.evaluation import language_model as language_test
+from kaskad.evaluation import pronunciations as pronunciation_test
 from kaskad.evaluation import recogniser as recogniser_test
 from kaskad.evaluation.blank import tell_if_blank
 from kaskad.evaluation.nearest import nearest_count
 from kaskad.metrics.registry import METRICS
 from kaskad.models.language_model import LanguageModel
 from kaskad.models.module import Learner
+from kaskad.models.pronunciation import PronunciationModel
 from kaskad.models.recogniser import Recogniser
 from kaskad.models.training_data import fit_tokenizer, labels_by_language, load_data
 from kaskad.models.transfer import take_pretrained, transfer_weights
@@ -128,8 +131,8 @@ class Plan:
     """What is trained on what, and tested how; ``watchers`` makes the callbacks that this kind of
     data needs, and ``said`` is what the report says of how it began."""
 
-    model: Recogniser | LanguageModel
-    data: SpeechDataModule | TextDataModule
+    model: Recogniser | LanguageModel | PronunciationModel
+    data: SpeechDataModule | TextDataModule | PronunciationDataModule
     test: Callable[..., dict[str, Any]]
     figures_of: Callable[[dict[str, Any]], dict[str, float]]
     show: Callable[[dict[str, Any], Console], None]
@@ -189,6 +192,43 @@ def plan_language_model(
     return Plan(model, data, test, language_test.figures_of, language_test.show, list, said)
 
 
+def plan_pronunciations(
+    config: DictConfig, folder: Path, made: dict[str, Any], *, begins: bool
+) -> Plan:
+    """Plan the run of a model of pronunciations, on a dictionary."""
+    if config.init_from:
+        raise ConfigurationError(
+            "init_from: there is nothing that a model of pronunciations takes over"
+        )
+    if not issubclass(get_class(config.datamodule._target_), PronunciationDataModule):
+        raise ConfigurationError(
+            "datamodule: a model of pronunciations learns from words: datamodule=pronunciations"
+        )
+    corpora = instantiate(config.data.corpora, _convert_="all")
+    tables = {name: corpus.manifest(split=corpus.role) for name, corpus in corpora.items()}
+    strange = [name for name, table in tables.items() if "pronunciation" not in table.columns]
+    if strange:
+        raise ConfigurationError(
+            f"data: {', '.join(strange)} has no pronunciations\n"
+            "take data=pronunciations data.path=… (a dictionary), or data=espeak_pronunciations"
+        )
+    roles = {name: corpus.role for name, corpus in corpora.items()}
+    data: PronunciationDataModule = instantiate(config.datamodule)(
+        tables=tables, roles=roles, seed=config.seed
+    )
+    for part, texts in (
+        (config.model.letters, data.words(TRAIN)),
+        (config.tokenizer, data.phones(TRAIN)),
+    ):
+        part.update(instantiate(part).fit(texts).state())
+    model: PronunciationModel = instantiate(config.model)
+    data.connect(model.letters, model.tokenizer)
+    test = pronunciation_test.measure_and_report
+    said = {"dictionary": data.summary()}
+    figures_of, show = pronunciation_test.figures_of, pronunciation_test.show
+    return Plan(model, data, test, figures_of, show, list, said)
+
+
 def _go_on(config: DictConfig, folder: Path) -> tuple[DictConfig, Path]:
     """The settings of the run to go on with, and its checkpoint."""
     # Lightning warns of what we have taken care of.
@@ -203,7 +243,11 @@ def _go_on(config: DictConfig, folder: Path) -> tuple[DictConfig, Path]:
 
 
 # How each kind of model, by the data that it learns from, is trained and tested.
-PLANS: dict[str, Callable[..., Plan]] = {"speech": plan_recogniser, "text": plan_language_model}
+PLANS: dict[str, Callable[..., Plan]] = {
+    "speech": plan_recogniser,
+    "text": plan_language_model,
+    "pronunciations": plan_pronunciations,
+}
 
 
 def names_of_figures(config: DictConfig) -> list[str]:

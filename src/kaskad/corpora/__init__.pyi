@@ -8,6 +8,8 @@ from .kaldi import read_kaldi as read_kaldi
 from .lhotse import read_lhotse as read_lhotse
 from .librispeech import read_librispeech as read_librispeech
 from .numbers import make_numbers as make_numbers
+from .pronunciations import make_pronunciations as make_pronunciations
+from .pronunciations import read_pronunciations as read_pronunciations
 from .sidecar import read_sidecar as read_sidecar
 from .synthetic_text import make_synthetic_text as make_synthetic_text
 from .table import read_table as read_table

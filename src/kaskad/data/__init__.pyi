@@ -1,6 +1,7 @@
 from .corpus import Corpus as Corpus
 from .datamodule import SpeechDataModule as SpeechDataModule
 from .overlap import OverlapCheck as OverlapCheck
+from .pronunciations import PronunciationDataModule as PronunciationDataModule
 from .samplers.balanced import Balanced as Balanced
 from .samplers.embedding_graph import EmbeddingGraph as EmbeddingGraph
 from .samplers.length import LengthBuckets as LengthBuckets

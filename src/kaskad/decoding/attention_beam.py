@@ -60,6 +60,13 @@ class AttentionBeamSearch:
         ``state`` has a row for each beam: ``beam`` equal rows an utterance, batch * beam in all.
         """
         limits = (seconds * self.labels_per_second).ceil().long()
+        return [found[0] for found in self.n_best(step, state, limits)]
+
+    def n_best(
+        self, step: Step[StateT], state: StateT, limits: Tensor
+    ) -> list[list[tuple[list[int], float]]]:
+        """All that remain of each utterance, the best first, where one has at most as many labels
+        as ``limits`` (batch,) says. ``state`` as above."""
         first_row = torch.arange(len(limits), device=limits.device)[:, None] * self.beam
         # At first all beams of an utterance are the same one.
         scores = torch.full((len(limits), self.beam), -torch.inf, device=limits.device)
@@ -84,8 +91,15 @@ class AttentionBeamSearch:
             if ended.all():
                 break
         counts = (labels != BOUNDARY).sum(dim=2)
-        winners = (scores / (counts + 1) ** self.length_normalisation).argmax(dim=1)
+        ranks = (scores / (counts + 1) ** self.length_normalisation).argsort(
+            dim=1, descending=True, stable=True
+        )
+        possible = scores.isfinite().tolist()
         return [
-            (labels[row, beam, : counts[row, beam]].tolist(), float(scores[row, beam]))
-            for row, beam in enumerate(winners.tolist())
+            [
+                (labels[row, beam, : counts[row, beam]].tolist(), float(scores[row, beam]))
+                for place, beam in enumerate(order)
+                if place == 0 or possible[row][beam]
+            ]
+            for row, order in enumerate(ranks.tolist())
         ]

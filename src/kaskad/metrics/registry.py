@@ -138,6 +138,17 @@ METRICS: dict[str, Metric] = {
         lower_is_better=False,
         places=_in("report", "curves"),
     ),
+    "word_accuracy": Metric(
+        "words right",
+        "words that are pronounced as one of their references, phone by phone",
+        lower_is_better=False,
+        places=_in("epoch", "curves"),
+    ),
+    "candidate_accuracy": Metric(
+        "words right among the candidates",
+        "words of which one of the likeliest pronunciations is right",
+        lower_is_better=False,
+    ),
     "perplexity": Metric(
         "perplexity of a word",
         "how many equally likely words the model chooses from",

@@ -20,6 +20,7 @@ from .layers.prediction import PredictionNet as PredictionNet
 from .layers.transformer_lm import (
     TransformerLanguageModel as TransformerLanguageModel,
 )
+from .pronunciation import PronunciationModel as PronunciationModel
 from .scheduled_sampling import ScheduledSampling as ScheduledSampling
 from .schedules import constant as constant
 from .schedules import one_cycle as one_cycle

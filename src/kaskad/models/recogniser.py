@@ -11,7 +11,7 @@ from typing import Any, overload
 import numpy as np
 import torch
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
 
 from kaskad.audio.augment.spec_augment import SpecAugment
 from kaskad.audio.features import Features
@@ -266,20 +266,6 @@ class Recogniser(Learner):
         return self.eval().decode(untranscribed(waveforms).to(self.device))
 
 
-def load(path: str | Path, *, device: str = "cpu", trusted: Sequence[str] = ()) -> Recogniser:
-    """Load a recogniser that is ready to ``transcribe``; nothing of the file is executed.
-
-    Args:
-        path: A checkpoint, a run folder, or a folder of runs: the newest of them.
-        device: Where it computes: cpu, cuda, cuda:1.
-        trusted: Packages besides kaskad whose classes the checkpoint may use.
-
-    Raises:
-        CheckpointError: If there is no such recogniser; the message says why.
-    """
-    return load_recogniser(path, trusted=trusted)[0].to(device)
-
-
 def load_recogniser(
     path: str | Path, *, decoder: DictConfig | None = None, trusted: Sequence[str] = ()
 ) -> tuple[Recogniser, dict[str, Any]]:
@@ -292,9 +278,18 @@ def load_recogniser(
     path = find_checkpoint(Path(path))
     parts = {} if decoder is None else {"decoder": OmegaConf.to_container(decoder, resolve=True)}
     recogniser, config = load_model(path, trusted=trusted, **parts)
-    if not isinstance(recogniser, Recogniser):
-        raise CheckpointError(
-            f"{path}: a {type(recogniser).__name__}, which recognises nothing; a language model "
-            "serves as decoder.rescore=… beside the checkpoint of a recogniser"
-        )
-    return recogniser, config
+    return require_recogniser(recogniser, path), config
+
+
+def require_recogniser(model: nn.Module, path: Path) -> Recogniser:
+    """The model of a checkpoint; raises ``CheckpointError`` where that recognises nothing."""
+    if not isinstance(model, Recogniser):
+        uses = {
+            "text": "a language model serves as decoder.rescore=… beside the checkpoint of a "
+            "recogniser",
+            "pronunciations": "a model of pronunciations serves as tokenizer.pronunciations=…, and "
+            "in Python as kaskad.load(…).pronounce([…])",
+        }
+        use = uses.get(getattr(model, "learns_from_data", ""), uses["text"])
+        raise CheckpointError(f"{path}: a {type(model).__name__}, which recognises nothing; {use}")
+    return model

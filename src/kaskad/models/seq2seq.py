@@ -103,7 +103,9 @@ class Seq2SeqRecogniser(Recogniser):
         own_share = self.own_share if self.training else 0.0
         smoothing = self.label_smoothing if self.training else 0.0
         spelt, _ = self.attention_decoder(encoded, lengths, batch.targets, own_share)
-        losses = {"attention": spelling_losses(spelt, batch, smoothing)}
+        losses = {
+            "attention": spelling_losses(spelt, batch.targets, batch.target_lengths, smoothing)
+        }
         if self.ctc_head is not None:
             log_probs = log_probabilities(self.ctc_head, encoded)
             losses["ctc"] = ctc_losses(log_probs, lengths, batch)
@@ -151,16 +153,19 @@ class Seq2SeqRecogniser(Recogniser):
         return " ".join(self.tokenizer.decode(labels).split())
 
 
-def spelling_losses(log_probs: Tensor, batch: Batch, label_smoothing: float = 0.0) -> Tensor:
+def spelling_losses(
+    log_probs: Tensor, targets: Tensor, lengths: Tensor, label_smoothing: float = 0.0
+) -> Tensor:
     """The loss of each utterance per label, the end included (batch,).
 
-    ``log_probs`` is (batch, labels + 1, size); ``label_smoothing`` after Szegedy et al. (2016).
+    ``log_probs`` is (batch, labels + 1, size), ``targets`` (batch, labels), 0 beyond their
+    ``lengths`` (batch,); ``label_smoothing`` after Szegedy et al. (2016).
     """
     # The end is label 0, as the padding is: one more of it ends the longest transcript, too.
-    wanted = F.pad(batch.targets, (0, 1))
+    wanted = F.pad(targets, (0, 1))
     losses = F.cross_entropy(
         log_probs.transpose(1, 2), wanted, reduction="none", label_smoothing=label_smoothing
     )
-    counts = batch.target_lengths + 1
+    counts = lengths + 1
     beyond = padding_mask(counts, wanted.shape[1])
     return losses.masked_fill(beyond, 0.0).sum(dim=1) / counts

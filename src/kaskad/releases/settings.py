@@ -34,11 +34,12 @@ def public_settings(config: Settings, source: str) -> Settings:
         name: _without_places(part) if name in TRAINING_PARTS else part
         for name, part in model.items()
     }
-    encoder = public["model"].get("encoder")
-    if isinstance(encoder, dict) and isinstance(encoder.get("pretrained"), str):
-        # Only the name of a place from which nothing is read any more.
-        name = re.split(r"[/\\]", encoder["pretrained"].rstrip("/\\"))[-1]
-        public["model"] = {**public["model"], "encoder": {**encoder, "pretrained": name}}
+    # Only the names of places from which nothing is read where it transcribes.
+    for part, option in (("encoder", "pretrained"), ("tokenizer", "pronunciations")):
+        settings = public["model"].get(part)
+        if isinstance(settings, dict) and settings.get(option):
+            names = _last_name(settings[option])
+            public["model"] = {**public["model"], part: {**settings, option: names}}
     for name, value in _leaves(public["model"], "model"):
         if name.startswith("model.tokenizer.") or name.split(".")[-1] in FILE_OPTIONS:
             continue  # labels may be any text; files are within
@@ -84,6 +85,13 @@ def _without_places(node: Any) -> Any:
     if isinstance(node, list):
         return [_without_places(child) for child in node if not _is_place(child)]
     return node
+
+
+def _last_name(place: Any) -> Any:
+    """That of a path or of a list of paths, without the folders before it."""
+    if isinstance(place, list):
+        return [_last_name(each) for each in place]
+    return re.split(r"[/\\]", str(place).rstrip("/\\"))[-1]
 
 
 def _is_place(value: Any) -> bool:

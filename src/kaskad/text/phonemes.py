@@ -1,4 +1,4 @@
-"""Phones as labels, and the phones of a text, in the IPA of espeak-ng.
+"""Phones as labels, and the phones of a text, in IPA: that of espeak-ng, or of a dictionary.
 
 A pronunciation is written in words, too: "t͡ʃʲɑj ɕɪ". A phone is a letter, the signs that belong to
 it and what is tied to it; a stress mark, where there is one, makes another phone of a vowel.
@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from kaskad import espeak
 from kaskad.text.alphabet import AlphabetTokenizer
+from kaskad.text.pronunciations import Pronunciations
 
 # Where the language's own name would choose an accent that most corpora do not have.
 VOICES = {"en": "en-us"}
@@ -32,6 +33,8 @@ class PhonemeTokenizer(AlphabetTokenizer):
 
     Without ``stress``, stressed and unstressed vowels differ only where espeak-ng gives them
     another quality. ``yo_as_ye`` reads ё as е, for transcripts that do not always tell them apart.
+    ``pronunciations``: dictionaries, and models that ``model=g2p`` made, to look words up in, one
+    after the other, in place of espeak-ng.
     """
 
     def __init__(
@@ -40,14 +43,23 @@ class PhonemeTokenizer(AlphabetTokenizer):
         *,
         stress: bool = False,
         yo_as_ye: bool = False,
+        pronunciations: str | Sequence[str] | None = None,
     ) -> None:
         super().__init__(alphabet, yo_as_ye=yo_as_ye)
         self.stress = stress
+        sources = [pronunciations] if isinstance(pronunciations, str) else pronunciations
+        self.pronunciations = Pronunciations(sources) if sources else None
         self.phones = part
 
     def spell(self, transcripts: Sequence[str], language: str) -> list[str]:
-        """Return pronunciations; raises ``ValueError`` if espeak-ng has not the language."""
-        return pronounce(super().spell(transcripts, language), language, stress=self.stress)
+        """Return pronunciations; raises ``ValueError`` if espeak-ng has not the language, or
+        ``pronunciations`` not one of the words."""
+        texts = super().spell(transcripts, language)
+        if self.pronunciations is None:
+            return pronounce(texts, language, stress=self.stress)
+        said = self.pronunciations([word for text in texts for word in text.split()])
+        spelt = [" ".join(said[word] for word in text.split()) for text in texts]
+        return spelt if self.stress else [text.translate(_UNSTRESSED) for text in spelt]
 
     def split(self, text: str) -> list[str]:
         return _PHONE_OR_BORDER.findall(text)

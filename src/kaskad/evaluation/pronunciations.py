@@ -1,0 +1,82 @@
+"""A trained model of pronunciations on the words of the test, and the report on it."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytorch_lightning as lightning
+from rich.console import Console
+
+from kaskad.data.pronunciations import PronunciationDataModule
+from kaskad.metrics.alignment import count_confusions
+from kaskad.metrics.bootstrap import intervals
+from kaskad.metrics.pronunciations import shares
+from kaskad.metrics.registry import METRICS
+from kaskad.models.pronunciation import PronunciationModel
+from kaskad.reports.footprint import footprint
+from kaskad.reports.readable_json import to_json
+from kaskad.reports.report import by_corpus
+from kaskad.storage.files import write_csv, write_text
+
+FIGURES = ("per", "word_accuracy", "candidate_accuracy")
+CONFUSIONS = 30  # phones taken for others that a report lists
+
+
+def measure_and_report(
+    trainer: lightning.Trainer,
+    model: PronunciationModel,
+    data: PronunciationDataModule,
+    folder: Path,
+    title: str,
+    origin: dict[str, Any],
+) -> dict[str, Any]:
+    """Run the test, write report.json, words.csv and skipped.csv into ``folder``, and return the
+    report. ``origin`` is what the report says of where the model comes from."""
+    trainer.test(model, datamodule=data, verbose=False)
+    corpora: dict[str, dict[str, Any]] = {}
+    tables = []
+    for loader, name in enumerate(data.tests):
+        judged = model.judged(loader)
+        found = shares(judged)
+        confused = count_confusions(
+            judged["reference"].to_list(), judged["heard"].to_list(), "words"
+        )
+        corpora[name] = {
+            "words": judged.height,
+            "figures": {figure: each.value for figure, each in found.items()},
+            "intervals": intervals(found),
+            "confusions": confused.head(CONFUSIONS).to_dicts(),
+        }
+        tables.append(judged.select(pl.lit(name).alias("corpus"), pl.all()))
+    report = {
+        "title": title,
+        **footprint(model),
+        "tokenizer": model.tokenizer.summary(),
+        "letters": model.letters.summary(),
+        **origin,
+        "corpora": corpora,
+    }
+    write_csv(pl.concat(tables), folder / "words.csv")
+    write_csv(data.skipped, folder / "skipped.csv")
+    write_text(to_json(report), folder / "report.json")
+    return report
+
+
+def figures_of(report: dict[str, Any]) -> dict[str, float]:
+    """The figures of a report, each with the name of its corpus: ``test/per``."""
+    figures = {"parameters": float(report["parameters"])}
+    for name, part in report["corpora"].items():
+        figures |= {f"{name}/{figure}": value for figure, value in part["figures"].items()}
+    return figures
+
+
+def show(report: dict[str, Any], console: Console) -> None:
+    """Print the figures of every corpus."""
+    corpora = report["corpora"]
+    table = by_corpus(report)
+    for name in FIGURES:
+        metric = METRICS[name]
+        values = (part["figures"][name] for part in corpora.values())
+        table.add_row(metric.title, *map(metric.unit.write, values))
+    table.add_row("words", *(str(part["words"]) for part in corpora.values()))
+    console.print(table)
