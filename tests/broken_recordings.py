@@ -36,8 +36,10 @@ SPHERE = encoded("NIST", "PCM_16")
 M4A, AAC = encoded_by_ffmpeg("ipod", "aac", RATE), encoded_by_ffmpeg("adts", "aac", RATE)
 FAST_M4A = encoded_by_ffmpeg("ipod", "aac", RATE, fast=True)
 WEBM = encoded_by_ffmpeg(*KINDS["a webm of a browser"][1:])
+AU, CAF = encoded("AU"), encoded("CAF")
 RF64, LONG_OPUS = encoded("RF64"), encoded("OGG", "OPUS", np.tile(TONE, 3))
 DATA = WAV.index(b"data") + 8  # where the samples begin
+CAF_DATA = CAF.index(b"data") + 4  # and where a CAF file says how many bytes they are
 
 
 def put(content: bytes) -> Write:
@@ -124,6 +126,7 @@ UNUSABLE: dict[str, tuple[str, Write]] = {
     "a wav of 4 GHz": (".wav", with_field(WAV, 24, "<I", 2**32 - 1)),
     "a wav of an unknown codec": (".wav", with_field(WAV, 20, "<H", 0x2222)),
     "a wav with a chunk of 4 GB": (".wav", with_field(WAV, 16, "<I", 2**32 - 16)),
+    "a wav of one sample at 48 kHz": (".wav", put(encoded("WAV", None, TONE[100:101], 48_000))),
     "samples that are no numbers": (".wav", put(encoded("WAV", "FLOAT", NOT_A_NUMBER))),
     "samples that are infinite": (".wav", put(encoded("WAV", "DOUBLE", INFINITE))),
     "floats beyond all measure": (".wav", put(encoded("WAV", "FLOAT", 32_768 * TONE))),
@@ -164,6 +167,22 @@ DOUBTFUL: dict[str, tuple[str, Write, float]] = {
     "two flac joined": (".flac", put(FLAC + FLAC), 2.0),
     "a flac that says a quarter": (".flac", flac_with_length(len(TONE) // 4), 1.0),
     "an rf64 of a recorder that crashed": (".wav", put(RF64[:28] + bytes(16) + RF64[44:]), 1.0),
+    "two wav joined": (".wav", put(WAV + WAV), 2.0),
+    "half a wav that says 2 GB a second": (
+        ".wav",
+        put(WAV[:28] + b"\0\0\0\x80" + WAV[32 : len(WAV) // 2]),
+        0.5,
+    ),
+    "an au of a recorder that crashed": (".au", with_field(AU, 8, ">I", 0), 1.0),
+    "an au that says a quarter": (".au", with_field(AU, 8, ">I", len(TONE) // 2), 1.0),
+    "a caf that says a quarter": (".caf", with_field(CAF, CAF_DATA, ">q", len(TONE) // 2), 1.0),
+    "half a caf": (".caf", part(CAF, 0.5), 0.44),
+    "two ogg with zeros between": (".ogg", put(OGG + bytes(20_000) + OGG), 2.0),
+    "an ogg cut within its last page": (
+        ".ogg",
+        put(encoded("OGG", None, np.tile(TONE, 10))[:-3_000]),
+        5.1,
+    ),
     "two webm joined": (".webm", put(WEBM + WEBM), 2.0),
     "two mp3 joined": (".mp3", put(MP3 + MP3), 2.1),
 }
@@ -177,6 +196,7 @@ SOUND: dict[str, tuple[str, Write, float]] = {
     "an mp3 by the name of a wav": (".wav", put(MP3), 1.0),
     "a wav of gsm": (".wav", put(encoded("WAV", "GSM610", TONE, 8_000)), 2.0),
     "a wav of 24 bits": (".wav", put(encoded("WAV", "PCM_24")), 1.0),
+    "a caf that was streamed": (".caf", with_field(CAF, CAF_DATA, ">q", -1), 1.0),
     "a flac of unknown length": (".flac", flac_with_length(0), 1.0),
     "an mp3 that was streamed": (".mp3", put(without_xing(MP3)), 1.0),
     "an mp3 with a tag": (".mp3", put(b"ID3\x04\0\0\0\0\x02\x01" + bytes(257) + MP3), 1.0),

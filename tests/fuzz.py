@@ -28,6 +28,7 @@ from kaskad.audio.precomputed import Frames
 from kaskad.audio.reading import read_audio, read_header
 from kaskad.runs.checkpoints import CheckpointError
 from kaskad.runs.trusted_parts import load_model
+from kaskad.storage.files import write_parquet
 from tests.broken_recordings import FLAC, MP3, OGG, OPUS, SPHERE, WAV, encoded, without_xing
 from tests.media_files import KINDS, encoded_by_ffmpeg
 
@@ -80,7 +81,7 @@ def write_seeds(folder: Path) -> None:
     torch.save({"config": {"model": MODEL}, "state_dict": weights}, folder / "seed.ckpt")
     np.save(folder / "seed.npy", np.ones((20, 4), np.float32))
     cache = pl.DataFrame({"path": ["a", "b"], "size": [1, 2], "length": [0.5, None]})
-    cache.write_parquet(folder / "seed.parquet")
+    write_parquet(cache, folder / "seed.parquet")
 
 
 def read_seeds(folder: Path) -> list[tuple[bytes, str, Reader]]:

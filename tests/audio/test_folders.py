@@ -32,6 +32,7 @@ def folder(tmp_path: Path) -> Path:
         path.touch()
     (root / "vera").symlink_to(tmp_path / "elsewhere" / "vera")
     (root / "anna" / "back").symlink_to(root)
+    (root / "anna" / "itself").symlink_to("itself")
     (root / "a link to anna").symlink_to(root / "anna")
     (root / "anna" / "lost.wav").symlink_to(root / "nowhere.wav")
     return root

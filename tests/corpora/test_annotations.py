@@ -1,5 +1,6 @@
 """Turns that are marked in Praat or ELAN are utterances, read from their recording."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,35 @@ def test_what_is_missing_or_broken_is_said(tmp_path: Path, write_tone) -> None:
     mark(tmp_path / "lost.eaf")
     problems = read_annotations(tmp_path, "all")["problem"].unique().to_list()
     assert problems == ["there is no recording of this name"]
-    (tmp_path / "call.TextGrid").write_text("no grid")
-    with pytest.raises(ManifestError, match=r"call\.TextGrid: not a readable annotation"):
+
+
+def test_tiers_of_one_name_are_all_read_and_a_file_without_turns_is_told_of(
+    tmp_path: Path, write_tone, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_tone("call.wav", seconds=4.0)
+    grid = pympi.TextGrid(xmax=4.0)
+    for begin, text in ((0.0, "раз"), (1.0, "два")):
+        grid.add_tier("anna").add_interval(begin, begin + 1.0, text)
+    grid.to_file(str(tmp_path / "call.TextGrid"))
+    points = pympi.TextGrid(xmax=4.0)
+    points.add_tier("points", tier_type="TextTier").add_point(1.0, "три")
+    points.to_file(str(tmp_path / "points.TextGrid"))
+    assert read_annotations(tmp_path, "all")["text"].to_list() == ["раз", "два"]
+    assert "points.TextGrid: no interval in it has a text" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"no grid", "it breaks off, or is no annotation"),
+        (b"", "it breaks off, or is no annotation"),
+        ("да".encode("cp1251") * 20, "line 1 is not UTF-8 .*iconv -f cp1251"),
+        ("xmin = 0".encode("utf-16-le"), "line 1 is not UTF-8 .*iconv -f utf-16-le"),
+        (None, "is not a regular file"),
+    ],
+)
+def test_what_is_no_annotation_says_so(tmp_path: Path, content: bytes | None, reason: str) -> None:
+    path = tmp_path / "call.TextGrid"
+    os.mkfifo(path) if content is None else path.write_bytes(content)
+    with pytest.raises(ManifestError, match=rf"call\.TextGrid: {reason}"):
         read_annotations(tmp_path, "all")

@@ -46,6 +46,19 @@ def test_a_data_set_is_written_as_files_once_and_divided_by_its_names(
     assert {path: path.stat().st_mtime_ns for path in unpacked.rglob("*")} == written
 
 
+def test_a_row_without_audio_says_so(data_set: Path, tmp_path: Path) -> None:
+    path = data_set / "test-00000-of-00001.parquet"
+    rows = pl.read_parquet(path)
+    lost = [{"bytes": None, "path": "far/away.wav"}, None]
+    empty = pl.DataFrame(
+        {"audio": lost, "path": ["1", "2"], "sentence": ["да"] * 2}, schema=rows.schema
+    )
+    pl.concat([rows, empty]).write_parquet(path)
+    problems = read_manifest(path, unpacked=tmp_path)["problem"].to_list()
+    told = "the table has no audio here"
+    assert problems == [None, f"{told}, only its name: far/away.wav", told]
+
+
 def test_without_a_folder_it_says_where_the_audio_is_and_what_to_set(data_set: Path) -> None:
     told = r"the audio lies inside the table \(column 'audio'\): name a folder .*data\.unpacked"
     with pytest.raises(ManifestError, match=told):

@@ -3,6 +3,7 @@
 import gzip
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,53 @@ TABLES = {
     ),
     "speakers as numbers and words": Odd(
         "t.jsonl", lines({**RECORDS[0], "speaker": 7}, {**RECORDS[1], "speaker": "anna"}), 2
+    ),
+    "columns without a name": Odd("t.csv", separated(header="path,text,,,"), 6),
+    "commas at the ends of rows": Odd(
+        "t.csv", separated(rows=[(*row, "") for row in ROWS]), "line 2 has 3 cells.* last ones are"
+    ),
+    "inches": Odd(
+        "t.csv", separated(rows=[(p, f'{n}" экран') for n, (p, _) in enumerate(ROWS)]), 6
+    ),
+    "inches and commas": Odd(
+        "t.csv",
+        separated(rows=[ROWS[0], (ROWS[1][0], '5", да'), (ROWS[2][0], "6")]),
+        "line 3 has 3",
+    ),
+    "zeros at its end": Odd("t.csv", separated() + "\0" * 5_000, 6),
+    "the end of DOS": Odd("t.csv", separated() + "\x1a", 6),
+    "line ends of two kinds": Odd(
+        "t.csv", separated().replace("два\naudio/good3", "два\raudio/good3"), "line 4 ends in .r"
+    ),
+    "a header that ends as on old Macs": Odd(
+        "t.csv", separated().replace("text\n", "text\r"), "line 1 ends in .r"
+    ),
+    "JSON by the name of a csv": Odd("t.csv", lines(*RECORDS), "holds JSON, .*name it .json"),
+    "packed": Odd("t.csv.gz", gzip.compress(b"path,text"), "unpack it first"),
+    "addresses of files": Odd(
+        "t.csv",
+        separated(rows=[(f"FILE://localhost{{folder}}/{p}", t) for p, t in ROWS[:3]])
+        + separated(rows=[(f"file:{{folder}}/{p}", t) for p, t in ROWS[3:]]).partition("\n")[2],
+        6,
+    ),
+    "a segment of no number": Odd(
+        "t.csv", separated(";", rows=[(f"{FIRST}#t=-,.", "да"), *ROWS[1:]]), 5
+    ),
+    "times with frames": Odd(
+        "t.csv",
+        separated(header="path,text,start,end", rows=[(FIRST, "да", "0:0:0:1", "0:0:0:9")]),
+        "is no number of seconds",
+    ),
+    "lengths of time": Odd(
+        "t.parquet", [{**r, "duration": timedelta(seconds=0.5)} for r in RECORDS], 6
+    ),
+    "bytes that are no text": Odd(
+        "t.parquet", [{**r, "text": b"\xff\xfe"} for r in RECORDS], "invalid utf8; write it as text"
+    ),
+    "decoded samples": Odd(
+        "t.parquet",
+        [{"audio": {"array": [0.1], "sampling_rate": 8_000}, "text": "да"}],
+        "each row has a record, not a text .*write the recordings as files",
     ),
     "a mark twice": Odd("t.csv", "\ufeff\ufeff" + separated(), 6),
     "unseen letters in the header": Odd("t.csv", separated(header="\u200bpath,text\u200e"), 6),

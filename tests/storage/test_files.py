@@ -32,6 +32,17 @@ def test_a_torn_table_is_named(content: bytes, tmp_path: Path) -> None:
         read_parquet(tmp_path / "torn.parquet")
 
 
+def test_a_table_of_which_a_byte_has_changed_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "changed.parquet"
+    write_parquet(pl.DataFrame({"a": [1, 2], "b": ["x", None]}), path)
+    whole = path.read_bytes()
+    assert read_parquet(path)["a"].to_list() == [1, 2]
+    for place in range(4, len(whole) // 2, 5):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match=r"changed.parquet: torn.* its SHA-256 is another"):
+            read_parquet(path)
+
+
 def test_no_cell_is_a_formula_and_numbers_stay(tmp_path: Path) -> None:
     write_csv(TABLE, tmp_path / "table.csv")
     found = pl.read_csv(tmp_path / "table.csv", infer_schema=False)

@@ -43,6 +43,9 @@ def test_what_can_be_said_in_one_way_is_spelt_out(text: str, language: str, word
         ("8-800-555", "ru"),
         ("5 Hunde", "de"),
         ("a+b", "en"),
+        ("−5 градусов", "ru"),
+        ("5'6 tall", "en"),
+        ("5 < 6", "en"),
     ],
 )
 def test_what_can_be_said_in_several_ways_stays(text: str, language: str) -> None:

@@ -19,6 +19,8 @@ from kaskad.text.normalisation import normalise
         ("[laughter-yes] ok [смех-да]", "yes ok да"),
         ("++breath++ yes SPN", "yes"),
         ("(смех) да *music* (два)", "да два"),
+        ("%hesitation yes !sil /дыхание/ да", "yes да"),
+        ("(laughs loudly) yes (inaudible 00:12) (пауза 3 сек) да (нрзб.)", "yes да"),
         ("5 < 6 > 4", "5 6 4"),
         ("&quot;Да&quot;&nbsp;&amp; нет", "да нет"),
         ("<b>да</b><br/>", "да"),

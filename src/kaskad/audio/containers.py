@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from kaskad.audio import flac, mp3
+from kaskad.audio.au_and_caf import with_true_length
 from kaskad.audio.files import differing
 from kaskad.audio.media import IN_WAV, kind_of
 
@@ -18,6 +19,7 @@ UNKNOWN_SIZE = 0x7FFF_0000  # from here on: what a program writes that streams, 
 MOST_CHUNKS = 10_000
 BEGINNING = 8_192  # bytes by which the kind of a file is known
 MP3_IN_WAV = 0x55
+BY_SAMPLE = (1, 3, 6, 7, 0xFFFE)  # tags of WAV whose frames are one sample of each channel
 SPOKEN = 0.02  # seconds: to the next frame or page, by which codecs may differ
 
 
@@ -50,6 +52,9 @@ def examine(file: BinaryIO, size: int) -> Content:
         return _examine_flac(file, size)
     if magic[:4] == b"OggS":
         return _examine_ogg(file, size)
+    if magic[:4] in (b".snd", b"caff"):
+        found = with_true_length(file, magic[:4])
+        return Content() if found is None else Content(found[0], [found[1]])
     if magic[:7] == b"NIST_1A":
         return _examine_sphere(file, size)
     if magic[:3] == b"ID3" or (magic[:1] == b"\xff" and magic[1:2] >= b"\xe0"):
@@ -134,6 +139,10 @@ def _examine_wav(file: BinaryIO, size: int) -> Content:
     least = SPOKEN * bytes_a_second
     if said > there + least:
         return Content(differing(said / bytes_a_second, there / bytes_a_second))
+    joined = begin + said + said % 2
+    file.seek(joined)
+    if said and file.read(4) == b"RIFF":
+        return _joined_wavs(file, joined, size)
     if there > said + least and not _is_chunk(file, begin + said + said % 2, size):
         doubt = differing(said / bytes_a_second, there / bytes_a_second)
         if begin + there > UNKNOWN_SIZE:
@@ -145,6 +154,22 @@ def _examine_wav(file: BinaryIO, size: int) -> Content:
         struct.pack_into("<I", whole, begin - 4, there)
         return Content(doubt, [bytes(whole)])
     return Content()
+
+
+def _joined_wavs(file: BinaryIO, begin: int, size: int) -> Content:
+    """Of a WAV file that is followed by others."""
+    begins = [0, begin]
+    while True:
+        file.seek(begins[-1] + 4)
+        length = int.from_bytes(file.read(4), "little") + 8
+        if not 8 < length < size - begins[-1]:
+            break
+        begins.append(begins[-1] + length)
+    pieces = []
+    for place, end in zip(begins, [*begins[1:], size], strict=True):
+        file.seek(place)
+        pieces.append(file.read(end - place))
+    return Content(f"is {len(pieces)} recordings joined in one file", pieces)
 
 
 def _find_data(file: BinaryIO, size: int) -> tuple[int, int, int, int] | None:
@@ -163,7 +188,9 @@ def _find_data(file: BinaryIO, size: int) -> tuple[int, int, int, int] | None:
             return tag, bytes_a_second, place + 8, said
         if name == b"fmt ":
             content = file.read(16).ljust(16, b"\0")
-            tag, _, _, bytes_a_second = struct.unpack_from("<HHII", content)
+            tag, _, rate, bytes_a_second, frame = struct.unpack_from("<HHIIH", content)
+            if tag in BY_SAMPLE:  # not all write what follows from the rest
+                bytes_a_second = rate * frame
         elif name == b"ds64":
             content = file.read(16).ljust(16, b"\0")
             large = struct.unpack_from("<Q", content, 8)[0]
@@ -241,11 +268,15 @@ def _pages(file: BinaryIO, size: int) -> Iterator[tuple[int, int, bytes, int]]:
     while place + 27 <= size:
         file.seek(place)
         head = file.read(27)
-        if len(head) < 27 or head[:4] != b"OggS":
-            return
+        if head[:4] != b"OggS":  # damage, or what stood between files that were joined
+            file.seek(place)
+            skipped = file.read(BEGINNING).find(b"OggS")
+            place += skipped if skipped >= 0 else BEGINNING - 3
+            continue
         lengths = file.read(head[26])
-        yield place, head[5], head[14:18], int.from_bytes(head[18:22], "little")
         end = place + 27 + len(lengths) + sum(lengths)
+        flags = head[5] if end <= size else head[5] & ~4  # one that is cut off is not the last
+        yield place, flags, head[14:18], int.from_bytes(head[18:22], "little")
         if end > size:
             return
         place = end

@@ -56,7 +56,7 @@ def files_in(folder: str | Path) -> list[Path]:
                 continue
             if not _is_text(entry.name):
                 unnameable.append(os.fsencode(entry.path))
-            elif entry.is_dir():
+            elif _is_folder(entry):
                 (links if entry.is_symlink() else waiting).append(entry.path)
             else:
                 files.append(Path(entry.path))
@@ -128,6 +128,13 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: whoever reads it says so
+        return False
 
 
 def _identity(folder: str | Path) -> tuple[int, int]:

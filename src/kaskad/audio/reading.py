@@ -94,7 +94,10 @@ def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
     if rate == sample_rate:
         return waveform
     with any_error_told():
-        return np.clip(soxr.resample(waveform, rate, sample_rate), -1.0, 1.0)
+        resampled = np.clip(soxr.resample(waveform, rate, sample_rate), -1.0, 1.0)
+    if not len(resampled):
+        raise AudioError(f"holds {len(waveform)} samples, too few at {sample_rate} Hz")
+    return resampled
 
 
 def read_samples(path: str | Path) -> tuple[np.ndarray, int]:

@@ -13,8 +13,9 @@ from typing import Self
 import polars as pl
 
 # What follows the path of a whole recording, in Python and in polars.
-FRAGMENT = r"#(?:t=[-+0-9.e]+,[-+0-9.e]*(?:&channel=[0-9]+)?|channel=[0-9]+)$"
-_PARTS = re.compile(r"(?:t=([-+0-9.e]+),([-+0-9.e]*))?&?(?:channel=([0-9]+))?")
+_SECONDS = r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]{1,3})?"
+FRAGMENT = rf"#(?:t={_SECONDS},(?:{_SECONDS})?(?:&channel=[0-9]{{1,9}})?|channel=[0-9]{{1,9}})$"
+_PARTS = re.compile(rf"(?:t=({_SECONDS}),({_SECONDS})?)?&?(?:channel=([0-9]+))?")
 # Seconds by which a segment may end after its recording: tables round, and so do codecs.
 TOLERANCE = 0.05
 

@@ -5,6 +5,7 @@ https://archive.mpi.nl/tla/elan
 """
 
 import codecs
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import polars as pl
 from kaskad.audio.folders import files_in, is_audio, no_audio
 from kaskad.corpora.manifest import refuse_repeated_ids, with_segments
 from kaskad.corpora.splits import PARTS, name_parts, select_split
-from kaskad.corpora.text_files import ManifestError
+from kaskad.corpora.text_files import ManifestError, read_text, require_file
+
+log = logging.getLogger(__name__)
 
 WORDS = ("id", "path", "text", "speaker", "language", "split", "problem")
 SCHEMA = {**dict.fromkeys(WORDS, pl.String), "start": pl.Float64, "end": pl.Float64}
@@ -59,7 +62,10 @@ def read_annotations(
         recording = recordings.get(path.with_suffix(""))
         problem = None if recording else "there is no recording of this name"
         inside = path.relative_to(folder)
-        for number, (speaker, start, end, text) in enumerate(_turns(path, tiers), start=1):
+        turns = list(_turns(path, tiers))
+        if not turns:
+            log.warning("%s: no interval in it has a text (points have no length)", path)
+        for number, (speaker, start, end, text) in enumerate(turns, start=1):
             key, file = f"{inside.as_posix()}#{number}", str(recording or path)
             rows.append((key, file, text, speaker, language, inside.parts[0], problem, start, end))
     table = name_parts(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
@@ -73,13 +79,15 @@ def read_annotations(
 
 def _turns(path: Path, tiers: Sequence[str] | None) -> Iterator[Turn]:
     """The intervals of a file that have a text."""
+    require_file(path)
     try:
         by_tier = (_of_praat if path.suffix.lower() == PRAAT else _of_elan)(path)
-    except ImportError:
+    except (ImportError, ManifestError):
         raise
     except Exception as error:  # the library has none of its own
         raise ManifestError(
-            f"{path}: not a readable annotation: {type(error).__name__}: {error}"
+            f"{path}: it breaks off, or is no annotation of Praat or ELAN "
+            f"({type(error).__name__}: {error}); open it there, and save it again"
         ) from error
     if tiers is not None and not set(tiers) & by_tier.keys():
         raise ManifestError(
@@ -96,14 +104,16 @@ def _of_praat(path: Path) -> dict[str, list[Turn]]:
 
     start = path.read_bytes()[:3]
     encoding = "utf-16" if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    if encoding == "utf-8-sig" and start != b"ooB":  # ooBinaryFile
+        read_text(path)  # says what else it is in
     grid = TextGrid(str(path), codec=encoding)
-    return {
-        tier.name: [
-            (tier.name, float(begin), float(end), text) for begin, end, text in tier.get_intervals()
-        ]
-        for tier in grid.get_tiers()
-        if tier.tier_type == "IntervalTier"
-    }
+    by_tier: dict[str, list[Turn]] = {}
+    for tier in grid.get_tiers():
+        turns = by_tier.setdefault(tier.name, [])  # two tiers may have one name
+        if tier.tier_type == "IntervalTier":
+            marked = tier.get_intervals()
+            turns += [(tier.name, float(begin), float(end), text) for begin, end, text in marked]
+    return by_tier
 
 
 def _of_elan(path: Path) -> dict[str, list[Turn]]:

@@ -70,6 +70,7 @@ def _write_files(path: Path, column: str, folder: Path) -> pl.DataFrame:
     rows = pl.scan_parquet(path, glob=False)
     parts: list[pl.DataFrame] = []
     names: list[str] = []
+    problems: list[str | None] = []
     begin = 0
     while (part := rows.slice(begin, PORTION).collect()).height:
         for row, audio in enumerate(part[column].to_list(), start=begin):
@@ -78,11 +79,15 @@ def _write_files(path: Path, column: str, folder: Path) -> pl.DataFrame:
             if content is not None:
                 (folder / name).write_bytes(content)
             names.append(name)
+            told = f", only its name: {given}" if given else ""
+            problems.append(f"the table has no audio here{told}" if content is None else None)
         parts.append(part.drop(column))
         begin += PORTION
     table = pl.concat(parts) if parts else rows.drop(column).collect()
     given_names = table["path"] if "path" in table.columns else pl.Series(names, dtype=pl.String)
     table = table.with_columns(path=pl.Series(names, dtype=pl.String))
+    if any(problems):
+        table = table.with_columns(problem=pl.Series(problems, dtype=pl.String))
     if "id" not in table.columns and given_names.is_unique().all():
         table = table.with_columns(id=given_names.cast(pl.String))
     return table

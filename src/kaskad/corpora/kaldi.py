@@ -120,11 +120,14 @@ def _sides(folder: Path) -> dict[str, int]:
     """Which channel a recording is, from 0, where reco2file_and_channel says so (A, B or 1, 2)."""
     path = folder / "reco2file_and_channel"
     lines = _read(path) if path.is_file() else {}
-    sides = {key: CHANNELS.get(value.split()[-1]) for key, value in lines.items() if value}
+    sides = {key: value.split()[-1] for key, value in lines.items() if value}
     files = [value.split()[0] for value in lines.values() if value]
     if len(set(files)) == len(files):  # each side has a file of its own
         return {}
-    return {key: side for key, side in sides.items() if side is not None}
+    for key, side in sides.items():
+        if side not in CHANNELS:
+            raise ManifestError(f"{path}: {key} {lines[key]}: its channel is none of A, B, 1, 2")
+    return {key: CHANNELS[side] for key, side in sides.items()}
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -122,11 +122,19 @@ def _seconds(table: pl.DataFrame, name: str, path: Path, *, strict: bool) -> pl.
     """A column as seconds: 12.5, 12,5 (as spreadsheets have it in some languages), 1:02:03.5."""
     if table[name].dtype.is_integer():
         return table[name].cast(pl.Float64)
+    if table[name].dtype == pl.Duration:
+        return table[name].dt.total_microseconds() / 1e6
+    if table[name].dtype == pl.Time:
+        return table[name].cast(pl.Int64) / 1e9
     written = table[name].cast(pl.String).str.strip_chars().replace("", None)
     parts = written.str.replace(",", ".", literal=True).str.split(":")
     by_unit = parts.list.reverse().list.eval(pl.element().cast(pl.Float64, strict=False))
     units = pl.DataFrame({"parts": by_unit}).select(
-        pl.when(pl.col("parts").list.eval(pl.element().is_null()).list.any())
+        # A fourth part is one of frames or hundredths, and nobody says which.
+        pl.when(
+            pl.col("parts").list.eval(pl.element().is_null()).list.any()
+            | (pl.col("parts").list.len() > 3)
+        )
         .then(None)
         .otherwise(
             pl.col("parts").list.get(0, null_on_oob=True)
@@ -170,14 +178,25 @@ def _as_words(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     """Columns of words as text, of which an empty one is null."""
     for name in WORDS:
         if name in table.columns and table[name].dtype.is_nested():
+            remedy = (
+                "write the recordings as files, and their names here"
+                if name == "path"
+                else f"join its words, such as jq -c '.{name} |= join(\" \")'"
+            )
             kind = "a list" if isinstance(table[name].dtype, pl.List | pl.Array) else "a record"
             raise ManifestError(
                 f"{path}: in the column '{name}' each row has {kind}, not a text "
-                f"(row 1: {table[name].to_list()[0]}); join its words, such as "
-                f"jq -c '.{name} |= join(\" \")'"
+                f"(row 1: {str(table[name].head(1).to_list())[1:-1][:SHOWN_NAME]}); {remedy}"
             )
     words = selectors.by_name(*WORDS, require_all=False)
-    table = table.with_columns(words.cast(pl.String))
+    try:
+        table = table.with_columns(words.cast(pl.String))
+    except pl.exceptions.PolarsError as error:  # bytes that are no text, times
+        reason = str(error).partition("\n")[0]
+        kinds = {name: str(table[name].dtype) for name in WORDS if name in table.columns}
+        raise ManifestError(
+            f"{path}: what should be text is none ({kinds}): {reason}; write it as text in UTF-8"
+        ) from error
     table = table.with_columns(pl.col("path").str.strip_chars())
     return table.with_columns(selectors.string().replace("", None))
 

@@ -11,6 +11,9 @@ import polars as pl
 from kaskad.audio.segments import whole_recording
 from kaskad.corpora.faulty_rows import refuse_rows
 
+# How the address of a file begins, RFC 8089.
+FILE = r"^(?i:file:(?://(?:localhost)?)?)/"
+
 log = logging.getLogger(__name__)
 
 
@@ -67,8 +70,8 @@ def as_written_here(paths: pl.Series, table: Path, folder: Path) -> pl.Series:
     ``ManifestError`` for drives of Windows and for addresses, of which nothing is fetched.
     """
     frame = paths.to_frame("path")
-    file = pl.col("path").str.strip_prefix("file://")
-    is_url = pl.col("path").str.starts_with("file://")
+    is_url = pl.col("path").str.contains(FILE)
+    file = pl.col("path").str.replace(FILE, "/")
     frame = frame.with_columns(
         path=pl.when(is_url).then(file.map_elements(unquote, pl.String)).otherwise("path")
     )

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,13 +15,23 @@ import polars as pl
 
 from kaskad.audio.folders import AUDIO_SUFFIXES
 from kaskad.corpora.columns import KNOWN, WORDS, plain
-from kaskad.corpora.text_files import ManifestError, read_text, refuse_swallowed_rows
+from kaskad.corpora.text_files import (
+    ManifestError,
+    read_text,
+    refuse_other_kinds,
+    refuse_swallowed_rows,
+)
+
+log = logging.getLogger(__name__)
 
 SEPARATORS = ",;\t|"
 # Excel's own mark of the separator, on a line before the header.
 EXCELS_MARK = "sep="
 LONGEST_HEADER = 1_000_000  # bytes
 SHOWN_CELL = 40  # characters
+JSON = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*\[?\s*\{\s*\""
+)  # how it begins, whatever its file is called
 
 
 def is_quoted(separator: str, columns: Sequence[str]) -> bool:
@@ -55,7 +66,7 @@ class Form:
 def read_separated(path: Path) -> pl.DataFrame:
     """Read a table; raises ``ManifestError``, with the line, where that cannot be done."""
     form = Form.of(path)
-    ((name, times),) = Counter(form.columns).most_common(1)
+    ((name, times),) = Counter(name for name in form.columns if name).most_common(1) or [("", 0)]
     if times > 1:
         raise ManifestError(
             f"{path}: line {form.skipped + 1}: the header has the column '{name}' {times} times; "
@@ -74,7 +85,10 @@ def read_separated(path: Path) -> pl.DataFrame:
     except pl.exceptions.PolarsError as error:
         read_text(path)  # the encoding may be why, and that has its own message
         _refuse_long_lines(path, form)
+        _refuse_mixed_line_ends(path, form)
         reason = str(error).partition("\n")[0]
+        if reason.startswith("CSV malformed"):  # for it, a mark within a cell opens one: 5" screen
+            return _named_or_filled(_read_row_by_row(path, form), path, form)
         if found := re.match('could not parse `(".*?)(` as|$)', reason):
             line = read_text(path).partition(found[1])[0].count("\n") + 1
             reason = (
@@ -84,9 +98,43 @@ def read_separated(path: Path) -> pl.DataFrame:
         raise ManifestError(
             f"{path}: not a readable {path.suffix.lower()} table: {reason}"
         ) from error
+    return _named_or_filled(table, path, form)
+
+
+def _named_or_filled(table: pl.DataFrame, path: Path, form: Form) -> pl.DataFrame:
+    """The table without columns that have neither a name nor content, as spreadsheets leave at the
+    right, and with numbers where cells are some."""
     if form.quoted:
         refuse_swallowed_rows(table, path, form.separator, (*AUDIO_SUFFIXES, ".npy"))
+    nameless = [ours for ours, name in zip(table.columns, form.columns, strict=True) if not name]
+    table = table.drop(name for name in nameless if table[name].null_count() == table.height)
+    table = _without_end_marks(table, path)
     return table.with_columns(_as_numbers(column) for column in table if column.name not in WORDS)
+
+
+def _without_end_marks(table: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """The table without rows of nothing but zeros, which a torn file ends in, or the mark with
+    which DOS ended one."""
+    first = pl.nth(0).fill_null("")
+    is_alone = (
+        pl.all_horizontal(pl.nth(range(1, table.width)).is_null()) if table.width > 1 else True
+    )
+    is_mark = first.str.contains(r"^[\x00\x1a]+$") & is_alone
+    if table.select((is_mark & first.str.starts_with("\0")).any()).item():
+        log.warning("%s: it ends in zeros: rows may have been lost; copy or export it again", path)
+    return table.filter(~is_mark)
+
+
+def _read_row_by_row(path: Path, form: Form) -> pl.DataFrame:
+    """Read a table slowly, in which quotation marks stand within cells."""
+    width = len(form.columns)
+    rows = [
+        [cell or None for cell in row] + [None] * (width - len(row))
+        for line, row in _rows(path, form)
+        if row and line > form.skipped + 1
+    ]
+    names = [name or f"_{number}" for number, name in enumerate(form.columns)]
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
 
 
 def lines_of_rows(path: Path) -> list[int]:
@@ -132,6 +180,9 @@ def _header(path: Path) -> tuple[str, int, str]:
             f"{path}: not a readable {path.suffix.lower()} table: the file is empty; "
             "a table begins with its header"
         )
+    refuse_other_kinds(start, path)
+    if JSON.match(start):
+        raise ManifestError(f"{path}: holds JSON, whatever its name says; name it .json or .jsonl")
     line_end = "\r" if b"\r" in start and b"\n" not in start else "\n"
     first, _, rest = start.partition(line_end.encode())
     is_marked = first.removeprefix(codecs.BOM_UTF8).lower().startswith(EXCELS_MARK.encode())
@@ -143,6 +194,8 @@ def _header(path: Path) -> tuple[str, int, str]:
         raise
     if "\0" in name:
         read_text(path)
+    if "\r" in name:
+        raise _mixed_line_ends(path, 1)
     return name, 1 if is_marked and rest else 0, line_end
 
 
@@ -164,12 +217,32 @@ def _refuse_long_lines(path: Path, form: Form) -> None:
     """Raise ``ManifestError`` for the first row that has more cells than the header."""
     for line, row in _rows(path, form):
         if len(row) > len(form.columns) and line > form.skipped:
+            if not any(row[len(form.columns) :]):
+                raise ManifestError(
+                    f"{path}: line {line} has {len(row)} cells, the header has "
+                    f"{len(form.columns)}: its last ones are empty; take away the separators at "
+                    "its end, or put as many at that of the header"
+                )
             name = {"\t": "tabs"}.get(form.separator, f"'{form.separator}'")
             raise ManifestError(
                 f"{path}: line {line} has {len(row)} cells, the header has {len(form.columns)}: "
                 f"put a text with {name} in it in quotation marks "
                 f"({row[-1][:SHOWN_CELL]!r} is over)"
             )
+
+
+def _refuse_mixed_line_ends(path: Path, form: Form) -> None:
+    """Raise ``ManifestError`` where lines end as on old Macs among others that do not."""
+    content = path.read_bytes()
+    if form.line_end == "\n" and (found := re.search(rb"\r(?!\n)", content)):
+        raise _mixed_line_ends(path, content.count(b"\n", 0, found.start()) + 1)
+
+
+def _mixed_line_ends(path: Path, line: int) -> ManifestError:
+    return ManifestError(
+        f"{path}: line {line} ends in \\r, others in \\n; let all end alike: "
+        f"tr '\\r' '\\n' < '{path.name}' > converted"
+    )
 
 
 def write_separated(separator: str) -> Callable[[pl.DataFrame, Path], None]:

@@ -31,6 +31,7 @@ def read_table_file(path: Path) -> pl.DataFrame:
     if suffix not in READERS:
         known = ", ".join(READERS)
         hint = "; save it as CSV UTF-8" if suffix in (".xlsx", ".xls", ".ods") else ""
+        hint = "; unpack it first" if suffix in (".gz", ".zip", ".bz2", ".xz", ".zst") else hint
         raise ManifestError(f"{path}: unknown kind of table '{path.suffix}'; known: {known}{hint}")
     if not path.is_file():
         raise ManifestError(f"{path}: there is no such file")

@@ -26,17 +26,17 @@ class ManifestError(ValueError):
 def read_text(path: Path) -> str:
     """Return a text in UTF-8, with or without a byte order mark.
 
-    Raises ``ManifestError``, with file and line, for one in another encoding.
+    Raises ``ManifestError``, with file and line, for one in another encoding, and for what is no
+    file: a pipe would be waited for.
     """
+    require_file(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
         if "\0" in text[:1_000]:  # what UTF-16 has in every letter of ASCII
             raise UnicodeDecodeError("utf-8", path.read_bytes(), 0, 1, "it has zeros in it")
         return text
     except UnicodeDecodeError as error:
-        for beginning, kind in OTHER_KINDS.items():
-            if error.object.startswith(beginning):
-                raise ManifestError(f"{path}: is {kind}, whatever its name says") from error
+        refuse_other_kinds(error.object, path)
         line = error.object.count(b"\n", 0, error.start) + 1
         if error.reason == "unexpected end of data":
             raise ManifestError(
@@ -50,6 +50,19 @@ def read_text(path: Path) -> str:
             f"{path}: line {line} is not UTF-8 (it looks like {encoding.upper()}); convert it to "
             f"UTF-8: iconv -f {encoding} -t utf-8 '{path.name}' > converted (or from what it is in)"
         ) from error
+
+
+def require_file(path: Path) -> None:
+    """Raise ``ManifestError`` where something is there that is no regular file."""
+    if not path.is_file() and (path.exists() or path.is_symlink()):
+        raise ManifestError(f"{path}: is not a regular file; put one there, or take it away")
+
+
+def refuse_other_kinds(content: bytes, path: Path) -> None:
+    """Raise ``ManifestError`` where a file begins as one that is no text."""
+    for beginning, kind in OTHER_KINDS.items():
+        if content.startswith(beginning):
+            raise ManifestError(f"{path}: is {kind}, whatever its name says")
 
 
 def read_lines(path: Path) -> list[str]:

@@ -8,9 +8,9 @@ from kaskad.text.numerals import number_to_words
 
 LANGUAGES = ("ru", "en")
 # Signs that are spoken.
-SPOKEN = r"[\p{N}%№$€£₽&+=@#§°×]"
-_NUMBER = re.compile(r"(?<![\w.,:/+-])(\d{1,6})(?:\s*(%))?(?![\w.,:/-]*\d)(?!\w)(?!-)")
-_ANY_SIGN = re.compile(r"[\d%№$€£₽&+=@#§°×]")
+SPOKEN = r"[\p{N}%№$€£₽&+=@#§°×<>±÷≈]"
+_NUMBER = re.compile(r"(?<![\w.,:/+\-−'’′])(\d{1,6})(?:\s*(%))?(?![\w.,:/'’′-]*\d)(?!\w)(?!-)")
+_ANY_SIGN = re.compile(r"[\d%№$€£₽&+=@#§°×<>±÷≈]")
 # Before these, and before what is counted by a feminine noun, Russian numbers have other forms.
 _OF_CASE = re.compile(
     "с|со|из|от|до|у|без|для|около|после|кроме|более|менее|больше|меньше|свыше|к|ко|по|о|об|при|в|"

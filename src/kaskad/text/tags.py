@@ -9,10 +9,12 @@ import polars as pl
 _NOISES = (
     "noise noises laughter laugh laughs laughing cough coughs coughing breath breathing inhale "
     "exhale sigh sneeze music silence pause inaudible unintelligible crosstalk applause click beep "
-    "static hesitation шум шумы смех смеется смеётся кашель кашляет вдох выдох вздох дыхание "
-    "музыка тишина пауза неразборчиво помехи аплодисменты гудок"
+    "static hesitation sil шум шумы смех смеется смеётся кашель кашляет вдох выдох вздох дыхание "
+    "музыка тишина пауза неразборчиво нрзб помехи аплодисменты гудок"
 )
 _NOISE = f"(?i:{'|'.join(_NOISES.split())})"
+# (laughs loudly), (inaudible 00:12), (пауза 3 сек), (нрзб.)
+_REMARK = r"(?:\.|\s+\p{L}+|\s+\d[\d:.,]*(?:\s*\p{L}{1,3}\.?)?)?"
 # A word spoken with laughter is a word.
 _LAUGHED = r"\[(?i:laughter|laugh|cough|breath|noise|смех)-([^\[\]]{1,80})\]"
 TAG = "|".join(
@@ -22,8 +24,10 @@ TAG = "|".join(
         r"</?\p{L}[^<>]{0,80}>",
         r"\+\+[^+\s]{1,40}\+\+",
         r"\B!\p{Lu}[\p{Lu}_\-]+",
+        rf"\B[!%]{_NOISE}\b",
         r"\b(?:SPN|NSN|SIL|UNK)\b",
-        rf"\(\s*{_NOISE}\s*\)",
+        rf"\(\s*{_NOISE}{_REMARK}\s*\)",
+        rf"/\s*{_NOISE}\s*/",
         rf"\*\s*{_NOISE}\s*\*",
     )
 )

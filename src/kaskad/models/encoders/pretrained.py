@@ -60,7 +60,9 @@ class PretrainedEncoder(Encoder):
         lora_alpha: float = 16.0,
     ) -> None:
         super().__init__()
-        settings = _plain(architecture["config"])
+        # Some choose how a layer is computed, and transformers fetches and runs what they name.
+        described = _plain(architecture["config"])
+        settings = {key: value for key, value in described.items() if "implementation" not in key}
         self.kind = settings.pop("model_type")
         if self.kind not in KINDS:
             raise ValueError(f"architecture is a {self.kind}; it can be one of {', '.join(KINDS)}")
