@@ -17,7 +17,7 @@ from kaskad.audio.headers import inspect
 from kaskad.audio.levels import levels
 from kaskad.audio.reading import read_audio, read_header
 from kaskad.data.checks import check_audio
-from tests.broken_recordings import DOUBTFUL, HOLDS, SOUND, UNUSABLE, write_all
+from tests.broken_recordings import DOUBTFUL, HOLDS, SOUND, TONE, UNUSABLE, encoded, write_all
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,12 @@ def test_all_that_is_there_is_read(kind: str, paths: dict[str, Path]) -> None:
     assert len(waveform) / 16_000 == pytest.approx(header.seconds, abs=0.15)
     assert (header.doubt is not None) == (kind in DOUBTFUL)
     assert np.sqrt(np.square(waveform).mean()) == pytest.approx(0.21, abs=0.05)
+
+
+def test_a_sample_that_resampling_leaves_nothing_of_says_so(tmp_path: Path) -> None:
+    (tmp_path / "click.wav").write_bytes(encoded("WAV", None, TONE[100:101], 48_000))
+    with pytest.raises(AudioError, match="holds 1 samples, too few at 16000 Hz"):
+        read_audio(tmp_path / "click.wav", 16_000)
 
 
 def test_each_kind_costs_its_own_row(paths: dict[str, Path], tmp_path: Path) -> None:
