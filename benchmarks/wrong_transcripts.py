@@ -1,6 +1,6 @@
 """How many wrong transcripts `kaskad align` finds: some are planted in a corpus, and looked for.
 
-    python benchmarks/wrong_transcripts.py checkpoint table.csv [--language ru] [--split test]
+    python benchmarks/wrong_transcripts.py run table.csv [--language ru] [--split test]
 
 A tenth of the transcripts are replaced by those of other utterances, and all are aligned. What fits
 worst should be what was planted.
@@ -18,6 +18,7 @@ from kaskad.commands.align import align_utterances, as_scores
 from kaskad.corpora.table import read_table
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import load_recogniser
+from kaskad.runs.checkpoints import find_checkpoint
 
 SHARE = 0.1
 THRESHOLDS = (0.01, 0.1, 0.3, 0.5)  # the last is align's own
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("--split", default="test")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    recogniser, _ = load_recogniser(options.checkpoint)
+    recogniser, _ = load_recogniser(find_checkpoint(options.checkpoint))
     if not isinstance(recogniser, CTCRecogniser):
         raise SystemExit(f"{options.checkpoint}: only a recogniser with CTC can align")
     table = read_table(options.table, options.split, language=options.language)
