@@ -171,8 +171,7 @@ class ByCorpus(FromCorpus):
     is_causal = True
 
     def forward(self, features: Tensor, lengths: Tensor, loudness: Tensor) -> Tensor:
-        deviation = (self.corpus.variance + TINY).sqrt()
-        brought = (features - self.corpus.mean) / deviation
+        brought = (features - self.corpus.mean) / (self.corpus.variance + TINY).sqrt()
         return _silent_outside(brought.clamp(min=FLOOR), lengths)
 
 
@@ -205,8 +204,7 @@ class Running(FromCorpus):
     For streaming: ``step`` takes a part of an utterance and what the part before left. Speech is
     what lies within 30 dB of the loudest so far, or of what is usual in the training corpus less
     20 dB. Speech of ``memory`` frames ago counts for a third of that of now; before anything was
-    heard the corpus speaks, with the weight of ``frames`` frames. Silence changes nothing, however
-    long it is.
+    heard the corpus speaks, with the weight of ``frames`` frames. Silence changes nothing.
     """
 
     is_causal = True
@@ -223,13 +221,12 @@ class Running(FromCorpus):
         self, features: Tensor, loudness: Tensor, state: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """As ``Normalisation`` has it; the state is (batch, 4)."""
-        before = self.beginning().expand(len(features), 4) if state is None else state
-        sums, peak = before.split((3, 1), 1)
+        state = self.beginning().expand(len(features), 4) if state is None else state
+        sums, peak = state.split((3, 1), 1)
         peaks = self._highest_so_far(torch.cat([peak, loudness], 1))[:, 1:]
         speech = (loudness > peaks - SPEECH_RANGE * DECIBEL).to(features.dtype)[:, :, None]
-        heard = torch.stack(
-            [torch.ones_like(loudness), features.mean(2), features.square().mean(2)], dim=2
-        )
+        moments = features.mean(2), features.square().mean(2)
+        heard = torch.stack([torch.ones_like(loudness), *moments], dim=2)
         parts = []
         for part, is_speech in zip(self._blocks(heard), self._blocks(speech), strict=True):
             # What was heard at a frame fades with each frame of speech after it.
@@ -247,22 +244,19 @@ class Running(FromCorpus):
         return values.cummax(1).values
 
     def _blocks(self, frames: Tensor) -> Sequence[Tensor]:
-        """(batch, frames, …) in parts in which what fades stays far from the smallest number."""
+        """(batch, frames, …) in parts in which what fades stays far from 0."""
         return frames.split(BLOCK, 1)
 
     def beginning(self) -> Tensor:
         """The state of one utterance of which nothing was heard, (1, 4)."""
-        mean = self.corpus.mean.mean()
-        square = (self.corpus.variance + self.corpus.mean.square()).mean()
-        sums = self.frames * torch.stack([torch.ones_like(mean), mean, square])
-        return torch.cat([sums, (self.corpus.loudest - 20 * DECIBEL)[None]])[None]
+        mean, usual = self.corpus.mean, self.corpus.loudest - 20 * DECIBEL
+        square = (self.corpus.variance + mean.square()).mean()
+        sums = self.frames * torch.stack([torch.ones_like(square), mean.mean(), square])
+        return torch.cat([sums, usual[None]])[None]
 
 
 def make_normalisation(choice: str | Normalisation, bins: int) -> Normalisation:
-    """Return the normalisation of this name; one that is ready is returned as it is.
-
-    Raises ``ValueError`` on another name.
-    """
+    """The normalisation of this name, or one that is ready; ``ValueError`` on another name."""
     if isinstance(choice, Normalisation):
         return choice
     makers: dict[str, Callable[[], Normalisation]] = {
