@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from optuna.trial import TrialState
 
+from kaskad.sweeps.results import DIED, Job, read_results
 from kaskad.sweeps.studies import RETRY_OF, ended, storage_of
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +117,17 @@ def test_a_search_survives_a_failure_and_leaves_its_best_as_a_recipe(run, projec
     ):
         assert line in output
     assert "sweep" not in output
+
+
+@pytest.mark.parametrize("left", ["", "{torn", "[]", '{"figures": 3}'])
+def test_what_is_no_result_is_passed_over(left, tmp_path) -> None:
+    (tmp_path / "result.json").write_text(left)
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "overrides.yaml").write_text("[torn")
+    job = Job(0, ["seed=0"], tmp_path)
+    assert not job.is_done() and job.is_occupied()
+    assert job.result().failure == DIED
+    assert read_results(tmp_path) == []
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import json
 import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import accumulate
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
 
 from kaskad.config.messages import ConfigurationError, did_you_mean, nearest_first
+from kaskad.storage.files import written_whole
 
 DIED = "its process ended before it could tell why"
 JOBS_FILE = "jobs.json"  # in the folder of a sweep
@@ -32,7 +35,8 @@ class JobResult:
     def write(self, folder: Path) -> None:
         """Write the result into the folder of its job."""
         text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
-        (folder / RESULT_FILE).write_text(text, "utf-8")
+        with written_whole(folder / RESULT_FILE) as file:
+            file.write(text.encode())
 
     def figure(self, name: str, option: str) -> float:
         """The figure that `option` of the configuration names; raises `ConfigurationError`."""
@@ -45,8 +49,11 @@ class JobResult:
 
 
 def read_result(file: Path) -> JobResult:
-    """What `JobResult.write` has written."""
-    return JobResult(**json.loads(file.read_text("utf-8")))
+    """What `JobResult.write` has written. Raises ``ValueError`` for anything else."""
+    try:
+        return JobResult(**json.loads(file.read_text("utf-8")))
+    except TypeError:
+        raise ValueError(f"{file}: not the result of a job of a sweep") from None
 
 
 @dataclass(frozen=True)
@@ -59,23 +66,30 @@ class Job:
 
     def is_done(self) -> bool:
         """Whether an earlier command came to the end of this job."""
-        file = self.folder / RESULT_FILE
-        if not file.exists():
-            return False
-        result = read_result(file)
-        return result.overrides == self.overrides and not result.failure
+        result = self._left()
+        return result is not None and not result.failure
 
     def is_occupied(self) -> bool:
         """Whether another job has its run in this folder."""
         file = self.folder / ".hydra" / "overrides.yaml"
-        return file.exists() and list(OmegaConf.load(file)) != self.overrides
+        if not file.exists():
+            return False
+        try:
+            return list(OmegaConf.load(file)) != self.overrides
+        except YAMLError:  # torn
+            return True
 
     def result(self) -> JobResult:
         """What became of it; if it left nothing, it must have died."""
-        file = self.folder / RESULT_FILE
-        if file.exists() and (result := read_result(file)).overrides == self.overrides:
-            return result
-        return JobResult(self.number, self.overrides, failure=DIED)
+        return self._left() or JobResult(self.number, self.overrides, failure=DIED)
+
+    def _left(self) -> JobResult | None:
+        """The result in its folder; None where there is none, or that of another job."""
+        try:
+            result = read_result(self.folder / RESULT_FILE)
+        except (OSError, ValueError):
+            return None
+        return result if result.overrides == self.overrides else None
 
 
 def write_jobs(jobs: Sequence[Job], sweep: Path) -> None:
@@ -89,7 +103,11 @@ def read_results(sweep: Path) -> list[JobResult]:
     """The results of all jobs of the sweep in a folder, in the order of their numbers."""
     file = sweep / JOBS_FILE
     if not file.exists():  # a search, each of whose trials has a number of its own
-        return sorted(map(read_result, sweep.rglob(RESULT_FILE)))
+        results = []
+        for each in sweep.rglob(RESULT_FILE):
+            with suppress(ValueError):  # of something else that lies here
+                results.append(read_result(each))
+        return sorted(results)
     jobs = json.loads(file.read_text("utf-8"))
     return [Job(number, overrides, sweep / name).result() for number, overrides, name in jobs]
 
