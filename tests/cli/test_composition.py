@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from kaskad.cli.composition import as_hydra_takes_them
 from kaskad.cli.from_python import composed
+from kaskad.cli.search_path import conf_folder
 from kaskad.config.messages import ConfigurationError
 from kaskad.config.overrides import debug_last
 
@@ -38,6 +40,12 @@ def test_options_of_hydra_may_stand_last() -> None:
     typed = ["debug=fast", "+experiments=an4", "seed=1", "--cfg", "job", "--package", "trainer"]
     taken = ["+experiments=an4", "+debug@_global_=fast", *typed[2:]]
     assert debug_last(typed) == debug_last(["+experiments=an4", "debug=fast", *typed[2:]]) == taken
+
+
+def test_a_sweep_may_be_asked_for_between_other_words() -> None:
+    typed = ["model=lstm", "-m", "seed=0,1"]
+    taken = ["-m", "model=lstm", "seed=0,1"]
+    assert as_hydra_takes_them(typed, conf_folder(), "train") == taken
 
 
 def test_debug_takes_choices_of_a_recipe_away(typed) -> None:

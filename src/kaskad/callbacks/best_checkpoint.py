@@ -13,7 +13,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from kaskad.callbacks.averaging import mean_weights
 from kaskad.config.messages import require_figure
-from kaskad.metrics.registry import higher_is_better
+from kaskad.metrics.registry import METRICS, higher_is_better
 from kaskad.runs.checkpoints import AtomicCheckpointIO, read_checkpoint
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,13 @@ class BestCheckpoint(ModelCheckpoint):
         if better:
             self.kept_figure, self.kept_loss = figure, loss
         return better
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        super().on_train_start(trainer, module)
+        monitor = str(self.monitor)
+        if not trainer.num_sanity_val_steps and not monitor.startswith(LOSS):  # else it is known
+            known = [f"validation/{name}" for name in (*METRICS, "loss")]
+            require_figure(monitor, known, "callbacks.checkpoint.monitor")
 
     def on_validation_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule

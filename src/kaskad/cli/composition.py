@@ -20,13 +20,16 @@ OPTIONS_OF_HYDRA = {"cfg", "info", "package", "shell_completion"}
 
 
 def as_hydra_takes_them(arguments: Sequence[str], folder: Path, command: str) -> list[str]:
-    """The arguments of a command, `group=none` for `group=null`, and `debug=…` after a recipe.
+    """The arguments of a command, `group=none` for `group=null`, `debug=…` after a recipe, and `-m`
+    first: between arguments it would part them.
 
     ``folder`` holds ``<command>.yaml`` and the groups. Raises ``ConfigurationError``.
     """
     _refuse_dashes(arguments)
     arguments = own_data_options(arguments, folder, command)
-    return debug_last(take_away(arguments, folder, command))
+    sweep = [each for each in arguments if each in ("-m", "--multirun")]
+    rest = [each for each in arguments if each not in sweep]
+    return sweep[:1] + debug_last(take_away(rest, folder, command))
 
 
 def without_needless_plus(
