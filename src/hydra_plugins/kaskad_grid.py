@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 
 from kaskad.config.messages import ConfigurationError, require_figure
 from kaskad.config.overrides import as_typed, command_again
+from kaskad.runs import slurm
 from kaskad.runs.folder import run_lock
 from kaskad.runs.which_run import AUTO
 from kaskad.sweeps.results import Job, write_jobs
@@ -36,7 +37,7 @@ class GridSweeper(BasicSweeper):
         self._jobs: list[Job] = []
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
-        with run_lock(folder):
+        with run_lock(folder), slurm.queued_again_when_warned():
             try:
                 returned = super().sweep(arguments)
             except (KeyboardInterrupt, SystemExit):

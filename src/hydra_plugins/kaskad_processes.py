@@ -13,6 +13,7 @@ from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 from omegaconf import OmegaConf
 
 from kaskad.runs.processor import THREADS
+from kaskad.runs.stop_signals import warnings_put_off
 from kaskad.sweeps.side_by_side import JOBS, jobs_at_once, threads_each
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,9 @@ class ProcessLauncher(JoblibLauncher):
         count = effective_n_jobs(self.joblib["n_jobs"])
         threads = {THREADS: str(threads_each(min(count, len(job_overrides))))}
 
-        def run(number: int, overrides: Sequence[str]) -> JobReturn:
+        def run(number: int, overrides: Sequence[str], warned: list[int]) -> JobReturn:
+            if warned:  # the time of the whole sweep is up
+                return JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
             log.info("\t#%d : %s", number, " ".join(filter_overrides(overrides)))
             context = self.hydra_context, self.config, self.task_function
             with ProcessPoolExecutor(max_workers=1, env=threads) as place:
@@ -53,12 +56,13 @@ class ProcessLauncher(JoblibLauncher):
                     return JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
 
         places = ThreadPoolExecutor(count)
-        try:
-            jobs = enumerate(job_overrides, start=initial_job_idx)
-            running = [places.submit(run, number, overrides) for number, overrides in jobs]
-            return [job.result() for job in running]
-        finally:
-            places.shutdown(cancel_futures=True)
+        with warnings_put_off() as warned:
+            try:
+                jobs = enumerate(job_overrides, start=initial_job_idx)
+                running = [places.submit(run, *job, warned) for job in jobs]
+                return [job.result() for job in running]
+            finally:
+                places.shutdown(cancel_futures=True)
 
 
 class DefaultLauncher(BasicLauncher):

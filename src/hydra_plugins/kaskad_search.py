@@ -9,6 +9,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from kaskad.runs import slurm
 from kaskad.runs.folder import run_lock
 from kaskad.sweeps.results import DIED, RESULT_FILE, JobResult, read_result
 
@@ -35,7 +36,7 @@ class OptunaSweeper(BasicSweeper):
         options = self.config.sweep
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
-        with run_lock(folder):
+        with run_lock(folder), slurm.queued_again_when_warned():
             if self.params:
                 log.info("the grid of the recipe is not gone through: %s", dict(self.params))
             loader = self.hydra_context.config_loader

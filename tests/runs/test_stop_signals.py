@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from kaskad.runs.stop_signals import NUMBERS, StopSignals
+from kaskad.runs.slurm import queued_again_when_warned
+from kaskad.runs.stop_signals import NUMBERS, StopSignals, warnings_put_off
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +63,18 @@ def test_who_had_the_signal_before_answers_it_in_the_end() -> None:
     signals.hand_on(signal.SIGUSR2)
     signals.hand_on(signal.SIGTERM)  # nobody had that
     assert answered == [signal.SIGUSR2]
+
+
+def test_a_warning_waits_for_the_jobs_of_a_sweep_and_queues_it_again(monkeypatch, tmp_path) -> None:
+    asked = tmp_path / "asked.txt"
+    (tmp_path / "scontrol").write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
+    (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    with pytest.raises(SystemExit) as end, queued_again_when_warned(), warnings_put_off() as heard:
+        signal.raise_signal(signal.SIGUSR1)
+        assert heard == [signal.SIGUSR1] and not asked.exists()
+    assert end.value.code == 128 + signal.SIGUSR1
+    assert asked.read_text() == "requeue 77\n"
+    assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL

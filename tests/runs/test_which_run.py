@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 import kaskad.cli.resolvers  # noqa: F401 - registers them
 from kaskad.config.messages import ConfigurationError, explain
 from kaskad.runs.folder import run_lock
-from kaskad.runs.which_run import goes_on, run_folder
+from kaskad.runs.which_run import goes_on, run_folder, sweep_folder
 
 
 @pytest.fixture
@@ -132,6 +132,29 @@ def test_a_job_that_slurm_has_queued_again_goes_on_with_its_own_run(
     assert goes_on(config, run)
     monkeypatch.setenv("SLURM_JOB_NAME", "bash")  # somebody sits there, and types commands
     assert run_folder(None, runs, "new") == f"{runs}/new"
+
+
+def test_a_sweep_that_slurm_has_queued_again_finds_its_folder(monkeypatch) -> None:
+    monkeypatch.setattr("sys.argv", ["train.py", "-m", "seed=0,1"])
+    assert sweep_folder("runs/sweeps", "now") == "runs/sweeps/now"
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    folder = sweep_folder("runs/sweeps", "now")
+    assert folder == sweep_folder("runs/sweeps", "later") != "runs/sweeps/now"
+    monkeypatch.setattr("sys.argv", ["train.py", "-m", "seed=0,2"])
+    assert sweep_folder("runs/sweeps", "now") != folder
+
+
+def test_of_tasks_that_srun_has_started_the_first_chooses(make_run, tmp_path, monkeypatch) -> None:
+    runs = str(tmp_path / "runs")
+    for name, value in (("JOB_ID", "77"), ("STEP_ID", "0"), ("NTASKS", "2"), ("PROCID", "0")):
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    assert run_folder(None, runs, "now") == f"{runs}/now"
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    assert run_folder(None, runs, "later") == f"{runs}/now"
+    monkeypatch.setattr("kaskad.runs.slurm.PATIENCE", 0)
+    monkeypatch.setenv("SLURM_STEP_ID", "1")
+    with pytest.raises(TimeoutError, match="the first task of this step"):
+        run_folder(None, runs, "later")
 
 
 def test_a_job_of_a_sweep_goes_on_in_its_folder_and_another_one_does_not(make_run, compose) -> None:

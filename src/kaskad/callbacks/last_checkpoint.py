@@ -14,11 +14,11 @@ from pytorch_lightning.callbacks import Timer
 from kaskad.config.overrides import pasteable
 from kaskad.data.checks import DataError
 from kaskad.loggers.media_logger import MediaLogger
-from kaskad.runs import distributed, slurm
+from kaskad.runs import distributed
 from kaskad.runs.checkpoints import CheckpointError
 from kaskad.runs.folder import LAST, PREVIOUS
 from kaskad.runs.random_states import random_states, set_random_states
-from kaskad.runs.stop_signals import WARNINGS, StopSignals
+from kaskad.runs.stop_signals import StopSignals
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class LastCheckpoint(lightning.Callback):
 
     A signal that ``StopSignals`` hears (Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2) writes it as
     well and ends the run cleanly; a second one ends it at once. After SIGUSR1 or SIGUSR2, by which
-    Slurm announces that a job's time is up, the job is queued again.
+    Slurm announces that a job's time is up, who had the signal before queues the job again.
     """
 
     def __init__(self, folder: str | Path, every_n_steps: int | None = None) -> None:
@@ -202,8 +202,6 @@ class LastCheckpoint(lightning.Callback):
         hint = "" if in_sweep else f"; to go on: python train.py {resume}"
         log.warning("stopped by %s after step %d%s", name, trainer.global_step, hint)
         self.signals.hand_on(number)
-        if number in WARNINGS and trainer.is_global_zero and slurm.queue_again():
-            log.warning("job %s is queued again, and goes on by itself", slurm.job_id())
         raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
 

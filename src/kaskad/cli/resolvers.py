@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig, OmegaConf
 
-from kaskad.runs.which_run import run_folder
+from kaskad.runs.which_run import run_folder, sweep_folder
 from kaskad.sweeps.side_by_side import jobs_at_once
 
 
@@ -39,3 +39,5 @@ OmegaConf.register_new_resolver("branches", branches, replace=True)
 OmegaConf.register_new_resolver("cpu_precision", cpu_precision, replace=True)
 OmegaConf.register_new_resolver("jobs_at_once", jobs_at_once, replace=True)
 OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
+# Kept, for the jobs of a sweep ask in other processes, on other machines.
+OmegaConf.register_new_resolver("sweep_folder", sweep_folder, replace=True, use_cache=True)

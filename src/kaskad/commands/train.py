@@ -12,6 +12,8 @@ from typing import Any, cast
 
 import pytorch_lightning as lightning
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from hydra.utils import get_class, instantiate
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities import rank_zero_only
@@ -43,7 +45,7 @@ from kaskad.models.transfer import take_pretrained, transfer_weights
 from kaskad.models.trial import require_buildable
 from kaskad.reports.report import show_report
 from kaskad.reports.wording import page_language
-from kaskad.runs import distributed
+from kaskad.runs import distributed, slurm
 from kaskad.runs.checkpoints import (
     newest_whole_checkpoint,
 )
@@ -70,7 +72,8 @@ def train(config: DictConfig) -> dict[str, float]:
     first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if not first:
         logging.getLogger().setLevel(logging.ERROR)  # the first process speaks for all
-    with run_lock(folder) if first else nullcontext():  # for all processes of the run
+    queued = slurm.queued_again_when_warned() if first and not _is_in_sweep() else nullcontext()
+    with queued, run_lock(folder) if first else nullcontext():  # for all processes of the run
         if goes_on(config, folder):
             config, checkpoint = _go_on(config, folder)
             with working_directory_of(folder):
@@ -264,6 +267,11 @@ def _tell_what_was_found(config: DictConfig, folder: Path) -> None:
     others = interrupted_runs(Path("runs"))
     known = f"; others were interrupted: {pasteable('resume', str(others[0]))}" if others else ""
     log.info("resume=auto: %s has no interrupted run: a new one begins%s", config.task, known)
+
+
+def _is_in_sweep() -> bool:
+    """Whether a sweep answers for this job: it waits for all of its jobs."""
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def _make_watchers(*kinds: type[lightning.Callback]) -> list[lightning.Callback]:

@@ -7,13 +7,34 @@ SIGUSR1 or SIGUSR2 what Slurm is asked to send before a job's time is up (``--si
 import os
 import signal
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
 WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # of the end of a job's time
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *WARNINGS)
 ANSWER = b"\nStopping after this step, or this validation; once more stops at once.\n"
+
+
+@contextmanager
+def warnings_put_off() -> Iterator[list[int]]:
+    """Let processes that this one waits for answer ``WARNINGS``, which go to all of a job's; the
+    list that is yielded has those that came. In the end who had them before answers the first."""
+    heard: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield heard
+        return
+    before = {number: signal.getsignal(number) for number in WARNINGS}
+    for number in WARNINGS:
+        signal.signal(number, lambda number, frame: heard.append(number))
+    try:
+        yield heard
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if heard:
+            signal.raise_signal(heard[0])
 
 
 class StopSignals:

@@ -3,8 +3,10 @@
 Nothing heavy is imported here, for the folder of a run is asked for before anything else.
 """
 
+import hashlib
 import os
 import shlex
+from functools import partial
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -35,18 +37,29 @@ def run_folder(resume: str | None, runs: str, now: str, *, _root_: DictConfig | 
     interrupted; where no task was given, the newest interrupted run of any task to which the
     command's settings fit. A job that Slurm has queued again goes on with its own run.
 
-    Of processes that torchrun has started, the first chooses for all: another began at another
-    time. Raises ``ConfigurationError`` where ``resume`` names nothing to go on with.
+    Of processes that torchrun or srun has started, the first chooses for all: another began at
+    another time. Raises ``ConfigurationError`` where ``resume`` names nothing to go on with.
     """
+    choose = partial(_choose_folder, resume, runs, now, _root_)
     if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
-        return _choose_folder(resume, runs, now, _root_)
+        return slurm.agreed(choose, Path(runs)) if slurm.several_tasks() else choose()
     from torch.distributed import TCPStore  # heavy
 
     store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
     key = f"kaskad/run_folder/{os.environ['TORCHELASTIC_RESTART_COUNT']}"
     if os.environ["RANK"] == "0":
-        store.set(key, _choose_folder(resume, runs, now, _root_))
+        store.set(key, choose())
     return str(store.get(key).decode())
+
+
+def sweep_folder(sweeps: str, now: str) -> str:
+    """The folder of a sweep: the new one ``sweeps/now``; as a job of Slurm, one that the same
+    command finds again when the job is queued again."""
+    job = slurm.job_id()
+    if job is None:
+        return f"{sweeps}/{now}"
+    command = hashlib.sha256(typed_command().encode()).hexdigest()
+    return f"{sweeps}/job_{job}_{command[:8]}"
 
 
 def goes_on(config: DictConfig, folder: Path) -> bool:
