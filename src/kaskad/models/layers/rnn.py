@@ -100,7 +100,8 @@ class RecurrentLayers(nn.Module):
 
     def beginning(self) -> tuple[Any, ...]:
         """What the layers remember of one utterance of which nothing was heard: zeros."""
-        nothing = [torch.zeros(1, 1, layer.hidden_size) for layer in self.forwards]  # type: ignore[arg-type]
+        sizes = [int(cast(nn.RNNBase, layer).hidden_size) for layer in self.forwards]
+        nothing = [torch.zeros(1, 1, size) for size in sizes]
         return tuple((each, each.clone()) if self.cell is nn.LSTM else each for each in nothing)
 
     def step(
