@@ -6,7 +6,7 @@ round each utterance within its own length.
 """
 
 from collections.abc import Iterator
-from typing import Any, Required, TypedDict
+from typing import Any, Required, TypedDict, cast
 
 import torch
 import torch.nn.functional as F
