@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 import kaskad
@@ -49,7 +49,7 @@ def make_app(service: Service) -> FastAPI:
         content = {"status": "closing" if is_closing else "ok", "models": [*service.models]}
         return JSONResponse(content, 503 if is_closing else 200)
 
-    @app.get("/metrics", summary="Figures for Prometheus")
+    @app.get("/metrics", response_class=PlainTextResponse, summary="Figures for Prometheus")
     def metrics() -> Response:
         return Response(service.figures.text(), media_type="text/plain; version=0.0.4")
 
