@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from kaskad.decoding.hypothesis import Hypothesis, best_of
+from kaskad.decoding.pretrained_text import PretrainedTextModel, is_pretrained
 from kaskad.ngrams.sentences import LEAST_SPELT
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint
 from kaskad.runs.trusted_parts import load_model
@@ -34,8 +35,9 @@ class Rescorer:
     """``n-best lists -> n-best lists``, each a hypothesis and its alternatives.
 
     Adds to the score of a hypothesis ``weight`` times the natural logarithm of the probability of
-    its text in the language model of ``checkpoint``, which may be a folder of runs, and ``bonus``
-    for each word; then puts the list in the order of these scores.
+    its text in the language model of ``checkpoint``, and ``bonus`` for each word; then puts the
+    list in the order of these scores. ``checkpoint`` may be a folder of runs, or one with a causal
+    or masked language model as transformers saves it: see ``PretrainedTextModel``.
 
     Raises ``CheckpointError`` where there is no such language model, and ``ValueError`` where its
     labels cannot spell what those of ``tokenizer`` write.
@@ -44,11 +46,13 @@ class Rescorer:
     def __init__(
         self, checkpoint: str | Path, tokenizer: Tokenizer, weight: float, bonus: float
     ) -> None:
-        path = find_checkpoint(Path(checkpoint))
-        if not path.is_file():
+        path = Path(checkpoint)
+        if not is_pretrained(path):
+            path = find_checkpoint(path)
+        if not path.exists():
             raise CheckpointError(f"{path}: no such language model; {ANOTHER}")
         self._model = _open(path, path.stat().st_mtime_ns)
-        _compare(path, self._model.tokenizer, tokenizer)
+        _compare(path, self._model, tokenizer)
         self._weight = weight
         self._bonus = bonus
 
@@ -71,7 +75,10 @@ class Rescorer:
 
     def _gains(self, texts: Sequence[str]) -> dict[str, float]:
         """What the score of each text gains."""
-        unknown = self._model.tokenizer.unknown
+        model = self._model
+        unknown = (
+            model.unknown if isinstance(model, PretrainedTextModel) else model.tokenizer.unknown
+        )
         gains = {}
         for text, log_prob in zip(texts, self._model.log_probabilities(texts), strict=True):
             words = text.split()
@@ -81,7 +88,9 @@ class Rescorer:
 
 
 @lru_cache(maxsize=1)  # where a decoder is made again with other weights, the model stays
-def _open(path: Path, modified: int) -> TextModel:
+def _open(path: Path, modified: int) -> TextModel | PretrainedTextModel:
+    if is_pretrained(path):
+        return PretrainedTextModel(path.parent if path.is_file() else path)
     model, _ = load_model(path)
     if not isinstance(model, TextModel):
         raise CheckpointError(
@@ -91,13 +100,18 @@ def _open(path: Path, modified: int) -> TextModel:
     return model
 
 
-def _compare(path: Path, known: Tokenizer, written: Tokenizer) -> None:
-    """Warn of characters that are ``written`` and not ``known``; refuse where they are many."""
-    theirs, ours = (set("".join(each.labels)) - {" "} for each in (known, written))
-    missing = ours - theirs
+def _compare(path: Path, model: TextModel | PretrainedTextModel, written: Tokenizer) -> None:
+    """Warn of characters that are ``written`` and not known; refuse where they are many."""
+    ours = set("".join(written.labels)) - {" "}
+    if isinstance(model, PretrainedTextModel):
+        missing = model.unknown("".join(ours))
+        theirs = "other characters"
+    else:
+        known = set("".join(model.tokenizer.labels)) - {" "}
+        missing, theirs = ours - known, _listed(known)
     if len(missing) > (1 - LEAST_SPELT) * len(ours):
         raise ValueError(
-            f"{path}: this language model spells with {_listed(theirs)}, and the recogniser writes "
+            f"{path}: this language model spells with {theirs}, and the recogniser writes "
             f"{_listed(ours)}: another language, or other units; {ANOTHER}"
         )
     if missing:

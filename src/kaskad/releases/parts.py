@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from kaskad.audio.features import Features
 from kaskad.audio.normalise import FromCorpus
+from kaskad.decoding.pretrained_text import CONFIG as PRETRAINED
+from kaskad.decoding.pretrained_text import is_pretrained
 from kaskad.releases.settings import Settings, public_settings
 from kaskad.reports.readable_json import to_json
 from kaskad.runs.checkpoints import find_checkpoint, read_checkpoint
@@ -63,6 +65,8 @@ def _gather(option: str, source: Path, folder: Path) -> str:
         raise ReleaseError(f"decoder.{option}={source}: there is no such file to release")
     place = folder / "decoder"
     place.mkdir(exist_ok=True)
+    if option == "rescore" and is_pretrained(source):
+        return f"rescore/{_copy_pretrained(source, folder / 'rescore')}"
     if option == "rescore":
         checkpoint = find_checkpoint(source)
         other = read_checkpoint(checkpoint)
@@ -74,6 +78,16 @@ def _gather(option: str, source: Path, folder: Path) -> str:
     name = f"{option}{_suffix(option, source)}"
     shutil.copyfile(source, place / name)
     return f"decoder/{name}"
+
+
+def _copy_pretrained(source: Path, place: Path) -> str:
+    """Copy a language model of transformers, and nothing that could run; returns the name of the
+    file that stands for it."""
+    place.mkdir()
+    for file in (source.parent if source.is_file() else source).iterdir():
+        if file.is_file() and file.suffix in (".json", ".safetensors", ".txt", ".model"):
+            shutil.copyfile(file, place / file.name)
+    return PRETRAINED
 
 
 def _suffix(option: str, source: Path) -> str:
