@@ -137,7 +137,7 @@ def test_another_alphabet_is_refused_and_a_smaller_one_told_of(tmp_path: Path, c
     [
         ("missing", "no such language model"),
         ("empty folder", "no run in this folder"),
-        ("text", "or is no checkpoint|torn or no checkpoint"),
+        ("text", "torn, or no checkpoint"),
         ("recogniser", "a RecurrentEncoder, and no language model"),
         ("foreign", "which is not a part of a recogniser; nothing was executed"),
     ],
