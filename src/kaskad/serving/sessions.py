@@ -35,6 +35,7 @@ router = APIRouter()
 NORMAL, GOING_AWAY, REFUSED, TRY_AGAIN = 1000, 1001, 1008, 1013
 SAMPLE = 2  # bytes
 ENDPOINT = 0.8  # seconds
+MOST_JOINED = 2**20  # bytes of messages that are listened to together
 
 
 class RefusedError(Exception):
@@ -58,9 +59,11 @@ async def listen(socket: WebSocket) -> None:
         _require_own_page(socket)
         service.streams += 1
         service.figures.streams.inc()
+        session = Session(service, socket)
         try:
-            await Session(service, socket).run()
+            await session.run()
         finally:
+            session.leave()
             service.streams -= 1
             service.figures.streams.dec()
     except RefusedError as refusal:
@@ -87,6 +90,7 @@ class Session:
         self.rest = b""  # half a sample
         self.seconds = 0.0
         self.shown = ("", 0)
+        self.coming: asyncio.Future[Any] | None = None  # the message after the last one taken
 
     async def run(self) -> None:
         """Hear the client; raises ``RefusedError`` where that cannot go on."""
@@ -100,7 +104,8 @@ class Session:
         stream, model, listener = self._open(settings)
         message: bytes | dict[str, Any] | None = first
         while isinstance(message, bytes):
-            await self._hear(stream, model, listener, message)
+            data = message + await self._all_waiting()
+            await self._hear(stream, model, listener, data)
             message = await self._receive()
         if message is not None and message.get("type") != "finish":
             raise RefusedError('after the first message, text is {"type": "finish"} alone')
@@ -108,6 +113,11 @@ class Session:
         await self._tell(stream, is_last=True)
         # The client did not finish: the service closes.
         await self.socket.close(NORMAL if message is not None else GOING_AWAY)
+
+    def leave(self) -> None:
+        """Wait for no further message."""
+        if self.coming:
+            self.coming.cancel()
 
     def _open(self, settings: Mapping[str, Any]) -> tuple[Stream, Model, ThreadPoolExecutor]:
         try:
@@ -125,7 +135,7 @@ class Session:
 
     async def _receive(self) -> bytes | dict[str, Any] | None:
         """Samples, or what a message in JSON says; ``None`` where the service closes."""
-        received = asyncio.ensure_future(self.socket.receive())
+        received = self._next()
         closing = asyncio.ensure_future(self.service.closing.wait())
         first: set[asyncio.Future[Any]] = {received, closing}
         idle = self.service.limits.idle
@@ -139,6 +149,7 @@ class Session:
         finally:
             received.cancel()
             closing.cancel()
+            self.coming = None
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", NORMAL))
         if message.get("bytes") is not None:
@@ -150,6 +161,23 @@ class Session:
         if not isinstance(request, dict):
             raise RefusedError("a message of text is an object of JSON; this one is not")
         return request
+
+    def _next(self) -> asyncio.Future[Any]:
+        self.coming = self.coming or asyncio.ensure_future(self.socket.receive())
+        return self.coming
+
+    async def _all_waiting(self) -> bytes:
+        """Samples that came while others were listened to. Together they cost about what each would
+        cost by itself, so that a stream that is late catches up."""
+        data = b""
+        while len(data) < MOST_JOINED:
+            message = self._next()
+            await asyncio.sleep(0)  # lets it take what is there
+            if not message.done() or message.exception() or message.result().get("bytes") is None:
+                break  # nothing, or what the next _receive is for
+            data += message.result()["bytes"]
+            self.coming = None
+        return data
 
     async def _hear(
         self, stream: Stream, model: Model, listener: ThreadPoolExecutor, data: bytes
