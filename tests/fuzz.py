@@ -28,7 +28,7 @@ from kaskad.audio.precomputed import Frames
 from kaskad.audio.reading import read_audio, read_header
 from kaskad.runs.checkpoints import CheckpointError
 from kaskad.runs.trusted_parts import load_model
-from kaskad.storage.files import write_parquet
+from kaskad.storage.tables import write_parquet
 from tests.broken_recordings import FLAC, MP3, OGG, OPUS, SPHERE, WAV, encoded, without_xing
 from tests.media_files import KINDS, encoded_by_ffmpeg
 

@@ -188,7 +188,7 @@ def test_ctrl_c_ends_a_run_with_one_line(start, fate):
 def test_help_is_short_and_imports_nothing_heavy(project):
     done = subprocess.run(
         [sys.executable, "-X", "importtime", project / "train.py", "--help"],
-        env={**os.environ, "PYTHONPATH": str(Path(kaskad.cli.command.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(kaskad.cli.command.__file__).parents[2])},
         capture_output=True,
         text=True,
     )

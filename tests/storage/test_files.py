@@ -11,7 +11,8 @@ import pytest
 
 from kaskad.config.messages import explain
 from kaskad.runs.checkpoints import AtomicCheckpointIO
-from kaskad.storage.files import read_parquet, write_csv, write_parquet, write_text, written_whole
+from kaskad.storage.files import write_text, written_whole
+from kaskad.storage.tables import read_parquet, write_csv, write_parquet
 
 TABLE = pl.DataFrame({"id": ["=1+1", "-5", "@a", "a=b", "+7 9"], "wer": [-0.5, 1.0, 0.0, 2.0, 3.0]})
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from kaskad.audio.precomputed import file_of
-from kaskad.storage.files import read_parquet, write_parquet
+from kaskad.storage.tables import read_parquet, write_parquet
 
 log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from kaskad.reports.breakdown import speakers_of
 from kaskad.reports.html import render_comparison
 from kaskad.reports.readable_json import to_json
 from kaskad.reports.report import find_results
-from kaskad.storage.files import read_parquet, write_csv
+from kaskad.storage.tables import read_parquet, write_csv
 
 
 def compare(config: DictConfig) -> dict[str, float]:

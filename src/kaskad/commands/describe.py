@@ -22,7 +22,7 @@ from kaskad.reports.features_picture import draw_features
 from kaskad.reports.html import render_description
 from kaskad.reports.readable_json import to_json
 from kaskad.runs.environment import environment
-from kaskad.storage.files import write_csv
+from kaskad.storage.tables import write_csv
 from kaskad.text.genders import normalise_gender
 
 log = logging.getLogger(__name__)

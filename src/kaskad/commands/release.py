@@ -25,7 +25,8 @@ from kaskad.releases.verify import verify
 from kaskad.reports.readable_json import to_json
 from kaskad.reports.report import RESULTS
 from kaskad.runs.released import ReleaseError, is_release, require_whole
-from kaskad.storage.files import read_parquet, write_text
+from kaskad.storage.files import write_text
+from kaskad.storage.tables import read_parquet
 
 log = logging.getLogger(__name__)
 

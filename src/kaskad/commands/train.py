@@ -58,7 +58,7 @@ from kaskad.runs.resume import settings_to_go_on_with, working_directory_of
 from kaskad.runs.saved_configuration import saved_form
 from kaskad.runs.trainer import bare_trainer, length_of_training, make_trainer
 from kaskad.runs.which_run import AUTO, goes_on, interrupted_runs
-from kaskad.storage.files import write_csv
+from kaskad.storage.tables import write_csv
 
 log = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ from rich.progress import track
 
 from kaskad import espeak
 from kaskad.corpora.voices import Voice, require_variants, voices
-from kaskad.storage.files import read_parquet
+from kaskad.storage.tables import read_parquet
 
 UTTERANCES = MappingProxyType({"train": 2000, "validation": 200, "test": 300, "test_known": 300})
 """How many utterances each split has unless told otherwise."""

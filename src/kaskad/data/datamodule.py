@@ -31,7 +31,7 @@ from kaskad.data.samplers.even_draw import in_order
 from kaskad.data.samplers.length import LengthBuckets, SortedByLength
 from kaskad.data.samplers.order import BatchOrder, require_budget
 from kaskad.data.samplers.steps import Mix, MixOptions, StepBatchSampler, interleave
-from kaskad.storage.files import without_formulas
+from kaskad.storage.tables import without_formulas
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)

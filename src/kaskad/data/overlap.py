@@ -16,7 +16,7 @@ from kaskad.audio.fingerprints import FINGERPRINT, fingerprints
 from kaskad.data.checks import DataError, fault_of_recording
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.near_duplicates import find_copies
-from kaskad.storage.files import write_csv
+from kaskad.storage.tables import write_csv
 
 log = logging.getLogger(__name__)
 

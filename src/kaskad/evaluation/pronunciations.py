@@ -16,7 +16,8 @@ from kaskad.models.pronunciation import PronunciationModel
 from kaskad.reports.footprint import footprint
 from kaskad.reports.readable_json import to_json
 from kaskad.reports.report import by_corpus
-from kaskad.storage.files import write_csv, write_text
+from kaskad.storage.files import write_text
+from kaskad.storage.tables import write_csv
 
 FIGURES = ("per", "word_accuracy", "candidate_accuracy")
 CONFUSIONS = 30  # phones taken for others that a report lists

@@ -15,7 +15,7 @@ from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import Recogniser
 from kaskad.reports.footprint import footprint
 from kaskad.reports.report import attach_scores, describe, worst, write_report
-from kaskad.storage.files import write_csv
+from kaskad.storage.tables import write_csv
 
 PARTS = "heard"  # in the folder of a report, until that is written
 

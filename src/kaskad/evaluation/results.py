@@ -12,7 +12,7 @@ import pytorch_lightning as lightning
 from kaskad.corpora.table_files import write_table
 from kaskad.data.batch import Batch, Skipped
 from kaskad.data.checks import DataError
-from kaskad.storage.files import read_parquet
+from kaskad.storage.tables import read_parquet
 
 # A row for each utterance, decoded or ``unread``, which says why; each has its share of the
 # ``seconds`` that its batch took, reading included.

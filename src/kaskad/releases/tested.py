@@ -14,7 +14,8 @@ from kaskad.metrics.registry import METRICS
 from kaskad.reports.breakdown import speakers_of
 from kaskad.reports.readable_json import to_json
 from kaskad.reports.report import RESULTS
-from kaskad.storage.files import read_parquet, write_parquet, write_text
+from kaskad.storage.files import write_text
+from kaskad.storage.tables import read_parquet, write_parquet
 
 REPORT, SCORES = "report.json", "scores.parquet"
 # Parts of a corpus in a report that reveal neither speakers nor transcripts.

@@ -16,7 +16,8 @@ from kaskad.metrics.scores import Scores
 from kaskad.reports.breakdown import break_down, speakers_of
 from kaskad.reports.html import render_report
 from kaskad.reports.readable_json import to_json
-from kaskad.storage.files import write_csv, write_parquet, write_text
+from kaskad.storage.files import write_text
+from kaskad.storage.tables import write_csv, write_parquet
 
 EXAMPLES = 5
 WORST = 20
