@@ -75,7 +75,7 @@ def test_a_copy_in_training_is_the_nearest(make_checkpoint, test, tone_corpus: P
     texts = dict(manifest.filter(split="train").select("id", "text").rows())
     assert [texts[id_] for id_ in found["train_id"]] == found["train_text"].to_list()
     page = (folder / "report.html").read_text()
-    assert page.count("as it was said") >= 8 * COPIES
+    assert page.count("same as the reference") >= 8 * COPIES
     assert page.count("<audio") == 8 + 8 * (COPIES + 1)
     report = json.loads((folder / "report.json").read_text())["corpora"]["test"]
     assert report["tables"]["nearest"]["train_id"] == found["train_id"].to_list()
