@@ -13,6 +13,7 @@ from kaskad.runs.stop_signals import NUMBERS, StopSignals, warnings_put_off
 def handlers_as_before() -> Iterator[None]:
     numbers = (*NUMBERS, signal.SIGCHLD)
     handlers = {number: signal.getsignal(number) for number in numbers}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
