@@ -169,6 +169,7 @@ def test_a_shard_that_was_cut_or_lost_is_told(compose, corpus: Path, tmp_path: P
     assert set(inspect(paths)["problem"]) == {"there is no such file"}
 
 
+@pytest.mark.slow
 def test_a_run_from_shards_is_one_from_files_to_the_bit(
     compose, tone_corpus: Path, tmp_path: Path
 ) -> None:

@@ -81,6 +81,7 @@ def test_a_copy_in_training_is_the_nearest(make_checkpoint, test, tone_corpus: P
     assert report["tables"]["nearest"]["train_id"] == found["train_id"].to_list()
 
 
+@pytest.mark.slow
 def test_the_test_after_training_finds_what_evaluate_finds(
     compose, test, tone_corpus, tmp_path, monkeypatch
 ) -> None:

@@ -93,6 +93,7 @@ def test_padding_never_changes_a_probability(run: Path) -> None:
     assert len(set(together)) == len(texts)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_as_if_nothing_had_happened(
     run: Path, compose, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

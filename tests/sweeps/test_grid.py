@@ -98,6 +98,7 @@ def test_the_same_command_goes_on_and_another_one_leaves_it_alone(sweep, tmp_pat
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_its_job_alone(launcher, sweep, tmp_path) -> None:
     (tmp_path / "dying-1").touch()
     code, output = sweep("seed=0,1,2,3", *launcher)

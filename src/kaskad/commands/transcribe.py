@@ -1,4 +1,4 @@
-"""Transcribe recordings: transcribe.py checkpoint=… input=in.csv output=out.csv.
+"""Transcribe recordings of any length: transcribe.py checkpoint=… input=in.csv output=out.csv.
 
 Recordings of any length become a table, subtitles, or a file of words with their times, as the
 suffix of ``output`` says.

@@ -164,6 +164,7 @@ def test_listed_users_are_told_how_the_run_goes_and_others_nothing(
     assert "2 messages of 1 strangers not answered" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_run_that_is_asked_and_stopped_goes_on_to_the_same_weights(
     start, serve, after_first_epoch, whole, hears_one_letter, tmp_path, interrupts_as_before
 ) -> None:
