@@ -29,6 +29,8 @@ import kaskad.cli.command  # noqa: F401 - puts experiments/ where hydra.compose 
 # Tests track nothing beside the runs of whoever starts them.
 os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{tempfile.mkdtemp()}/mlflow.db"
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some import it before kaskad.export does
+
 # A sweep of the tests runs its jobs one by one: two processes that import everything cost more.
 os.environ.setdefault("KASKAD_JOBS", "1")
 
