@@ -37,7 +37,12 @@ READMES = {
     "README.ru.md": Language(
         "russian",
         ("корпус", "`model=`", "показатель", "рецепт"),
-        {"exact numbers": "точных чисел", "exact": "точных", "accuracy": "точность"},
+        {
+            "exact numbers": "точных чисел",
+            "exact": "точных",
+            "accuracy": "точность",
+            "balanced accuracy": "сбалансированная точность",
+        },
         "1 запуск",
         "запусков: {}",
         ",",
