@@ -28,13 +28,15 @@ from kaskad.config.messages import ConfigurationError
 from kaskad.config.overrides import group_choices, pasteable
 from kaskad.data.corpus import read_transcripts
 from kaskad.data.datamodule import SpeechDataModule
-from kaskad.data.pronunciations import TRAIN, PronunciationDataModule
+from kaskad.data.pronunciations import PronunciationDataModule
 from kaskad.data.text_datamodule import TextDataModule
+from kaskad.data.written import TRAIN
 from kaskad.evaluation import language_model as language_test
 from kaskad.evaluation import pronunciations as pronunciation_test
 from kaskad.evaluation import recogniser as recogniser_test
 from kaskad.evaluation.blank import tell_if_blank
 from kaskad.evaluation.nearest import nearest_count
+from kaskad.evaluation.written import figures_of
 from kaskad.metrics.registry import METRICS
 from kaskad.models.language_model import LanguageModel
 from kaskad.models.module import Learner
@@ -192,7 +194,7 @@ def plan_language_model(
     data.connect(model.tokenizer)
     test = language_test.measure_and_report
     said = {"text": data.summary()}
-    return Plan(model, data, test, language_test.figures_of, language_test.show, list, said)
+    return Plan(model, data, test, figures_of, language_test.show, list, said)
 
 
 def plan_pronunciations(
@@ -228,8 +230,7 @@ def plan_pronunciations(
     data.connect(model.letters, model.tokenizer)
     test = pronunciation_test.measure_and_report
     said = {"dictionary": data.summary()}
-    figures_of, show = pronunciation_test.figures_of, pronunciation_test.show
-    return Plan(model, data, test, figures_of, show, list, said)
+    return Plan(model, data, test, figures_of, pronunciation_test.show, list, said)
 
 
 def _go_on(config: DictConfig, folder: Path) -> tuple[DictConfig, Path]:

@@ -7,21 +7,19 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import polars as pl
-import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from kaskad.data.checks import DataError
-from kaskad.data.samplers.length import LengthBuckets, SortedByLength
+from kaskad.data.samplers.length import SortedByLength
 from kaskad.data.samplers.order import BatchOrder
 from kaskad.data.samplers.steps import StepBatchSampler
+from kaskad.data.written import TRAIN, VALIDATION, WrittenDataModule
 from kaskad.text.tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
-
-TRAIN, VALIDATION = "train", "validation"
 
 
 class Spellings(NamedTuple):
@@ -37,7 +35,7 @@ class Spellings(NamedTuple):
     said_lengths: Tensor
 
 
-class PronunciationDataModule(lightning.LightningDataModule):
+class PronunciationDataModule(WrittenDataModule):
     """Serves batches of words of like length.
 
     ``tables`` has for each corpus a table as ``read_pronunciations`` makes it, and ``roles`` the
@@ -58,11 +56,9 @@ class PronunciationDataModule(lightning.LightningDataModule):
         max_words: int = 256,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(seed)
         self.batch_letters = batch_letters
         self.max_words = max_words
-        self.seed = seed
-        self.beginning = (0, 0)
         named = [
             each.select(pl.lit(name).alias("corpus"), pl.all()) for name, each in tables.items()
         ]
@@ -133,10 +129,6 @@ class PronunciationDataModule(lightning.LightningDataModule):
             "unknown": self.unknown,
         }
 
-    def begin_at(self, epoch: int, batches: int) -> None:
-        """Let training begin in this epoch, after so many of its batches: a run that goes on."""
-        self.beginning = (epoch, batches)
-
     def fingerprint(self) -> str:
         """Of all that is trained on, in its order: another one, another dictionary."""
         pairs = (
@@ -144,21 +136,6 @@ class PronunciationDataModule(lightning.LightningDataModule):
             for word, said in zip(self.words(TRAIN), self.phones(TRAIN), strict=True)
         )
         return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
-
-    def train_dataloader(self) -> DataLoader:
-        # Who learns a few batches by heart (debug=overfit) is to get the same ones in every epoch.
-        by_heart = getattr(self.trainer, "overfit_batches", 0) > 0
-        loader = self._loader(
-            TRAIN, SortedByLength if by_heart else partial(LengthBuckets, seed=self.seed)
-        )
-        loader.batch_sampler.begin_at(*self.beginning)  # type: ignore[union-attr]
-        return loader
-
-    def val_dataloader(self) -> DataLoader:
-        return self._loader(VALIDATION)
-
-    def test_dataloader(self) -> list[DataLoader]:
-        return [self._loader(name) for name in self.tests]
 
     def _loader(self, name: str, order: Callable[..., BatchOrder] = SortedByLength) -> DataLoader:
         if self._tokenizers is None:

@@ -6,21 +6,19 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import polars as pl
-import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from kaskad.data.checks import DataError
-from kaskad.data.samplers.length import LengthBuckets, SortedByLength
+from kaskad.data.samplers.length import SortedByLength
 from kaskad.data.samplers.order import BatchOrder
 from kaskad.data.samplers.steps import StepBatchSampler
+from kaskad.data.written import TRAIN, VALIDATION, WrittenDataModule
 from kaskad.ngrams.sentences import gather, in_units, tidy, training_text
 from kaskad.text.normalisation import normalise
 from kaskad.text.tokenizer import Tokenizer
-
-TRAIN, VALIDATION = "train", "validation"  # how the texts of these roles are called
 
 
 class Sentences(NamedTuple):
@@ -40,7 +38,7 @@ def collate(texts: Sequence[str], tokenizer: Tokenizer) -> Sentences:
     return Sentences(list(texts), pad_sequence(encoded, batch_first=True), lengths)
 
 
-class TextDataModule(lightning.LightningDataModule):
+class TextDataModule(WrittenDataModule):
     """Serves batches of sentences of like length, in the spelling of a tokenizer's labels.
 
     ``transcripts`` has for each corpus a table with the columns text, language and role. Learnt
@@ -65,12 +63,10 @@ class TextDataModule(lightning.LightningDataModule):
         max_sentences: int = 64,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        super().__init__(seed)
         self.files = list(text)
         self.batch_labels = batch_labels
         self.max_sentences = max_sentences
-        self.seed = seed
-        self.beginning = (0, 0)
         self.tokenizer: Tokenizer | None = None
         spoken = {name: _normalised(table) for name, table in transcripts.items()}
         every = gather(pl.concat(spoken.values()), text, language=language, normalised=normalise)
@@ -107,28 +103,10 @@ class TextDataModule(lightning.LightningDataModule):
         self.tokenizer = tokenizer
         self._spelt = {name: self.spelt(name, tokenizer) for name in self.tables}
 
-    def begin_at(self, epoch: int, batches: int) -> None:
-        """Let training begin in this epoch, after so many of its batches: a run that goes on."""
-        self.beginning = (epoch, batches)
-
     def fingerprint(self) -> str:
         """Of all that is trained on, in its order: another one, another text."""
         digest = hashlib.sha256("\n".join(self._spelt[TRAIN]).encode())
         return digest.hexdigest()
-
-    def train_dataloader(self) -> DataLoader:
-        # Who learns a few batches by heart (debug=overfit) is to get the same ones in every epoch.
-        by_heart = getattr(self.trainer, "overfit_batches", 0) > 0
-        order = SortedByLength if by_heart else partial(LengthBuckets, seed=self.seed)
-        loader = self._loader(TRAIN, order)
-        loader.batch_sampler.begin_at(*self.beginning)  # type: ignore[union-attr]
-        return loader
-
-    def val_dataloader(self) -> DataLoader:
-        return self._loader(VALIDATION)
-
-    def test_dataloader(self) -> list[DataLoader]:
-        return [self._loader(name) for name in self.tests]
 
     def _loader(self, name: str, order: Callable[..., BatchOrder] = SortedByLength) -> DataLoader:
         if self.tokenizer is None:

@@ -7,11 +7,10 @@ import pytorch_lightning as lightning
 from rich.console import Console
 
 from kaskad.data.text_datamodule import TextDataModule
-from kaskad.metrics.registry import METRICS
+from kaskad.evaluation.written import show_figures
 from kaskad.models.language_model import LanguageModel
 from kaskad.reports.footprint import footprint
 from kaskad.reports.readable_json import to_json
-from kaskad.reports.report import by_corpus
 
 FIGURES = ("perplexity", "perplexity_per_label", "out_of_vocabulary_rate")
 
@@ -44,21 +43,6 @@ def measure_and_report(
     return report
 
 
-def figures_of(report: dict[str, Any]) -> dict[str, float]:
-    """The figures of a report, each with the name of its corpus: ``test/perplexity``."""
-    figures = {"parameters": float(report["parameters"])}
-    for name, part in report["corpora"].items():
-        figures |= {f"{name}/{figure}": value for figure, value in part["figures"].items()}
-    return figures
-
-
 def show(report: dict[str, Any], console: Console) -> None:
     """Print the figures of every corpus."""
-    corpora = report["corpora"]
-    table = by_corpus(report)
-    for name in FIGURES:
-        metric = METRICS[name]
-        values = (part["figures"][name] for part in corpora.values())
-        table.add_row(metric.title, *map(metric.unit.write, values))
-    table.add_row("sentences", *(str(part["sentences"]) for part in corpora.values()))
-    console.print(table)
+    show_figures(report, console, FIGURES, "sentences")

@@ -8,14 +8,13 @@ import pytorch_lightning as lightning
 from rich.console import Console
 
 from kaskad.data.pronunciations import PronunciationDataModule
+from kaskad.evaluation.written import show_figures
 from kaskad.metrics.alignment import count_confusions
 from kaskad.metrics.bootstrap import intervals
 from kaskad.metrics.pronunciations import shares
-from kaskad.metrics.registry import METRICS
 from kaskad.models.pronunciation import PronunciationModel
 from kaskad.reports.footprint import footprint
 from kaskad.reports.readable_json import to_json
-from kaskad.reports.report import by_corpus
 from kaskad.storage.files import write_text
 from kaskad.storage.tables import write_csv
 
@@ -63,21 +62,6 @@ def measure_and_report(
     return report
 
 
-def figures_of(report: dict[str, Any]) -> dict[str, float]:
-    """The figures of a report, each with the name of its corpus: ``test/per``."""
-    figures = {"parameters": float(report["parameters"])}
-    for name, part in report["corpora"].items():
-        figures |= {f"{name}/{figure}": value for figure, value in part["figures"].items()}
-    return figures
-
-
 def show(report: dict[str, Any], console: Console) -> None:
     """Print the figures of every corpus."""
-    corpora = report["corpora"]
-    table = by_corpus(report)
-    for name in FIGURES:
-        metric = METRICS[name]
-        values = (part["figures"][name] for part in corpora.values())
-        table.add_row(metric.title, *map(metric.unit.write, values))
-    table.add_row("words", *(str(part["words"]) for part in corpora.values()))
-    console.print(table)
+    show_figures(report, console, FIGURES, "words")

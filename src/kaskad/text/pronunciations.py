@@ -54,7 +54,7 @@ class Pronunciation(NamedTuple):
 
 @runtime_checkable
 class Pronouncer(Protocol):
-    """A model that pronounces words it has never met."""
+    """A model that pronounces words it has never seen."""
 
     def pronounce(self, words: Sequence[str], n_best: int = 1) -> list[list[Pronunciation]]:
         """The likeliest pronunciations of each word, the best first.
