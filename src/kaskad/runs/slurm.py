@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from kaskad.runs.stop_signals import WARNINGS
+from kaskad.storage.files import write_text
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +81,7 @@ def agreed(choose: Callable[[], str], folder: Path) -> str:
     note = folder / f".chosen_by_step_{step}"
     if os.environ.get("SLURM_PROCID", "0") == "0":
         folder.mkdir(parents=True, exist_ok=True)
-        unfinished = note.with_name(f"{note.name}.unfinished")
-        unfinished.write_text(choose(), encoding="utf-8")
-        unfinished.replace(note)
+        write_text(choose(), note)
     until = time.monotonic() + PATIENCE
     while not note.exists():
         if time.monotonic() > until:
