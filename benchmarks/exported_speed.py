@@ -25,8 +25,8 @@ from rich.table import Table
 
 from kaskad.audio.reading import read_audio
 from kaskad.corpora import make_numbers
+from kaskad.export.decoding import decoding_through, open_graph
 from kaskad.export.formats import export
-from kaskad.export.listening import hearing_through, open_graph
 from kaskad.metrics.error_rates import score
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import load_recogniser
@@ -49,7 +49,7 @@ def forms_of(name: str, recogniser: CTCRecogniser, folder: Path) -> dict[str, tu
     for form in ("onnx", "onnx_int8"):
         facts = export(recogniser, form, folder / form)
         graph = open_graph(folder / form / str(facts["graph"]))
-        ways[f"{name}{form}"] = (facts["bytes"], by(hearing_through(graph, recogniser)))
+        ways[f"{name}{form}"] = (facts["bytes"], by(decoding_through(graph, recogniser)))
     return ways
 
 

@@ -78,7 +78,7 @@ def _synthesise(text: str, voice: str, values: dict[str, int], seed: int) -> np.
     samples = bytearray()
 
     @_Listener
-    def listen(wave: int | None, count: int, _events: int | None) -> int:
+    def take_samples(wave: int | None, count: int, _events: int | None) -> int:
         if wave:
             samples.extend(ctypes.string_at(wave, count * 2))
         return 0  # go on
@@ -86,7 +86,7 @@ def _synthesise(text: str, voice: str, values: dict[str, int], seed: int) -> np.
     encoded = text.encode()
     size = ctypes.c_size_t(len(encoded) + 1)
     with _engine(voice, seed) as engine:
-        engine.espeak_SetSynthCallback(listen)
+        engine.espeak_SetSynthCallback(take_samples)
         for name, value in values.items():
             _call(engine, "espeak_ng_SetParameter", _PARAMETERS[name][0], value, 0)
         _call(engine, "espeak_ng_Synthesize", encoded, size, 0, _CHARACTER, 0, _UTF8, None, None)

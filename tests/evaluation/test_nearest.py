@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 
 from kaskad.commands.evaluate import evaluate
 from kaskad.commands.train import train
-from kaskad.evaluation.nearest import _Listener
+from kaskad.evaluation.nearest import _Embedder
 from kaskad.models.ctc import CTCRecogniser
 
 SMALL = "model.encoder={channels: [4, 4], hidden_size: 8, layers: 1}"
@@ -90,13 +90,13 @@ def test_the_test_after_training_finds_what_evaluate_finds(
     settings = ["data=table", f"data.root={tone_corpus}", SMALL, "trainer.max_epochs=1"]
     settings += ["datamodule.workers=0", f"datamodule.cache={tmp_path / 'cache'}"]
     train(compose("train", trained, *settings, "nearest=2"))
-    embedded, listen = list[int](), _Listener.listen
+    embedded, embed = list[int](), _Embedder.embed
 
-    def counted(listener: _Listener, rows: pl.DataFrame, embeddings: np.ndarray) -> list:
+    def counted(embedder: _Embedder, rows: pl.DataFrame, embeddings: np.ndarray) -> list:
         embedded.append(rows.height)
-        return listen(listener, rows, embeddings)
+        return embed(embedder, rows, embeddings)
 
-    monkeypatch.setattr(_Listener, "listen", counted)
+    monkeypatch.setattr(_Embedder, "embed", counted)
     tested = test("tested", trained / "checkpoints" / "best.ckpt", "nearest=2")
     assert nearest(trained).height == 2 * 8
     assert embedded == [8]  # those of the test; the others are kept

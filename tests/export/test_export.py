@@ -14,8 +14,8 @@ from hydra.utils import instantiate
 
 from kaskad import espeak
 from kaskad.audio.normalise import FromCorpus
+from kaskad.export.decoding import decoding_through, open_graph
 from kaskad.export.formats import export
-from kaskad.export.listening import hearing_through, open_graph
 from kaskad.export.posterior_net import ExportError
 from kaskad.export.streaming_file import OnnxStream
 from kaskad.models.recogniser import Recogniser
@@ -109,7 +109,7 @@ def test_a_graph_that_listens_hears_what_the_stream_hears(kind, make, clips, tmp
             found.append(theirs.push(part, is_last=is_last))
         np.testing.assert_allclose(np.concatenate(found), np.concatenate(wanted), atol=1e-4)
     graph = open_graph(tmp_path / "onnx" / facts["graph"])
-    heard = hearing_through(graph, recogniser).transcribe(clips)
+    heard = decoding_through(graph, recogniser).transcribe(clips)
     assert [each.text for each in heard] == [each.text for each in recogniser.transcribe(clips)]
     few = OnnxStream(session).push(waveform[:100], is_last=True)
     np.testing.assert_allclose(
@@ -122,9 +122,9 @@ def test_int8_is_smaller_and_hears_through_the_same_decoder(make, clips, tmp_pat
     facts = export(recogniser, "onnx_int8", tmp_path / "int8")
     assert facts["bytes"] < 0.6 * facts["bytes_before"]
     graph = open_graph(tmp_path / "int8" / facts["graph"])
-    assert len(hearing_through(graph, recogniser).transcribe(clips)) == len(clips)
+    assert len(decoding_through(graph, recogniser).transcribe(clips)) == len(clips)
     whole = open_graph(tmp_path / "int8" / "model.onnx")
-    heard = hearing_through(whole, recogniser).transcribe(clips)
+    heard = decoding_through(whole, recogniser).transcribe(clips)
     assert [each.text for each in heard] == [each.text for each in recogniser.transcribe(clips)]
 
 

@@ -89,7 +89,7 @@ def test_exports_go_along_and_must_hear_the_same(trained, released) -> None:
     expected = place / "exports" / "onnx" / "expected.json"
     expected.write_text(expected.read_text().replace('"б"', '"а"'))
     write_sums(place)
-    with pytest.raises(ReleaseError, match=r"exports/onnx: in .* it hears 'б'"):
+    with pytest.raises(ReleaseError, match=r"exports/onnx: .* is transcribed as 'б'"):
         verify(place)
 
 

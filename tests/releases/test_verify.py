@@ -95,7 +95,7 @@ FAULTS = {
     climbs: "decoder.priors",
     calls: "names os.system, which is not a part of a recogniser",
     tags: "cannot be read as YAML of plain values",
-    hears_otherwise: "it hears 'а', and should 'б'",
+    hears_otherwise: "is transcribed as 'а', and should be as 'б'",
     lambda release: (release / "SHA256SUMS").write_text("nonsense"): "line 1: wants a SHA-256",
     lambda release: (release / "SHA256SUMS").unlink(): "no release",
 }

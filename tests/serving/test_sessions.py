@@ -120,7 +120,7 @@ def test_a_token_stands_in_the_header_or_the_first_message(serve) -> None:
         assert told(session) == ([], 1000)
     stranger = {"Origin": "https://evil.example"}
     with client.websocket_connect("/v1/stream", headers=stranger) as session:
-        assert "may not listen here" in told(session)[0][0]["message"]
+        assert "may not connect here" in told(session)[0][0]["message"]
 
 
 def test_a_service_that_closes_gives_the_last_words(serve, recogniser, samples) -> None:

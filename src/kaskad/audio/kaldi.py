@@ -18,7 +18,7 @@ KNEE, STEP = 1000.0, math.log(6.4) / 27.0  # of Slaney's scale: linear below, th
 
 
 class KaldiLogMel(LogMel):
-    """Logarithm of the energy in mel bands, so that sherpa-onnx hears what training heard.
+    """Logarithm of the energy in mel bands, so that sherpa-onnx computes what training did.
 
     A frame is centred half a hop after its first sample, the ends are mirrored, each frame is
     pre-emphasised by itself, and bands are those of Slaney's scale, of equal area. Source:

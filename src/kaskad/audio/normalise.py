@@ -17,7 +17,7 @@ SPEECH_RANGE = 30.0  # dB below the loudest frames of an utterance within which 
 LOUDEST_FRAMES = 5  # so many are louder than what counts as loudest: a click is shorter
 FLOOR = -4.0  # of features whose statistics are those of speech: silence lies far below
 TINY = 1e-5  # added to a variance
-BLOCK = 256  # frames that are normalised at once while listening
+BLOCK = 256  # frames that are normalised at once in a stream
 
 
 class Normalisation(nn.Module):

@@ -73,12 +73,12 @@ def speech(path: str, detect: VoiceActivity, cut: Cut) -> list[tuple[float, floa
     """
     loudness: list[np.ndarray] = []
 
-    def listened() -> Iterator[np.ndarray]:
+    def windows() -> Iterator[np.ndarray]:
         for block in read_blocks(path):
             loudness.append(levels(block))
             yield block
 
-    is_speech = detect(listened())
+    is_speech = detect(windows())
     segments = join(is_speech, np.concatenate(loudness), cut)
     return [(round(start * SECONDS, 3), round(end * SECONDS, 3)) for start, end in segments]
 

@@ -19,8 +19,8 @@ class WERHistogram(MediaCallback):
     def show(
         self, trainer: lightning.Trainer, recogniser: Recogniser, loggers: Sequence[MediaLogger]
     ) -> None:
-        if recogniser.judged and recogniser.target == "text":
-            references, hypotheses = zip(*recogniser.judged, strict=True)
+        if recogniser.decoded and recogniser.target == "text":
+            references, hypotheses = zip(*recogniser.decoded, strict=True)
             counts = count_errors(references, hypotheses, "words")
             errors = counts.select(WORD_ERRORS).to_series().to_numpy()
             rates = np.minimum(errors / np.maximum(counts["words"].to_numpy(), 1), WORST)

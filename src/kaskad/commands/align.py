@@ -1,6 +1,6 @@
 """Find when each word was spoken: kaskad align checkpoint=… input=in.csv output=x.ctm.
 
-How well each transcript fits what is heard stands in a table beside the output, the worst first.
+How well each transcript fits the audio stands in a table beside the output, the worst first.
 """
 
 import json
@@ -163,7 +163,7 @@ def as_segments(
     pause: float,
     words: Sequence[str] | None = None,
 ) -> pl.DataFrame:
-    """A manifest of what was said between pauses (only what is one of ``words``): the rows of
+    """A manifest of what was spoken between pauses (only what is one of ``words``): the rows of
     ``table``, each with ``start`` and ``end`` in its recording, in seconds, and ``text``; ``fit``
     is that of the utterance, ``confidence`` the mean of the words."""
     rows: list[int] = []
@@ -178,14 +178,14 @@ def as_segments(
         for number, (group, (start, end)) in enumerate(
             zip(groups, _bounds(groups, utterance.duration), strict=True)
         ):
-            said = " ".join(word.text for word in group)
-            if words is not None and said not in words:
+            spoken = " ".join(word.text for word in group)
+            if words is not None and spoken not in words:
                 continue
             rows.append(row)
             columns["id"].append(f"{utterance.id}-{number}" if number else utterance.id)
             columns["start"].append(round(offset + start, 3))
             columns["end"].append(round(offset + end, 3))
-            columns["text"].append(said)
+            columns["text"].append(spoken)
             columns["fit"].append(round(utterance.alignment.fit, 4))
             confidence = np.mean([word.confidence or 0.0 for word in group])
             columns["confidence"].append(round(float(confidence), 4))

@@ -32,7 +32,7 @@ def compare(config: DictConfig) -> dict[str, float]:
     """Compare the tested runs ``config.runs``, each with the first, and write what is found.
 
     Into the folder of the run go comparison.json, comparison.html and changed.csv: utterances in
-    which a model heard something else than the first. Returns the differences.
+    for which a model has another hypothesis than the first. Returns the differences.
     """
     folder = Path(config.run_dir)
     runs = [find_results(Path(run)) for run in config.runs]

@@ -38,7 +38,7 @@ def describe(config: DictConfig) -> dict[str, float]:
     """
     folder = Path(config.run_dir)
     cache = Path(config.cache) if config.cache is not None else None
-    usable, rest = listen(*load(config, cache), cache)
+    usable, rest = with_signals(*load(config, cache), cache)
     # What a test and a larger one have in common is one utterance.
     each = usable.unique(["id", "path"], keep="first", maintain_order=True)
     suspicious = pl.concat([rest, suspicions(each, cache)])
@@ -101,7 +101,7 @@ def load(config: DictConfig, cache: Path | None) -> tuple[pl.DataFrame, pl.DataF
     return pl.concat(usable), pl.concat(rest)
 
 
-def listen(
+def with_signals(
     usable: pl.DataFrame, rest: pl.DataFrame, cache: Path | None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The usable utterances with their levels and fingerprints, without those whose headers alone

@@ -58,7 +58,7 @@ def evaluate(config: DictConfig) -> dict[str, float]:
         }
         write_summary(rows, folder, origin)
         show_summary(rows, Console())
-        _judge(rows, folder)
+        _check_bounds(rows, folder)
     return {
         f"model_{row['model']}/{row['data']}/{row['corpus']}/{name}": row[name]
         for row in rows
@@ -108,23 +108,23 @@ def _test(config: DictConfig, name: str, folder: Path, *, go_on: bool) -> str | 
     return None
 
 
-def _judge(rows: Sequence[Row], folder: Path) -> None:
+def _check_bounds(rows: Sequence[Row], folder: Path) -> None:
     """Warn of what is not good enough; raise ``BoundsError`` where that is critical."""
     bad = [row for row in rows if row["verdict"] in (BEYOND, FAILED)]
     critical = [row for row in bad if row["critical"]]
     for row in bad:
         if not row["critical"]:
-            log.warning("%s", _said(row))
-    listed = "; ".join(map(_said, critical))
+            log.warning("%s", _sentence(row))
+    listed = "; ".join(map(_sentence, critical))
     if critical:
         raise BoundsError(
             f"not good enough where it is critical: {listed}\n{folder / 'summary.csv'} has all"
         )
     if all(row["verdict"] == FAILED for row in rows):
-        raise BoundsError(f"no corpus could be tested: {_said(rows[0])}")
+        raise BoundsError(f"no corpus could be tested: {_sentence(rows[0])}")
 
 
-def _said(row: dict[str, Any]) -> str:
+def _sentence(row: dict[str, Any]) -> str:
     corpus = f" ({row['corpus']})" if row["corpus"] else ""
     return f"{row['data']}{corpus}, model {row['model']}: {row['reason']}"
 

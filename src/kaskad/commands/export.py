@@ -12,9 +12,9 @@ from kaskad.commands.evaluate import report_of
 from kaskad.config.messages import ConfigurationError
 from kaskad.evaluation.own_data import add_own_data
 from kaskad.evaluation.recogniser import figures_of
+from kaskad.export.decoding import decoding_through, open_graph
 from kaskad.export.formats import FACTS, GRAPH
 from kaskad.export.formats import export as write_export
-from kaskad.export.listening import hearing_through, open_graph
 from kaskad.metrics.registry import shown_in
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import Recogniser, load_recogniser
@@ -45,10 +45,10 @@ def export(config: DictConfig) -> dict[str, float]:
     figures: dict[str, float] = {}
     if config.get("data") is not None and isinstance(recogniser, CTCRecogniser):
         forms = [form for form in GRAPH if (folder / GRAPH[form]).is_file()]
-        heard: dict[str, Recogniser] = {"pytorch": recogniser}
+        tested: dict[str, Recogniser] = {"pytorch": recogniser}
         for form in forms:
-            heard[form] = hearing_through(open_graph(folder / GRAPH[form]), recogniser)
-        facts["tested"] = {name: _test(config, each, name) for name, each in heard.items()}
+            tested[form] = decoding_through(open_graph(folder / GRAPH[form]), recogniser)
+        facts["tested"] = {name: _test(config, each, name) for name, each in tested.items()}
         text = json.dumps(facts, ensure_ascii=False, indent=4)
         (folder / FACTS).write_text(text, encoding="utf-8")
         figures = {

@@ -29,7 +29,7 @@ SpecAugment = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 def preview(config: DictConfig) -> dict[str, float]:
     """Write ``config.number`` clips of the training corpus into ``config.output`` (null: the folder
-    of the run), each as it is and as three epochs might hear it, and a page to compare them on.
+    of the run), each as it is and as three epochs might get it, and a page to compare them on.
 
     Raises ``ValueError`` where there is nothing to compare.
     """
@@ -48,9 +48,9 @@ def preview(config: DictConfig) -> dict[str, float]:
     drawn = np.random.default_rng(config.seed).permutation(manifest.height)[: config.number]
     clips: list[dict[str, Any]] = []
     for row in drawn.tolist():
-        heard = [plain[0, row], *(varied[epoch, row] for epoch in range(DRAWS))]
-        sounds = [each.waveform for each in heard if isinstance(each, Utterance)]
-        if len(sounds) < len(heard):
+        played = [plain[0, row], *(varied[epoch, row] for epoch in range(DRAWS))]
+        sounds = [each.waveform for each in played if isinstance(each, Utterance)]
+        if len(sounds) < len(played):
             log.warning("%s cannot be read: it is not shown", plain.ids[row])
             continue
         place = folder / f"clip_{len(clips) + 1}"

@@ -30,7 +30,7 @@ from kaskad.models.recogniser import Recogniser, load_recogniser
 from kaskad.runs.checkpoints import CheckpointError
 from kaskad.text.numerals import NUMERALS, words_to_number, words_to_numbers
 from kaskad.transcripts.files import SUFFIXES, require_fitting, word_record, write_transcripts
-from kaskad.transcripts.live import FILES, MICROPHONE, SOURCES, listen
+from kaskad.transcripts.live import FILES, MICROPHONE, SOURCES, transcribe_live
 from kaskad.transcripts.recordings import transcribe_recordings, unique_names
 from kaskad.transcripts.transcript import Transcript
 
@@ -74,10 +74,12 @@ def transcribe(config: DictConfig) -> dict[str, float]:
         if config.gender_checkpoint is not None:
             models.append(_load(config, "gender_checkpoint", "gender")[0])
 
-        def hear(model: Recogniser) -> list[Transcript]:
+        def run(model: Recogniser) -> list[Transcript]:
             if config.source != FILES:
                 named = zip(paths, unique_names(names), strict=True)
-                return [listen(model, config.source, *each, config.endpoint) for each in named]
+                return [
+                    transcribe_live(model, config.source, *each, config.endpoint) for each in named
+                ]
             return transcribe_recordings(
                 model,
                 paths,
@@ -90,19 +92,21 @@ def transcribe(config: DictConfig) -> dict[str, float]:
                 workers=config.workers,
             )
 
-        heard, *genders = map(hear, models)
+        transcripts, *genders = map(run, models)
     language = config.language or language_of(trained, config.checkpoint)
     if output is not None and output.suffix.lower() in SUFFIXES:
-        files = write_transcripts(heard, output)
-        log.info("wrote %d recordings to %s", len(heard), ", ".join(map(str, files)) or "no file")
+        files = write_transcripts(transcripts, output)
+        log.info(
+            "wrote %d recordings to %s", len(transcripts), ", ".join(map(str, files)) or "no file"
+        )
     rows = as_table(
-        table, heard, language, with_words=output and output.suffix.lower() in WITH_WORDS
+        table, transcripts, language, with_words=output and output.suffix.lower() in WITH_WORDS
     )
     if genders:
         found = [_gender(each, channel) for each in genders[0] for channel in each.channels]
         rows = rows.with_columns(pl.Series("gender", found, pl.String))
     if output is None and config.source == FILES:
-        shown = [name for name, each in zip(names, heard, strict=True) for _ in each.channels]
+        shown = [name for name, each in zip(names, transcripts, strict=True) for _ in each.channels]
         show(shown, rows, speakers=bool(genders))
     elif output is not None and output.suffix.lower() in WRITERS:
         write_table(rows, output)
@@ -113,7 +117,7 @@ def transcribe(config: DictConfig) -> dict[str, float]:
             f"{failed.height} of {rows.height} recordings could not be transcribed; the column "
             f"'error' says why, first: {failed['error'][0]}"
         )
-    return {"transcribed": len(heard)}
+    return {"transcribed": len(transcripts)}
 
 
 def require_language(language: str | None) -> None:
@@ -190,12 +194,16 @@ def read_input(path: Path) -> tuple[pl.DataFrame, list[str], Path]:
 
 
 def as_table(
-    table: pl.DataFrame, heard: Sequence[Transcript], language: str, *, with_words: Any = False
+    table: pl.DataFrame,
+    transcripts: Sequence[Transcript],
+    language: str,
+    *,
+    with_words: Any = False,
 ) -> pl.DataFrame:
-    """The rows of a table with what was heard: a row a recording, or a channel of it."""
+    """The rows of a table with what was transcribed: a row a recording, or a channel of it."""
     sides = [
         (row, transcript.of_channel(channel))
-        for row, transcript in enumerate(heard)
+        for row, transcript in enumerate(transcripts)
         for channel in transcript.channels
     ]
     table = table[[row for row, _ in sides]]
@@ -226,7 +234,7 @@ def numbers_in(texts: pl.Series, language: str) -> list[pl.Series]:
 
 
 def show(names: Sequence[str], rows: pl.DataFrame, speakers: bool) -> None:
-    """Print what was heard, a line a row."""
+    """Print what was transcribed, a line a row."""
     for name, row in zip(names, rows.iter_rows(named=True), strict=True):
         side = f" [{row['channel'] + 1}]" if row.get("channel") is not None else ""
         speaker = f" ({row['gender']})" if speakers else ""

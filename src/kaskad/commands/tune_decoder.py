@@ -1,6 +1,6 @@
 """Tune the options of a decoder on validation: kaskad tune_decoder checkpoint=…
 
-The net listens once. The test corpora are not looked at.
+The net runs once. The test corpora are not looked at.
 """
 
 import logging
@@ -67,7 +67,7 @@ def tune_decoder(config: DictConfig) -> dict[str, float]:
     posteriors.save(folder / "posteriors.npz")
     trials: list[dict[str, Any]] = []
 
-    def judge(options: dict[str, Any]) -> float:
+    def measure(options: dict[str, Any]) -> float:
         figures = try_out(recogniser, {**decoder, **options}, posteriors)
         require_figure(config.metric, figures, "metric")
         trials.append(figures | options)
@@ -76,7 +76,7 @@ def tune_decoder(config: DictConfig) -> dict[str, float]:
 
     mode = config.mode or ("max" if higher_is_better(config.metric) else "min")
     direction = DIRECTIONS[mode]
-    found = search(values, config.trials, judge, direction=direction, seed=config.seed)
+    found = search(values, config.trials, measure, direction=direction, seed=config.seed)
     for _ in track(found, "decoding", config.trials, transient=True):
         pass
     figures = rank(trials, config.metric, mode, list(space))
@@ -115,11 +115,11 @@ def find_posteriors(config: DictConfig, recogniser: CTCRecogniser, checkpoint: P
     origin = f"{checkpoint.resolve()} ({written}) on {config.title}"
     if config.posteriors is not None:
         return Posteriors.load(Path(config.posteriors), origin)
-    return listen(recogniser, load_data(config, recogniser, "validation"), origin)
+    return posteriors_of(recogniser, load_data(config, recogniser, "validation"), origin)
 
 
 @torch.inference_mode()
-def listen(recogniser: CTCRecogniser, data: SpeechDataModule, origin: str) -> Posteriors:
+def posteriors_of(recogniser: CTCRecogniser, data: SpeechDataModule, origin: str) -> Posteriors:
     """Make the posteriors of the validation corpus."""
     language = data.corpora[data.of_role("validation")[0]].language
     found: list[Tensor] = []
@@ -151,7 +151,7 @@ def try_out(
 def temperature_of(
     recogniser: CTCRecogniser, decoder: dict[str, Any], posteriors: Posteriors
 ) -> float:
-    """The temperature that calibrates the confidences of words; 1.0 where no word is heard."""
+    """The temperature that calibrates the confidences of words; 1.0 where no word is recognised."""
     decode = instantiate(decoder)(
         tokenizer=recogniser.tokenizer, seconds_per_frame=recogniser.seconds_per_frame
     )

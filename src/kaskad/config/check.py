@@ -165,7 +165,7 @@ def _unpacked(parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
 
 
 def _fits(value: Any, parameter: inspect.Parameter) -> bool:
-    """Whether a plain value may be given to a parameter; what cannot be judged may."""
+    """Whether a plain value may be given to a parameter; what cannot be told may."""
     annotation = parameter.annotation
     undecided = annotation is parameter.empty or isinstance(annotation, str)
     is_default = type(value) is type(parameter.default) and value == parameter.default

@@ -77,7 +77,7 @@ def facts_of(train: pl.DataFrame, validation: pl.DataFrame, test: pl.DataFrame) 
     if train.is_empty():
         raise DataError("no utterance of this corpus can be trained on: nothing can be advised")
     known = Counter(word for text in train["text"] for word in text.split())
-    judged = [*validation["text"], *test["text"]]
+    later = [*validation["text"], *test["text"]]
     is_frames = train.select(IS_FRAMES.any()).item()
     trained, validated, tested = map(_speakers, (train, validation, test))
     seconds = train["duration"]
@@ -93,8 +93,8 @@ def facts_of(train: pl.DataFrame, validation: pl.DataFrame, test: pl.DataFrame) 
         transcripts=train["text"].n_unique(),
         words=len(known),
         spoken=known.total(),
-        new_transcripts=len(set(judged) - set(train["text"])),
-        new_words=len({word for text in judged for word in text.split()} - known.keys()),
+        new_transcripts=len(set(later) - set(train["text"])),
+        new_words=len({word for text in later for word in text.split()} - known.keys()),
         validated=validation.height,
         validates_on_known=bool(validated) and validated <= trained,
         tests_on_new=bool(tested) and not tested & trained,
@@ -129,7 +129,7 @@ def _for_strings_of_words(facts: Facts) -> Iterator[Choice]:
         yield Choice(
             "tokenizer",
             "words",
-            f"{facts.words} words, each said {facts.spoken / facts.words:.0f} times, and "
+            f"{facts.words} words, each spoken {facts.spoken / facts.words:.0f} times, and "
             "validation and test have no other: labels of words cannot be spelt wrongly",
             group=True,
         )
@@ -164,7 +164,7 @@ def _of_the_audio(facts: Facts) -> Iterator[Choice]:
     if lowest < 16_000:
         others = len(facts.rates) > 1
         mixed = f"; {facts.rates[-1]} Hz is there too, and what only a part has misleads"
-        reason = f"nothing is heard above {lowest // 2} Hz{mixed if others else ''}"
+        reason = f"the recordings hold nothing above {lowest // 2} Hz{mixed if others else ''}"
         yield Choice("features.sample_rate", lowest, reason)
         if facts.is_single:
             yield Choice("features.high", 0.475 * lowest, "the filter of a telephone ends there")

@@ -21,11 +21,11 @@ Role = Literal["train", "train_ext", "validation", "test"]
 @dataclass(frozen=True)
 class Corpus:
     """``manifest(split=…)`` makes the table; ``split`` is named like the role unless given.
-    ``language`` as in ISO 639-1 (ru, en). ``branch`` names the part of a cascade that listens to
+    ``language`` as in ISO 639-1 (ru, en). ``branch`` names the part of a cascade for
     it, and is the language unless given: two corpora of one language may have a branch each.
     ``silence``: seconds of digital silence put before and after each recording, for tests.
 
-    Roles: ``train`` is what the recogniser is for; several corpora may have it, and are learnt from
+    Roles: ``train`` is what the recogniser is for; several corpora may have it, and are trained on
     as one. ``train_ext`` is another language that trains beside it, ``validation`` chooses the
     checkpoint, ``test`` is reported.
     """
@@ -50,9 +50,9 @@ class Corpus:
 
 
 def require_branches(corpora: Mapping[str, Corpus], *, one_is_enough: bool = False) -> None:
-    """Raise ``DataError`` unless corpora of two branches train, and no other branch is judged.
+    """Raise ``DataError`` unless corpora of two branches train, and no other branch is tested.
 
-    ``one_is_enough`` for a cascade that begins with what another has learnt.
+    ``one_is_enough`` for a cascade that begins with a trained one.
     """
     training = {name: c.branch for name, c in corpora.items() if c.role in ("train", "train_ext")}
     branches = sorted(set(training.values()))

@@ -155,7 +155,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         self._list(pl.DataFrame(rows, schema=SKIPPED_SCHEMA))
 
     def notes(self) -> list[str]:
-        """What corpora want said of them, in their column ``note``: that one is a stand-in."""
+        """What corpora want told of them, in their column ``note``: that one is a stand-in."""
         noted = [table["note"] for table in self.manifests.values() if "note" in table.columns]
         return sorted({str(note) for notes in noted for note in notes.drop_nulls().unique()})
 
@@ -198,8 +198,8 @@ class SpeechDataModule(lightning.LightningDataModule):
 
     def training_tables(self) -> dict[str, pl.DataFrame]:
         """What training batches come from: all of the role ``train`` as one, each ``train_ext``."""
-        learnt = {name: self.manifests[name] for name in self.of_role("train")}
-        return joined(learnt) | {name: self.manifests[name] for name in self.loaded("train_ext")}
+        trained = {name: self.manifests[name] for name in self.of_role("train")}
+        return joined(trained) | {name: self.manifests[name] for name in self.loaded("train_ext")}
 
     def train_dataloader(self) -> DataLoader | CombinedLoader:
         tables = self.training_tables()

@@ -37,7 +37,7 @@ def open_embeddings(file: Path, shape: tuple[int, int]) -> np.memmap:
 
 
 def seen_rows(embeddings: np.ndarray) -> np.ndarray:
-    """The rows that have an embedding: zeros are what was not met, or could not be read."""
+    """The rows that have an embedding: zeros are what was not seen, or could not be read."""
     portions = np.array_split(embeddings, -(-len(embeddings) // PORTION))
     sound = [part.any(axis=1) & np.isfinite(part).all(axis=1) for part in portions]
     return np.flatnonzero(np.concatenate(sound))

@@ -1,4 +1,4 @@
-"""Whether a recogniser is judged on what it learnt from: looked at before training.
+"""Whether a recogniser is tested on what it was trained on: looked at before training.
 
 Training corpora are held against each corpus for validation or test. What they share is listed by
 utterance, never by pair: in a small grammar, each transcript has thousands of counterparts.
@@ -161,14 +161,14 @@ class OverlapCheck:
             policy = self._policy(kind)
             if policy == "ignore":
                 continue
-            learnt, judged = train.select(*names), held.select(*names)
+            trained, tested = train.select(*names), held.select(*names)
             if kind == "near_duplicate":
                 copies = find_copies(train, held, self.similarity, cache, self.workers)
-                learnt = learnt.join(copies, on="recording", maintain_order="left")
-                judged = judged.with_columns(near_duplicate="recording")
+                trained = trained.join(copies, on="recording", maintain_order="left")
+                tested = tested.with_columns(near_duplicate="recording")
             else:
-                learnt = learnt.with_columns(similarity=pl.lit(None, pl.Float64))
-            finding = _finding(kind, policy, learnt, judged, columns)
+                trained = trained.with_columns(similarity=pl.lit(None, pl.Float64))
+            finding = _finding(kind, policy, trained, tested, columns)
             if finding.listing.height:
                 findings.append(finding)
         return findings
@@ -214,7 +214,7 @@ def _refuse(findings: list[Finding]) -> None:
         kinds = dict.fromkeys(finding.kind for finding in findings)
         ways = [", ".join(f"overlap.{kind}={way}" for kind in kinds) for way in ("drop", "warn")]
         raise DataError(
-            f"what is trained on is judged on, too: {', and '.join(map(str, findings))}\n"
+            f"what is trained on is tested on, too: {', and '.join(map(str, findings))}\n"
             "overlap.csv in the folder of the run names them all; mend the corpora, or leave these "
             f"utterances out of training with {ways[0]}, or train all the same with {ways[1]}"
         )

@@ -28,9 +28,9 @@ def corpora(usable: pl.DataFrame, rest: pl.DataFrame) -> pl.DataFrame:
 
 
 def speakers(usable: pl.DataFrame) -> pl.DataFrame:
-    """A row a speaker, those heard longest first."""
-    heard = usable.drop_nulls("speaker").group_by("speaker", maintain_order=True)
-    return heard.agg(
+    """A row a speaker, those who speak longest first."""
+    spoken = usable.drop_nulls("speaker").group_by("speaker", maintain_order=True)
+    return spoken.agg(
         pl.col("gender").drop_nulls().first(),
         corpora=pl.col("corpus").unique(maintain_order=True).str.join(", "),
         utterances=pl.len(),

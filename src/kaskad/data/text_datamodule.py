@@ -1,4 +1,4 @@
-"""What a language model learns from and is judged on: transcripts and text files, no audio."""
+"""What a language model is trained and tested on: transcripts and text files, no audio."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -72,7 +72,7 @@ class TextDataModule(WrittenDataModule):
         every = gather(pl.concat(spoken.values()), text, language=language, normalised=normalise)
         for role in ("validation", "test"):
             if role not in every["role"]:
-                raise DataError(f"no corpus with the role '{role}' has a transcript: none to judge")
+                raise DataError(f"no corpus with the role '{role}' has a transcript to test on")
         training, self.removed = training_text(every, remove)
         self.tests = [name for name, table in spoken.items() if "test" in table["role"]]
         self.tables = {name: spoken[name] for name in self.tests}
@@ -89,7 +89,7 @@ class TextDataModule(WrittenDataModule):
         return [name for role in roles for name in named.get(role, [])]
 
     def summary(self) -> dict[str, Any]:
-        """What a report says of the text that is learnt from."""
+        """What a report says of the text that is trained on."""
         words = self.tables[TRAIN]["text"].str.count_matches(" ").sum() + self.tables[TRAIN].height
         return {
             "files": self.files,

@@ -203,7 +203,7 @@ class SearchDecoder(Decoder):
 
     def _hear_all(self, utterances: Sequence[np.ndarray]) -> list[Hypothesis]:
         if self.workers == 1:
-            return [self.hear(utterance) for utterance in utterances]
+            return [self.decode_one(utterance) for utterance in utterances]
         try:
             return list(self._processes.map(_hear, utterances))
         except BrokenProcessPool as error:
@@ -214,7 +214,7 @@ class SearchDecoder(Decoder):
                 "(decoder.beam_width=…)"
             ) from error
 
-    def hear(self, log_probs: np.ndarray) -> Hypothesis:
+    def decode_one(self, log_probs: np.ndarray) -> Hypothesis:
         """As ``search``, of any number of frames."""
         return self.search(log_probs) if len(log_probs) else Hypothesis("", 0.0)
 
@@ -245,4 +245,4 @@ def _begin(decoder: weakref.ref[SearchDecoder]) -> None:
 
 
 def _hear(log_probs: np.ndarray) -> Hypothesis:
-    return _decoder.hear(log_probs)
+    return _decoder.decode_one(log_probs)

@@ -73,12 +73,12 @@ class CTCPrefixes:
         again = (labels == prefixes.last)[:, None]
         before = torch.where(again, prefixes.blank_last, ended)[:, :-1]
         rows = torch.arange(len(labels), device=labels.device)
-        said, silent = self.log_probs[rows, :, labels], self.log_probs[:, :, BLANK]
+        spoken, silent = self.log_probs[rows, :, labels], self.log_probs[:, :, BLANK]
         label_last = [torch.full_like(scores, IMPOSSIBLE)]
         blank_last = [label_last[0]]
-        for frame in range(said.shape[1]):
+        for frame in range(spoken.shape[1]):
             either = torch.logaddexp(label_last[-1], blank_last[-1])
-            new = torch.logaddexp(label_last[-1], before[:, frame]) + said[:, frame]
+            new = torch.logaddexp(label_last[-1], before[:, frame]) + spoken[:, frame]
             label_last.append(new.clamp(min=IMPOSSIBLE))
             blank_last.append((either + silent[:, frame]).clamp(min=IMPOSSIBLE))
         longer = Prefixes(torch.stack(label_last, 1), torch.stack(blank_last, 1), scores, labels)

@@ -108,7 +108,7 @@ class LexiconDecoder(SearchDecoder):
         found: dict[str, Hypothesis] = {}
         # A path has a place before the first frame, and one after the last.
         for path in self._search.decode(emissions.ctypes.data, *emissions.shape):
-            words = self._heard(path.tokens[1:-1], path.words[1:-1], emissions)
+            words = self._timed(path.tokens[1:-1], path.words[1:-1], emissions)
             text = " ".join(word.text for word in words)
             if text not in found:  # else the same words, aligned in another way
                 found[text] = Hypothesis(
@@ -130,7 +130,7 @@ class LexiconDecoder(SearchDecoder):
         trie.smear(flashlight.SmearingMode.MAX)
         return trie
 
-    def _heard(
+    def _timed(
         self, labels: Sequence[int], words: Sequence[int], log_probs: np.ndarray
     ) -> list[Word]:
         """The words of a path, from the first frame of their labels to the last."""
@@ -162,7 +162,7 @@ class WordModel(flashlight.LM):
         self._weight = alpha * LN_10
         self._is_allowed = is_allowed
         # The words up to a state, and KenLM's state after them.
-        self._said: dict[flashlight.LMState, tuple[str, kenlm.State]] = {}
+        self._texts: dict[flashlight.LMState, tuple[str, kenlm.State]] = {}
         self._scores: dict[flashlight.LMState, float] = {}
 
     def likelihood(self, word: str) -> float:
@@ -178,23 +178,23 @@ class WordModel(flashlight.LM):
         if self._n_grams is not None:
             self._n_grams.BeginSentenceWrite(start)
         state = flashlight.LMState()
-        self._said = {state: ("", start)}
+        self._texts = {state: ("", start)}
         return state
 
     def score(self, state: flashlight.LMState, word: int) -> tuple[flashlight.LMState, float]:
         after = state.child(word)
         if after not in self._scores:
-            text, remembered = self._said[state]
+            text, remembered = self._texts[state]
             after_text = f"{text} {self._words[word]}".lstrip()
             reached = kenlm.State()
             self._scores[after] = self._score(remembered, self._words[word], reached)
             if self._is_allowed is not None and not self._is_allowed(after_text):
                 self._scores[after] = -np.inf
-            self._said[after] = after_text, reached
+            self._texts[after] = after_text, reached
         return after, self._scores[after]
 
     def finish(self, state: flashlight.LMState) -> tuple[flashlight.LMState, float]:
-        return state, self._score(self._said[state][1], "</s>", kenlm.State())
+        return state, self._score(self._texts[state][1], "</s>", kenlm.State())
 
     def _score(self, before: kenlm.State, word: str, after: kenlm.State) -> float:
         if self._n_grams is None:
@@ -253,8 +253,8 @@ def is_number(written: dict[str, str]) -> Callable[[str], bool]:
     """Whether words, as the labels spell them, are one number: so is every beginning of one."""
 
     @lru_cache(maxsize=100_000)
-    def judge(text: str) -> bool:
+    def is_allowed(text: str) -> bool:
         numerals = [written[word] for word in text.split()]
         return any(is_cardinal(numerals, language) for language in NUMERALS)
 
-    return judge
+    return is_allowed

@@ -21,7 +21,7 @@ class PretrainedTextModel:
     """Scores texts by a causal model (GPT-like) or by a masked one (BERT-like) in ``folder``.
 
     Of a masked model it is the pseudo-log-likelihood: the sum over the units of a text, each hidden
-    and foreseen from all others (Salazar et al., "Masked Language Model Scoring", 2020).
+    and predicted from all others (Salazar et al., "Masked Language Model Scoring", 2020).
 
     Nothing is downloaded, no code of the folder runs, and weights are read from safetensors alone.
     Raises ``ValueError`` where the folder has no such model; the message says what to do.

@@ -13,7 +13,7 @@ from kaskad.decoding.hypothesis import Hypothesis, Word, moved
 from kaskad.text.tokenizer import BLANK
 
 LONG = 30.0  # seconds after which a quarter of the silence ends an utterance
-LEAD = 0.5  # seconds before the first word of an utterance that a search gets to hear
+LEAD = 0.5  # seconds before the first word of an utterance that a search gets as well
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class StreamDecoder:
 
     The likeliest labels are shown at once; a word is stable as soon as the next one begins. Where
     nobody speaks for ``endpoint`` seconds (``None``: never), an utterance ends, and ``decoder``
-    hears the whole of it: another than the greedy one then has the last word, and until then
+    gets the whole of it: another than the greedy one then has the last word, and until then
     nothing is stable.
     """
 
@@ -45,7 +45,7 @@ class StreamDecoder:
         self._ended: list[Hypothesis] = []
         self._problem: str | None = None
         self._lead = round(LEAD / decoder.seconds_per_frame)
-        # What a search is to hear, from frame `_held` on.
+        # What a search is to get, from frame `_held` on.
         self._posteriors = torch.empty(0, len(decoder.tokenizer.labels))
         self._held = 0
         self._begin(0)
@@ -151,8 +151,8 @@ class StreamDecoder:
         """End the utterance at a frame of the stream, and begin the next one there."""
         words = [*self._words, *map(self.decoder.spelt, self._parted())]
         if words and self._has_last_word:
-            heard = self._posteriors[self._first - self._held : frame - self._held]
-            (found,) = self.decoder(heard[None], torch.tensor([len(heard)]))
+            posteriors = self._posteriors[self._first - self._held : frame - self._held]
+            (found,) = self.decoder(posteriors[None], torch.tensor([len(posteriors)]))
             self._ended.append(moved(found, self._first * self.decoder.seconds_per_frame))
         elif words:
             text = " ".join(word.text for word in words)

@@ -14,7 +14,7 @@ from kaskad.text.tokenizer import BLANK, Tokenizer
 
 
 class Predictor(Protocol):
-    """What foresees the next label: a state for each row, with its ``output`` (rows, dim)."""
+    """What predicts the next label: a state for each row, with its ``output`` (rows, dim)."""
 
     def begin(self, rows: int) -> Any: ...
 
@@ -22,15 +22,15 @@ class Predictor(Protocol):
 
 
 class Join(Protocol):
-    """Scores of the labels (rows, labels) of heard frames (rows, dim) and what is foreseen."""
+    """Scores of the labels (rows, labels) of encoded frames (rows, dim) and what is predicted."""
 
-    def __call__(self, heard: Tensor, foreseen: Tensor) -> Tensor: ...
+    def __call__(self, encoded: Tensor, predicted: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)
 class Beginning:
     """A hypothesis as far as it goes: its ``labels``, the frame and log-probability of each, its
-    ``score``, the sum over all alignments met, and what the language model adds in ``bonus``.
+    ``score``, the sum over all alignments seen, and what the language model adds in ``bonus``.
     ``row`` is where the prediction net keeps its state."""
 
     labels: tuple[int, ...] = ()
@@ -143,13 +143,13 @@ class TransducerSearch:
         """The likeliest hypotheses of an utterance (frames, dim), best first."""
         begun = Beginning(words=None if self.words is None else self.words.begin())
         beams, state = [begun], predictor.begin(1)
-        for frame, heard in enumerate(encoded):
+        for frame, vector in enumerate(encoded):
             done: dict[tuple[int, ...], Beginning] = {}
             states: list[Any] = []
             for count in range(self.labels_per_frame + 1):
                 rows = torch.tensor([each.row for each in beams], device=encoded.device)
                 state = state.take(rows)
-                log_probs = join(heard.expand(len(beams), -1), state.output).log_softmax(dim=1)
+                log_probs = join(vector.expand(len(beams), -1), state.output).log_softmax(dim=1)
                 offset = sum(len(part.output) for part in states)
                 states.append(state)
                 for index, (each, blank) in enumerate(

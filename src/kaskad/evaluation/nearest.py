@@ -49,8 +49,8 @@ def nearest_in_training(
     the result is empty: the report is worth more.
     """
     try:
-        listener = _Listener(trainer, recogniser, data)
-        return _nearest_by_corpus(listener, tested, count, folder)
+        embedder = _Embedder(trainer, recogniser, data)
+        return _nearest_by_corpus(embedder, tested, count, folder)
     except (OSError, RuntimeError, ValueError, MemoryError) as error:
         log.warning("nearest=%d: left out: %s", count, error)
         return {}
@@ -70,12 +70,12 @@ def nearest_count(recogniser: Recogniser, count: int) -> int:
 
 
 def _nearest_by_corpus(
-    listener: "_Listener", tested: Mapping[str, pl.DataFrame], count: int, folder: Path
+    embedder: "_Embedder", tested: Mapping[str, pl.DataFrame], count: int, folder: Path
 ) -> dict[str, pl.DataFrame]:
-    data = listener.data
+    data = embedder.data
     train = pl.concat([_rows(name, data.manifests[name]) for name in data.of_role("train")])
-    kept = (data.cache or folder) / KEPT_IN / _fingerprint(listener.recogniser, train["path"])
-    embeddings = _embeddings(listener, train, kept)
+    kept = (data.cache or folder) / KEPT_IN / _fingerprint(embedder.recogniser, train["path"])
+    embeddings = _embeddings(embedder, train, kept)
     known = len(seen_rows(embeddings))
     if not known:
         log.warning("nearest=%d: left out, because no training utterance has an embedding", count)
@@ -83,13 +83,13 @@ def _nearest_by_corpus(
     if lost := train.height - known:
         log.warning("%d of %d training utterances have no embedding", lost, train.height)
     return {
-        name: _nearest(listener, embeddings, train, _rows(name, table), count)
+        name: _nearest(embedder, embeddings, train, _rows(name, table), count)
         for name, table in tested.items()
         if table.height
     }
 
 
-class _Listener:
+class _Embedder:
     """Makes embeddings of recordings, on the device and in the precision of the test."""
 
     def __init__(
@@ -101,7 +101,7 @@ class _Listener:
         self.data = data
 
     @torch.inference_mode()
-    def listen(self, rows: pl.DataFrame, embeddings: np.ndarray) -> list[Skipped]:
+    def embed(self, rows: pl.DataFrame, embeddings: np.ndarray) -> list[Skipped]:
         """Put the embedding of each utterance of ``rows`` into its ``row`` of ``embeddings``
         (utterances, dim); returns those that could not be read."""
         device = self.trainer.strategy.root_device
@@ -134,32 +134,32 @@ class _Listener:
         )
 
 
-def _embeddings(listener: _Listener, train: pl.DataFrame, kept: Path) -> np.ndarray:
+def _embeddings(embedder: _Embedder, train: pl.DataFrame, kept: Path) -> np.ndarray:
     """The embeddings (utterances, dim) of the training utterances, kept in the folder ``kept``.
 
     Those that are there already are not made again. Rows of zeros are utterances without one.
     """
-    embeddings = open_embeddings(kept / "embeddings.npy", (train.height, listener.dim))
+    embeddings = open_embeddings(kept / "embeddings.npy", (train.height, embedder.dim))
     train = train.with_row_index("row")
     missing = train.filter(~pl.col("row").is_in(seen_rows(embeddings)))
     if missing.height:
         log.info("embedding %d training utterances once, in %s", missing.height, kept)
-        for each in listener.listen(missing, embeddings)[:SHOWN]:
+        for each in embedder.embed(missing, embeddings)[:SHOWN]:
             log.warning("a training utterance has no embedding: %s", each.reason)
         embeddings.flush()
     return embeddings
 
 
 def _nearest(
-    listener: _Listener,
+    embedder: _Embedder,
     embeddings: np.ndarray,
     train: pl.DataFrame,
     tested: pl.DataFrame,
     count: int,
 ) -> pl.DataFrame:
     """The nearest rows of ``train``, whose ``embeddings`` these are, to each of ``tested``."""
-    wanted = np.zeros((tested.height, listener.dim), dtype=np.float16)
-    listener.listen(tested.with_row_index("row"), wanted)
+    wanted = np.zeros((tested.height, embedder.dim), dtype=np.float16)
+    embedder.embed(tested.with_row_index("row"), wanted)
     sound = seen_rows(wanted)
     rows, similarities = nearest_rows(embeddings, wanted[sound], count)
     pairs = tested[np.repeat(sound, rows.shape[1])].select(

@@ -41,7 +41,7 @@ class Plan:
 
     @property
     def is_plain(self) -> bool:
-        """Whether one model is tested on one choice of data, and not judged."""
+        """Whether one model is tested on one choice of data, and no figure of it bounded."""
         one = len(self.models) == len(self.corpora) == 1
         return one and not self.bounds and not self.critical
 

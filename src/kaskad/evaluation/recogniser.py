@@ -17,7 +17,7 @@ from kaskad.reports.footprint import footprint
 from kaskad.reports.report import attach_scores, describe, worst, write_report
 from kaskad.storage.tables import write_csv
 
-PARTS = "heard"  # in the folder of a report, until that is written
+PARTS = "decoded"  # in the folder of a report, until that is written
 
 
 def test_and_report(
@@ -79,10 +79,10 @@ def _report(
         )
         for name, table in tables.items()
     }
-    judged = {name: attach_scores(table, scores[name]) for name, table in tables.items()}
+    scored = {name: attach_scores(table, scores[name]) for name, table in tables.items()}
     close = {}
     if nearest:
-        bad = {name: worst(table) for name, table in judged.items()}
+        bad = {name: worst(table) for name, table in scored.items()}
         close = nearest_in_training(
             trainer, cast(CTCRecogniser, recogniser), data, bad, nearest, folder
         )
@@ -99,14 +99,14 @@ def _report(
                 "skipped": lost.get(name, 0),
                 "language": data.corpora[name].language,
             }
-            for name, table in judged.items()
+            for name, table in scored.items()
         },
         "notes": data.notes(),
         "skipped": data.skipped.to_dicts(),
         "unknown_characters": data.unknown_characters,
     }
     together = pl.concat(
-        [table.with_columns(corpus=pl.lit(name)) for name, table in judged.items()],
+        [table.with_columns(corpus=pl.lit(name)) for name, table in scored.items()],
         how="diagonal_relaxed",
     )
     write_report(report, together, folder, language)

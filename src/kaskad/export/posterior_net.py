@@ -36,7 +36,7 @@ class PosteriorNet(nn.Module):
         parts = copy.deepcopy(require_ctc(recogniser)).eval().float().cpu()
         self.features = parts.features
         self.encoder = parts.encoder
-        self.encoder.listener = None  # of what only training learns from
+        self.encoder.listener = None  # only training needs it
         self.head = parts.head
         if isinstance(parts, CascadeRecogniser) and isinstance(parts.head, nn.ModuleDict):
             self.head = parts.head[parts.encoder.branches[0]]

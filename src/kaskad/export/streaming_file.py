@@ -1,4 +1,4 @@
-"""A graph that listens while somebody speaks: written, checked against PyTorch, and run."""
+"""A graph that decodes while somebody speaks: written, checked against PyTorch, and run."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from kaskad.export.streaming_net import StreamingNet
 from kaskad.models.ctc import CTCRecogniser
 
 GRAPH = "model.streaming.onnx"
-SMALLEST = "smallest_part"  # in the metadata of a graph that listens, and of no other
+SMALLEST = "smallest_part"  # in the metadata of a streaming graph, and of no other
 STATE, NEXT = "state_{}", "next_state_{}"
 
 
@@ -59,7 +59,7 @@ def to_onnx_streaming(recogniser: CTCRecogniser, folder: Path) -> dict[str, Any]
 
 
 class OnnxStream:
-    """Runs a graph that listens, part by part: samples (samples,) at its rate to log-probabilities
+    """Runs a streaming graph, part by part: samples (samples,) at its rate to log-probabilities
     (frames, labels). Parts may be of any length; what is too short waits for the next."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
@@ -83,7 +83,7 @@ class OnnxStream:
 
 
 class OnnxStreamingRecogniser:
-    """Runs a graph that listens over whole recordings, as ``OnnxRecogniser`` runs others."""
+    """Runs a streaming graph over whole recordings, as ``OnnxRecogniser`` runs others."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self.session = session

@@ -1,4 +1,4 @@
-"""A recogniser that listens while somebody speaks, as a graph: its state goes in and comes out."""
+"""A recogniser that decodes while somebody speaks, as a graph: its state goes in and comes out."""
 
 import copy
 from collections.abc import Iterator, Sequence

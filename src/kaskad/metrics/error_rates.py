@@ -66,7 +66,7 @@ class ErrorRates(Scores):
     The table counts ``words`` and ``characters``, and ``phones`` where they were asked for, as
     ``count_errors`` does; the texts of these are ``reference_phones`` and ``hypothesis_phones``.
     Where ё or a stress mark was written, it counts ``plain_words`` without them, too. Where a
-    reference is a number, ``number`` has it and ``number_heard`` what was understood (null: no
+    reference is a number, ``number`` has it and ``number_hypothesis`` what was understood (null: no
     number), and ``digits`` are counted; ``number_accuracy`` (the number is exactly right) and
     ``digit_cer`` are figures if half of the references are numbers.
     """
@@ -94,7 +94,7 @@ class ErrorRates(Scores):
             shares["perc"] = self._rate("phones", insertions=False)
         if self._is_of_numbers:
             is_number = self.table["number"].is_not_null()
-            right = (self.table["number"] == self.table["number_heard"]).fill_null(False)
+            right = (self.table["number"] == self.table["number_hypothesis"]).fill_null(False)
             shares["number_accuracy"] = share(right.to_numpy(), is_number.to_numpy())
             shares["digit_cer"] = self._rate("digits")
         return shares
@@ -150,7 +150,7 @@ def score(
     return ErrorRates(
         pl.concat([table, *parts], how="horizontal").with_columns(
             pl.Series("number", numbers, pl.Int64),
-            pl.Series("number_heard", recognised, pl.Int64),
+            pl.Series("number_hypothesis", recognised, pl.Int64),
             right=pl.col("reference") == pl.col("hypothesis"),
         )
     )

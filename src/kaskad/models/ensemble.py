@@ -19,7 +19,7 @@ from kaskad.models.recogniser import Recogniser, load_recogniser
 from kaskad.runs.checkpoints import CheckpointError
 from kaskad.text.tokenizer import difference
 
-# The mean of what they hear in each frame, then decoded by the first; or a vote over their words.
+# The mean of their posteriors in each frame, then decoded by the first; or a vote over their words.
 Combination = Literal["posteriors", "rover"]
 
 
@@ -41,8 +41,8 @@ class Ensemble(Recogniser):
         if self.combine == "posteriors":
             first = cast(CTCRecogniser, self.members[0])
             return first.decoder(*self.posteriors(batch))
-        heard = [cast(Recogniser, member).decode(batch) for member in self.members]
-        return [vote(each) for each in zip(*heard, strict=True)]
+        decoded = [cast(Recogniser, member).decode(batch) for member in self.members]
+        return [vote(each) for each in zip(*decoded, strict=True)]
 
     def posteriors(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The log of the members' mean probabilities (batch, frames', labels), and lengths."""
@@ -69,15 +69,13 @@ def vote(hypotheses: Sequence[Hypothesis]) -> Hypothesis:
         places = iter(range(len(words)))
         ours = iter(each.words)
         for edit in next(align([text], [each.text], "words")) if text else []:
-            for said, heard in edit.pairs():
-                place = next(places) if said else None
-                word = next(ours, None) if heard else None
+            for reference, hypothesis in edit.pairs():
+                place = next(places) if reference else None
+                word = next(ours, None) if hypothesis else None
                 if edit.kind == "equal" and place is not None and word is not None:
                     found[place].append(word)
     score = sum(each.score for each in hypotheses) / len(hypotheses)
-    joined = [
-        _joined(word, heard, len(hypotheses)) for word, heard in zip(words, found, strict=True)
-    ]
+    joined = [_joined(word, same, len(hypotheses)) for word, same in zip(words, found, strict=True)]
     return Hypothesis(text, score, joined)
 
 
@@ -86,9 +84,9 @@ def _sure(hypothesis: Hypothesis) -> float:
     return 1.0 if confidence is None else max(confidence, 0.01)  # nobody is without a voice
 
 
-def _joined(text: str, heard: Sequence[Word], voices: int) -> Word:
-    known = [word.confidence for word in heard if word.confidence is not None]
-    start, end = (heard[0].start, heard[0].end) if heard else (None, None)
+def _joined(text: str, same: Sequence[Word], voices: int) -> Word:
+    known = [word.confidence for word in same if word.confidence is not None]
+    start, end = (same[0].start, same[0].end) if same else (None, None)
     return Word(text, start, end, sum(known) / voices if known else None)
 
 
@@ -154,7 +152,7 @@ def _misfit(first: Recogniser, other: Recogniser, combine: str) -> str | None:
             return f"one recognises {each.target}, and only texts are combined"
     rates = first.features.sample_rate, other.features.sample_rate
     if rates[0] != rates[1]:
-        return f"they listen at {rates[0]} and {rates[1]} Hz"
+        return f"they take audio at {rates[0]} and {rates[1]} Hz"
     if combine == "rover":
         return None
     if not (isinstance(first, CTCRecogniser) and isinstance(other, CTCRecogniser)):

@@ -17,7 +17,7 @@ OF_ONE_LANGUAGE = (
 
 
 def strip(checkpoint: dict[str, Any], branch: str) -> dict[str, Any]:
-    """Return what of a cascade's checkpoint listens through ``branch``, ready to be loaded.
+    """Return what of a cascade's checkpoint is used by ``branch``, ready to be loaded.
 
     Its corpora are those of that branch; whichever trained it becomes the ``train`` corpus. What
     only resuming needs is left out. Raises ``CheckpointError`` if there is no such branch.

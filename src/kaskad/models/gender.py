@@ -7,7 +7,7 @@ from kaskad.models.word_classifier import WordClassifier
 
 
 class GenderRecogniser(WordClassifier):
-    """A ``WordClassifier`` whose labels are the genders, judged by balanced accuracy."""
+    """A ``WordClassifier`` whose labels are the genders, scored by balanced accuracy."""
 
     target = "gender"
 

@@ -13,7 +13,7 @@ from kaskad.models.encoders.encoder import Encoder
 class IntermediateCTC(nn.Module):
     """A linear head after each of some ``layers`` of an encoder, counted from 1.
 
-    It listens to the encoder whenever a batch goes through, and ``losses`` is for the last of them.
+    It watches the encoder whenever a batch goes through, and ``losses`` is for the last of them.
     Source: Lee and Watanabe, "Intermediate Loss Regularization for CTC-based Speech Recognition"
     (ICASSP 2021). Raises ``ValueError`` for a layer that the encoder does not have, or its last.
     """
@@ -31,18 +31,18 @@ class IntermediateCTC(nn.Module):
         self.head = nn.ModuleDict(
             {str(number): nn.Linear(encoder.layer_dims[number - 1], labels) for number in layers}
         )
-        self._heard: dict[str, tuple[Tensor, Tensor]] = {}
-        encoder.listener = self._listen
+        self._encoded: dict[str, tuple[Tensor, Tensor]] = {}
+        encoder.listener = self._watch
 
     def losses(self, batch: Batch) -> Tensor:
         """The loss of each utterance, per label, on average over the layers (batch,)."""
-        heard, self._heard = self._heard, {}
+        taken, self._encoded = self._encoded, {}
         each = [
             ctc_losses(log_probabilities(self.head[number], encoded), lengths, batch)
-            for number, (encoded, lengths) in heard.items()
+            for number, (encoded, lengths) in taken.items()
         ]
         return torch.stack(each).mean(dim=0)
 
-    def _listen(self, number: int, encoded: Tensor, lengths: Tensor) -> None:
+    def _watch(self, number: int, encoded: Tensor, lengths: Tensor) -> None:
         if str(number) in self.head:
-            self._heard[str(number)] = encoded, lengths
+            self._encoded[str(number)] = encoded, lengths

@@ -1,4 +1,4 @@
-"""A language model: trained to foresee text, judged by its perplexity, asked by decoders."""
+"""A language model: trained to predict text, scored by its perplexity, asked by decoders."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ class LanguageModel(Learner):
         self.net = net(size=tokenizer.size)
         self.objective = objective
         # Of validation and test, by the number of the loader: sentences, and what forward gives.
-        self._judged: dict[int, list[tuple[str, float]]] = defaultdict(list)
+        self._scored: dict[int, list[tuple[str, float]]] = defaultdict(list)
 
     def forward(self, labels: Tensor, lengths: Tensor) -> Tensor:
         """(batch, labels), (batch,) -> the natural logarithm of the probability of each sentence,
@@ -73,21 +73,21 @@ class LanguageModel(Learner):
         return share * distributed.count()
 
     def validation_step(self, batch: Sentences, batch_index: int) -> None:
-        self._judge(batch)
+        self._score_batch(batch)
 
     def on_validation_epoch_end(self) -> None:
-        self._judged[0] = [*chain(*distributed.gathered(self._judged[0]))]
+        self._scored[0] = [*chain(*distributed.gathered(self._scored[0]))]
         figures = self.figures()
         self.log_dict({f"validation/{name}": value for name, value in figures.items()})
         self.log("validation/loss", log(figures["perplexity_per_label"]))
         self.log(self.objective, figures[self.objective], prog_bar=True, logger=False)
-        self._judged.clear()
+        self._scored.clear()
 
     def on_test_epoch_start(self) -> None:
-        self._judged.clear()
+        self._scored.clear()
 
     def test_step(self, batch: Sentences, batch_index: int, dataloader_idx: int = 0) -> None:
-        self._judge(batch, dataloader_idx)
+        self._score_batch(batch, dataloader_idx)
 
     def figures(self, loader: int = 0) -> dict[str, float]:
         """How well the sentences of a loader were predicted.
@@ -95,7 +95,7 @@ class LanguageModel(Learner):
         ``perplexity`` is that of a word, sentence ends counted as words; a word that has no labels
         of its own is unknown, and does not count. ``perplexity_per_label`` depends on the labels.
         """
-        texts, log_probs = zip(*self._judged[loader], strict=True)
+        texts, log_probs = zip(*self._scored[loader], strict=True)
         words = Counter(word for text in texts for word in text.split())
         unknown = sum(count for word, count in words.items() if self.tokenizer.unknown(word))
         labels = sum(len(self.tokenizer.encode(text)) for text in texts)
@@ -107,6 +107,6 @@ class LanguageModel(Learner):
             "out_of_vocabulary_rate": by_word.unknown_rate,
         }
 
-    def _judge(self, batch: Sentences, loader: int = 0) -> None:
+    def _score_batch(self, batch: Sentences, loader: int = 0) -> None:
         found = self(batch.labels, batch.lengths).tolist()
-        self._judged[loader] += zip(batch.texts, found, strict=True)
+        self._scored[loader] += zip(batch.texts, found, strict=True)

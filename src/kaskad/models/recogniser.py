@@ -75,7 +75,7 @@ class Recogniser(Learner):
         self.utterance_losses: dict[str, Tensor] = {}
         self.seen = self.used = 0
         # Of a validation, as far as it is: references and hypotheses, and losses.
-        self.judged: list[tuple[str, str]] = []
+        self.decoded: list[tuple[str, str]] = []
         self._losses: defaultdict[str, list[float]] = defaultdict(list)
 
     def setup(self, stage: str) -> None:
@@ -188,18 +188,18 @@ class Recogniser(Learner):
         for name, loss in with_total(losses, self.loss_shares).items():
             self._losses[name] += loss[loss.isfinite()].tolist()
         texts = [hypothesis.text for hypothesis in hypotheses]
-        self.judged += zip(batch.texts, texts, strict=True)
+        self.decoded += zip(batch.texts, texts, strict=True)
 
     def on_validation_epoch_end(self) -> None:
-        judged = [*chain(*distributed.gathered(self.judged))]
+        decoded = [*chain(*distributed.gathered(self.decoded))]
         losses = distributed.gathered(self._losses)
         for name in dict.fromkeys(chain(*losses)):
             each = [*chain(*(ours[name] for ours in losses))]
             if each:
                 self.log(f"validation/{name}", sum(each) / len(each))
-        self.judged, self._losses = [], defaultdict(list)
-        if judged:
-            references, hypotheses = zip(*judged, strict=True)
+        self.decoded, self._losses = [], defaultdict(list)
+        if decoded:
+            references, hypotheses = zip(*decoded, strict=True)
             figures = self.score(references, hypotheses, self._language).figures()
             self.log_dict({f"validation/{name}": value for name, value in figures.items()})
             self.log(self.objective, figures[self.objective], prog_bar=True, logger=False)

@@ -1,4 +1,4 @@
-"""A recogniser that listens while somebody speaks, its state carried from part to part."""
+"""A recogniser that decodes while somebody speaks, its state carried from part to part."""
 
 from typing import TYPE_CHECKING, cast
 
@@ -26,7 +26,7 @@ HEARS_WHOLE_UTTERANCES = (
 
 
 class StreamingError(ValueError):
-    """A recogniser cannot listen while somebody speaks; the message names what to change."""
+    """A recogniser cannot decode while somebody speaks; the message names what to change."""
 
 
 def require_streaming(recogniser: "CTCRecogniser") -> None:
@@ -34,7 +34,7 @@ def require_streaming(recogniser: "CTCRecogniser") -> None:
     faults = [_of_features(recogniser.features), recogniser.encoder.why_not_streaming]
     if any(faults):
         raise StreamingError(
-            "this model cannot listen while somebody speaks: " + "; ".join(filter(None, faults))
+            "this model cannot decode while somebody speaks: " + "; ".join(filter(None, faults))
         )
 
 
@@ -76,7 +76,7 @@ class Stream:
     so that the hypothesis does not grow for ever.
 
     Args:
-        recogniser: What listens.
+        recogniser: What decodes.
         sample_rate: Of the samples that come, in Hz; any other than its own is resampled.
         endpoint: Seconds of silence after which an utterance has ended.
 

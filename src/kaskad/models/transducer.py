@@ -19,10 +19,10 @@ from kaskad.text.tokenizer import BLANK, Tokenizer
 
 
 class TransducerRecogniser(Recogniser):
-    """Features, any encoder, a net that foresees labels, and one that joins the two.
+    """Features, any encoder, a net that predicts labels, and one that joins the two.
 
     Source: Graves, "Sequence Transduction with Recurrent Neural Networks" (2012). With an encoder
-    that does not look ahead it can listen to a stream.
+    that does not look ahead it can decode a stream.
 
     Args:
         features: what the encoder is given.

@@ -1,4 +1,4 @@
-"""Exports that go along with a release, and what each must hear in the test utterances."""
+"""Exports that go along with a release, and what each must decode the test utterances to."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,8 +28,8 @@ def write_exports(
         place = folder / form
         written[form] = export(recogniser, form, place)
         if _hears_samples(place, written[form]):
-            heard = _heard(place, str(written[form]["graph"]), recogniser, signals)
-            utterances.write_expected([{} for _ in signals], heard, place)
+            decoded = _decoded(place, str(written[form]["graph"]), recogniser, signals)
+            utterances.write_expected([{} for _ in signals], decoded, place)
     return written
 
 
@@ -47,14 +47,14 @@ def verify_exports(
         place, expected = file.parent, utterances.read_expected(file.parent)
         graphs = sorted(place.glob("*.onnx"))
         if not graphs or len(expected) != len(signals):
-            raise ReleaseError(f"{place}: holds no graph, or not what it is to hear")
+            raise ReleaseError(f"{place}: holds no graph, or not what it is to decode")
         # That of fewer bits is what is shipped, where there are two.
         graph = min(graphs, key=lambda each: each.stat().st_size)
         for each in graphs:
             if outside := external_file(each):
                 raise ReleaseError(f"{each}: has weights in {outside}, which no release has")
-        heard = _heard(place, graph.name, recogniser, signals)
-        utterances.compare(heard, expected, str(place))
+        decoded = _decoded(place, graph.name, recogniser, signals)
+        utterances.compare(decoded, expected, str(place))
         verified.append(place.name)
     return verified
 
@@ -63,12 +63,12 @@ def _hears_samples(place: Path, facts: dict[str, Any]) -> bool:
     return "inputs" in facts and (place / str(facts["graph"])).suffix == ".onnx"
 
 
-def _heard(
+def _decoded(
     place: Path, graph: str, recogniser: Recogniser, signals: Sequence[np.ndarray]
-) -> list[utterances.Heard]:
-    from kaskad.export.listening import hearing_through, open_graph  # of an extra
+) -> list[utterances.Decoded]:
+    from kaskad.export.decoding import decoding_through, open_graph  # of an extra
 
     if not isinstance(recogniser, CTCRecogniser):
         raise ReleaseError(f"{place}: an export of what is no recogniser with CTC")
-    listening = hearing_through(open_graph(place / graph), recogniser)
-    return utterances.transcriber(listening)(signals)
+    decoding = decoding_through(open_graph(place / graph), recogniser)
+    return utterances.transcriber(decoding)(signals)

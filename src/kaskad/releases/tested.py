@@ -125,16 +125,16 @@ def _counted(table: pl.DataFrame) -> pl.DataFrame:
         return kept.hstack(table.select("reference", "hypothesis"))
     # Of numbers only whether there is one, and whether it is right.
     is_number = pl.col("number").is_not_null()
-    heard = (pl.col("number") == pl.col("number_heard")).fill_null(False)
+    right = (pl.col("number") == pl.col("number_hypothesis")).fill_null(False)
     return kept.hstack(
         table.select(
             number=pl.when(is_number).then(1),
-            number_heard=pl.when(is_number).then(heard.cast(pl.Int64)),
+            number_hypothesis=pl.when(is_number).then(right.cast(pl.Int64)),
         )
     )
 
 
-NUMBERS = ("number", "number_heard")
+NUMBERS = ("number", "number_hypothesis")
 
 
 def _is_empty(column: pl.Series) -> bool:

@@ -1,4 +1,4 @@
-"""The test utterances of a release, and what it must hear in them wherever it is run."""
+"""The test utterances of a release, and what it must decode them to wherever it is run."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -22,8 +22,8 @@ COUNT = 3
 # Scores differ a little from processor to processor: by this share, and at least by so much.
 TOLERANCE, LEAST_TOLERANCE = 1e-3, 0.02
 
-Heard = tuple[str, float]  # a text and its score
-Transcriber = Callable[[Sequence[np.ndarray]], list[Heard]]
+Decoded = tuple[str, float]  # a text and its score
+Transcriber = Callable[[Sequence[np.ndarray]], list[Decoded]]
 
 
 def choose(results: pl.DataFrame, count: int = COUNT) -> list[str]:
@@ -58,8 +58,8 @@ def write_utterances(
             names.append(f"{number}.flac")
             soundfile.write(folder / names[-1], signal.clip(-1, 1), rate, subtype="PCM_16")
     signals = [read(folder / name, rate) for name in names]
-    heard = transcriber(recogniser)(signals)
-    write_expected([{"file": name} for name in names], heard, folder)
+    decoded = transcriber(recogniser)(signals)
+    write_expected([{"file": name} for name in names], decoded, folder)
     return signals
 
 
@@ -67,15 +67,17 @@ def write_sentences(model: LanguageModel, sentences: Sequence[str], folder: Path
     """For a language model: sentences, and the logarithm of the probability of each."""
     folder.mkdir()
     scores = model.log_probabilities(sentences)
-    heard = list(zip(sentences, scores, strict=True))
-    write_expected([{} for _ in sentences], heard, folder)
+    decoded = list(zip(sentences, scores, strict=True))
+    write_expected([{} for _ in sentences], decoded, folder)
 
 
-def write_expected(files: Sequence[dict[str, str]], heard: Sequence[Heard], folder: Path) -> None:
+def write_expected(
+    files: Sequence[dict[str, str]], decoded: Sequence[Decoded], folder: Path
+) -> None:
     """Write the hypothesis expected for each file, and how far a score may be off."""
     rows = [
         {**file, "text": text, "score": round(score, 4), "tolerance": tolerance(score)}
-        for file, (text, score) in zip(files, heard, strict=True)
+        for file, (text, score) in zip(files, decoded, strict=True)
     ]
     write_text(json.dumps(rows, ensure_ascii=False, indent=4), folder / EXPECTED)
 
@@ -88,11 +90,11 @@ def tolerance(score: float) -> float:
 def transcriber(recogniser: Recogniser) -> Transcriber:
     """What gives texts and their scores with a recogniser, each utterance by itself."""
 
-    def hear(signals: Sequence[np.ndarray]) -> list[Heard]:
-        heard = [recogniser.decode_waveforms([signal])[0] for signal in signals]
-        return [(each.text, each.score) for each in heard]
+    def transcribe(signals: Sequence[np.ndarray]) -> list[Decoded]:
+        decoded = [recogniser.decode_waveforms([signal])[0] for signal in signals]
+        return [(each.text, each.score) for each in decoded]
 
-    return hear
+    return transcribe
 
 
 def read_expected(folder: Path) -> list[dict[str, Any]]:
@@ -110,9 +112,9 @@ def read_expected(folder: Path) -> list[dict[str, Any]]:
     return list(rows)
 
 
-def compare(heard: Sequence[Heard], expected: Sequence[dict[str, Any]], where: str) -> None:
+def compare(decoded: Sequence[Decoded], expected: Sequence[dict[str, Any]], where: str) -> None:
     """Raise ``ReleaseError`` unless texts and scores are as expected."""
-    for (text, score), row in zip(heard, expected, strict=True):
+    for (text, score), row in zip(decoded, expected, strict=True):
         name = row.get("file", row["text"])
         if text != row["text"]:
             raise ReleaseError(f"{where}: in {name} it hears {text!r}, and should {row['text']!r}")

@@ -22,7 +22,7 @@ from kaskad.runs.trusted_parts import load_model
 @dataclass(frozen=True)
 class Verified:
     """What was looked at: how many ``files``, the hypotheses for the test utterances, and which
-    ``exports`` hear it as well."""
+    ``exports`` decode it as well."""
 
     files: int
     texts: list[str]
@@ -47,21 +47,21 @@ def verify(path: str | Path, *, trusted: Sequence[str] = ()) -> Verified:
         exports: list[str] = []
         if isinstance(model, LanguageModel):
             texts = [row["text"] for row in expected]
-            heard = list(zip(texts, model.log_probabilities(texts), strict=True))
+            decoded = list(zip(texts, model.log_probabilities(texts), strict=True))
         elif isinstance(model, Recogniser):
             signals = _signals(expected, place, model.features.sample_rate)
-            heard = utterances.transcriber(model)(signals)
+            decoded = utterances.transcriber(model)(signals)
             exports = verify_exports(model, signals, folder / EXPORTS)
         else:
             raise ReleaseError(f"{folder}: a {type(model).__name__}, which recognises nothing")
-        utterances.compare(heard, expected, str(folder))
-        return Verified(len(listed), [text for text, _ in heard], exports)
+        utterances.compare(decoded, expected, str(folder))
+        return Verified(len(listed), [text for text, _ in decoded], exports)
 
 
 def _signals(expected: list[dict], place: Path, sample_rate: int) -> list[np.ndarray]:
     """The test utterances, as a recogniser is given them."""
     if unnamed := [row["text"] for row in expected if "file" not in row]:
-        raise ReleaseError(f"{place}: does not say in which file {unnamed[0]!r} is to be heard")
+        raise ReleaseError(f"{place}: does not say in which file {unnamed[0]!r} is to be found")
     return [utterances.read(place / row["file"], sample_rate) for row in expected]
 
 

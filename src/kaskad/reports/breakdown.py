@@ -163,13 +163,13 @@ def magnitudes(numbers: pl.DataFrame) -> pl.DataFrame:
     interval, and how many hypotheses are no number (``no_number``)."""
     rows = []
     for (digits,), part in numbers.group_by("digits", maintain_order=True):
-        wrong = share((part["number"] != part["number_heard"]).fill_null(True).to_numpy())
+        wrong = share((part["number"] != part["number_hypothesis"]).fill_null(True).to_numpy())
         rows.append(
             {
                 "digits": digits,
                 "utterances": part.height,
                 "wrong": int(wrong.counted.sum()),
-                "no_number": part["number_heard"].null_count(),
+                "no_number": part["number_hypothesis"].null_count(),
                 "error": wrong.value,
                 **dict(zip(("low", "high"), intervals({"error": wrong})["error"], strict=True)),
             }
@@ -186,7 +186,7 @@ def digit_positions(numbers: pl.DataFrame) -> pl.DataFrame:
     for position in range(max(numbers["digits"], default=0)):
         part = numbers.filter(pl.col("digits") > position)
         reference, hypothesis = (
-            part[name] // 10**position % 10 for name in ("number", "number_heard")
+            part[name] // 10**position % 10 for name in ("number", "number_hypothesis")
         )
         wrong = int((reference != hypothesis).fill_null(True).sum())
         rows.append(

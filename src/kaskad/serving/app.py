@@ -16,7 +16,7 @@ from kaskad.serving import sessions, transcriptions
 from kaskad.serving.gate import Gate, failure
 from kaskad.serving.service import Model, Service, UnknownModelError
 
-# The page takes nothing from elsewhere; what listens to the microphone is made of its own text.
+# The page takes nothing from elsewhere; what reads the microphone is made of its own text.
 CONTENT_POLICY = (
     "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline' blob:; "
     "worker-src blob:; connect-src 'self' ws: wss:; frame-ancestors 'none'"

@@ -56,7 +56,7 @@ class Workers:
         for thread in self._threads:
             thread.start()
 
-    def hear(self, model: str, waveforms: Sequence[np.ndarray]) -> "list[Future[Hypothesis]]":
+    def transcribe(self, model: str, waveforms: Sequence[np.ndarray]) -> "list[Future[Hypothesis]]":
         """Have (samples,) decoded, each as soon as there is room in a batch."""
         jobs = [Job(model, waveform) for waveform in waveforms]
         with self._changed:

@@ -28,8 +28,8 @@ def verbose(
         "text": transcript.text,
     }
     if "segment" in granularities:
-        heard = [passage for passage in transcript.passages if passage.text]
-        answer["segments"] = [_segment(id_, each, net) for id_, each in enumerate(heard)]
+        spoken = [passage for passage in transcript.passages if passage.text]
+        answer["segments"] = [_segment(id_, each, net) for id_, each in enumerate(spoken)]
     if "word" in granularities:
         answer["words"] = [timed(word) for word in transcript.words]
     return answer

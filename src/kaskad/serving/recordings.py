@@ -41,7 +41,7 @@ class Transcription:
         self._stopped.set()
 
     def run(self) -> Transcript:
-        """Read and hear the file; blocks until that is done.
+        """Read and transcribe the file; blocks until that is done.
 
         Raises:
             AudioError: If it is no audio.
@@ -57,9 +57,9 @@ class Transcription:
         for part in self._parts(duration):
             waiting.append(part)
             if len(waiting) == PARTS:
-                passages += self._heard(waiting)
+                passages += self._transcribed(waiting)
                 waiting = []
-        passages += self._heard(waiting)
+        passages += self._transcribed(waiting)
         endpoint = "transcriptions"
         self._service.figures.audio.labels(self._model.name, endpoint).inc(duration)
         return Transcript(self._file.name, duration, passages)
@@ -72,7 +72,7 @@ class Transcription:
         for start, end in speech(str(self._file), voice_activity(None), CUT):
             yield start, min(end, duration)
 
-    def _heard(self, parts: list[tuple[float, float]]) -> Iterator[Passage]:
+    def _transcribed(self, parts: list[tuple[float, float]]) -> Iterator[Passage]:
         self._check()
         rate = self._model.sample_rate
         whole = len(parts) == 1 and parts[0][0] == 0.0
@@ -82,7 +82,7 @@ class Transcription:
             )
             for start, end in parts
         ]
-        futures = self._service.workers.hear(self._model.name, waveforms)
+        futures = self._service.workers.transcribe(self._model.name, waveforms)
         for (start, end), future in zip(parts, futures, strict=True):
             while not future.done():
                 try:

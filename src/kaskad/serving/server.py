@@ -22,7 +22,7 @@ FIRST_REQUEST = 20.0  # seconds within which the head of a request must be there
 def serve(service: Service, host: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C; ``port`` 0 is any that is free.
 
-    Raises ``ValueError`` where nobody can listen there.
+    Raises ``ValueError`` where nothing can be served there.
     """
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -31,7 +31,7 @@ def serve(service: Service, host: str, port: int) -> None:
             listener.listen()  # whoever comes from now on waits until it is ready
         except (OSError, OverflowError) as error:
             raise ValueError(
-                f"host={host} port={port}: cannot be listened at: {error}; choose another port=…"
+                f"host={host} port={port}: cannot be served at: {error}; choose another port=…"
             ) from error
         name = f"[{host}]" if ":" in host else host
         log.info(

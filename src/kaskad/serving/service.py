@@ -29,7 +29,7 @@ class Model:
 
     @property
     def why_not_streaming(self) -> str | None:
-        """Why it cannot listen while somebody speaks, or ``None``."""
+        """Why it cannot decode while somebody speaks, or ``None``."""
         try:
             self.copies[0].stream()
         except StreamingError as error:
@@ -57,7 +57,7 @@ class Service:
         )
         # Threads that read files and wait for their hypotheses, and that decode streams.
         self.readers = ThreadPoolExecutor(self.limits.requests, "reader")
-        self.listeners = [ThreadPoolExecutor(1, "listener") for _ in next(iter(copies.values()))]
+        self.stream_threads = [ThreadPoolExecutor(1, "thread") for _ in next(iter(copies.values()))]
         self.requests = 0
         self.streams = 0
         self.closing = asyncio.Event()
@@ -75,13 +75,13 @@ class Service:
     def stream(
         self, model: Model, sample_rate: int, endpoint: float | None
     ) -> tuple[Stream, ThreadPoolExecutor]:
-        """A stream of a model, on one device after the other, and the thread that is to hear it."""
-        device = self.streams % len(self.listeners)
-        return model.copies[device].stream(sample_rate, endpoint), self.listeners[device]
+        """A stream of a model, on one device after the other, and the thread that decodes it."""
+        device = self.streams % len(self.stream_threads)
+        return model.copies[device].stream(sample_rate, endpoint), self.stream_threads[device]
 
     def close(self) -> None:
         """End what is at work, then the threads."""
         self.readers.shutdown()
         self.workers.close()
-        for listener in self.listeners:
-            listener.shutdown()
+        for thread in self.stream_threads:
+            thread.shutdown()

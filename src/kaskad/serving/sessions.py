@@ -35,7 +35,7 @@ router = APIRouter()
 NORMAL, GOING_AWAY, REFUSED, TRY_AGAIN = 1000, 1001, 1008, 1013
 SAMPLE = 2  # bytes
 ENDPOINT = 0.8  # seconds
-MOST_JOINED = 2**20  # bytes of messages that are listened to together
+MOST_JOINED = 2**20  # bytes of messages that are decoded together
 
 
 class RefusedError(Exception):
@@ -78,7 +78,7 @@ def _require_own_page(socket: WebSocket) -> None:
     """Refuse the pages of others, which a browser would let speak to this machine."""
     origin = socket.headers.get("origin")
     if origin and urlsplit(origin).netloc != socket.headers.get("host"):
-        raise RefusedError(f"a page of {origin} may not listen here")
+        raise RefusedError(f"a page of {origin} may not connect here")
 
 
 class Session:
@@ -101,15 +101,15 @@ class Session:
             settings, first = {**query, **first}, b""
         if not is_welcome(self.service.token, self.socket.headers, settings.get("token")):
             raise RefusedError("the token is missing or wrong")
-        stream, model, listener = self._open(settings)
+        stream, model, worker = self._open(settings)
         message: bytes | dict[str, Any] | None = first
         while isinstance(message, bytes):
             data = message + await self._all_waiting()
-            await self._hear(stream, model, listener, data)
+            await self._push(stream, model, worker, data)
             message = await self._receive()
         if message is not None and message.get("type") != "finish":
             raise RefusedError('after the first message, text is {"type": "finish"} alone')
-        await self._run(listener, stream.finish)
+        await self._run(worker, stream.finish)
         await self._tell(stream, is_last=True)
         # The client did not finish: the service closes.
         await self.socket.close(NORMAL if message is not None else GOING_AWAY)
@@ -124,14 +124,14 @@ class Session:
             model = self.service.model(str(settings.get("model") or ""))
             rate = int(settings.get("sample_rate", model.sample_rate))
             endpoint = float(settings.get("endpoint", ENDPOINT))
-            stream, listener = self.service.stream(model, rate, endpoint)
+            stream, worker = self.service.stream(model, rate, endpoint)
         except (UnknownModelError, StreamingError, AudioError) as error:
             raise RefusedError(str(error)) from error
         except (ValueError, TypeError, OverflowError) as error:
             raise RefusedError(
                 f"sample_rate is a whole number of Hz, endpoint seconds above 0: {error}"
             ) from error
-        return stream, model, listener
+        return stream, model, worker
 
     async def _receive(self) -> bytes | dict[str, Any] | None:
         """Samples, or what a message in JSON says; ``None`` where the service closes."""
@@ -167,7 +167,7 @@ class Session:
         return self.coming
 
     async def _all_waiting(self) -> bytes:
-        """Samples that came while others were listened to. Together they cost about what each would
+        """Samples that came while others were decoded. Together they cost about what each would
         cost by itself, so that a stream that is late catches up."""
         data = b""
         while len(data) < MOST_JOINED:
@@ -179,8 +179,8 @@ class Session:
             self.coming = None
         return data
 
-    async def _hear(
-        self, stream: Stream, model: Model, listener: ThreadPoolExecutor, data: bytes
+    async def _push(
+        self, stream: Stream, model: Model, worker: ThreadPoolExecutor, data: bytes
     ) -> None:
         data = self.rest + data
         whole = len(data) - len(data) % SAMPLE
@@ -191,12 +191,12 @@ class Session:
             raise RefusedError(f"a stream lasts {self.service.limits.duration:g} s at most")
         # A second at a time, so that other streams have their turn.
         for start in range(0, len(samples), stream.sample_rate):
-            await self._run(listener, stream.push, samples[start : start + stream.sample_rate])
+            await self._run(worker, stream.push, samples[start : start + stream.sample_rate])
             await self._tell(stream)
         self.service.figures.audio.labels(model.name, "stream").inc(seconds)
 
-    async def _run(self, listener: ThreadPoolExecutor, work: Any, *arguments: Any) -> None:
-        await asyncio.get_running_loop().run_in_executor(listener, work, *arguments)
+    async def _run(self, worker: ThreadPoolExecutor, work: Any, *arguments: Any) -> None:
+        await asyncio.get_running_loop().run_in_executor(worker, work, *arguments)
 
     async def _tell(self, stream: Stream, *, is_last: bool = False) -> None:
         for ended in stream.take_ended():

@@ -57,9 +57,9 @@ def write_transcripts(
         return "".join(map(of_one[path.suffix.lower()], part))
 
     if EACH in path.name:
-        heard = [each for each in transcripts if each.error is None]
-        files = [path.with_name(path.name.replace(EACH, _file_name(each))) for each in heard]
-        for file, transcript in zip(files, heard, strict=True):
+        transcribed = [each for each in transcripts if each.error is None]
+        files = [path.with_name(path.name.replace(EACH, _file_name(each))) for each in transcribed]
+        for file, transcript in zip(files, transcribed, strict=True):
             write_text(content([transcript]), file)
         return files
     write_text(content(transcripts), path)
@@ -92,7 +92,7 @@ def as_json(transcripts: Sequence[Transcript]) -> str:
 
 
 def as_lines(transcripts: Sequence[Transcript]) -> str:
-    """A line a segment in which something was heard; a blank line between recordings."""
+    """A line a segment in which there are words; a blank line between recordings."""
     texts = [
         "".join(f"{passage.text}\n" for passage in each.passages if passage.text)
         for each in transcripts

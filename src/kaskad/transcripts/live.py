@@ -15,23 +15,23 @@ from kaskad.transcripts.transcript import Passage, Transcript
 
 FILES, LIVE, MICROPHONE = "files", "live", "microphone"
 SOURCES = (FILES, LIVE, MICROPHONE)
-PART = 0.1  # seconds that are heard at a time
+PART = 0.1  # seconds that are transcribed at a time
 HIGHEST_RATE = 16_000  # Hz that a microphone is asked for
 
 Parts = Iterator[np.ndarray]
 
 
 class MicrophoneError(ValueError):
-    """There is no microphone to listen to; the message says what to do."""
+    """There is no microphone to record from; the message says what to do."""
 
 
-def listen(
+def transcribe_live(
     recogniser: Recogniser, source: str, path: str, name: str, endpoint: float
 ) -> Transcript:
     """Show what is said as it is said, until the recording or Ctrl-C ends it.
 
     Args:
-        recogniser: What listens.
+        recogniser: What transcribes.
         source: ``live`` for a file as if it was being spoken, or ``microphone``.
         path: The file; of a microphone nothing.
         name: What the recording is called in files.
@@ -89,7 +89,7 @@ def _played(path: str, wait: Callable[[float], None] = time.sleep) -> tuple[Part
 
 
 def _microphone(recogniser: Recogniser) -> tuple[Parts, int]:
-    """What the microphone of this machine hears."""
+    """What the microphone of this machine records."""
     try:
         import sounddevice  # optional: it needs PortAudio, which servers do not have
     except (ImportError, OSError) as error:
@@ -99,20 +99,20 @@ def _microphone(recogniser: Recogniser) -> tuple[Parts, int]:
             "plays a file"
         ) from error
     rate = min(recogniser.features.sample_rate, HIGHEST_RATE)
-    heard: queue.Queue[np.ndarray] = queue.Queue()
+    chunks: queue.Queue[np.ndarray] = queue.Queue()
 
     def keep(samples: np.ndarray, *about: object) -> None:
-        heard.put(samples[:, 0].copy())
+        chunks.put(samples[:, 0].copy())
 
     def parts() -> Parts:
         with sounddevice.InputStream(rate, round(PART * rate), channels=1, callback=keep):
             while True:
-                yield heard.get()
+                yield chunks.get()
 
     try:
         sounddevice.check_input_settings(channels=1, samplerate=rate)
     except (sounddevice.PortAudioError, ValueError) as error:
         raise MicrophoneError(
-            f"source=microphone: no microphone can be listened to at {rate} Hz: {error}"
+            f"source=microphone: no microphone can be recorded from at {rate} Hz: {error}"
         ) from error
     return parts(), rate

@@ -1,4 +1,4 @@
-"""Whole recordings transcribed: cut where nobody speaks, heard in batches, put together again."""
+"""Whole recordings transcribed: cut where nobody speaks, transcribed and put together again."""
 
 import logging
 from collections import Counter
@@ -39,7 +39,7 @@ Channel = int | Literal["each"] | None
 
 @dataclass
 class _Plan:
-    """The parts of recordings that are to be heard, and what is wrong with the others."""
+    """The parts of recordings that are to be transcribed, and what is wrong with the others."""
 
     recordings: list[int] = field(default_factory=list)
     parts: list[Segment] = field(default_factory=list)
@@ -70,7 +70,7 @@ def transcribe_recordings(
     """Transcribe recordings of any length, in memory that does not depend on it.
 
     Args:
-        recogniser: what listens.
+        recogniser: what transcribes.
         paths: the recordings, or segments of some (see ``audio.segments``); "" has none.
         names: what each is called in the files that are written.
         detect: says where somebody speaks, in recordings longer than ``cut.longest``.
@@ -101,11 +101,11 @@ def transcribe_recordings(
             else:
                 plan.errors[recording] = problem
     with progress_of("transcribing", sum(plan.durations)) as advance:
-        heard = _listen(recogniser, plan, batch_seconds, workers, advance)
-    for number, found in heard.items():
+        found_in = _decode(recogniser, plan, batch_seconds, workers, advance)
+    for number, found in found_in.items():
         if isinstance(found, Hypothesis):
-            heard[number] = without_unsure(found, least_confidence)
-    return _together(plan, heard, names, headers["duration"].fill_null(0.0).to_list())
+            found_in[number] = without_unsure(found, least_confidence)
+    return _together(plan, found_in, names, headers["duration"].fill_null(0.0).to_list())
 
 
 def by_length(
@@ -162,41 +162,41 @@ def _cut(
             plan.add(recording, of_file, whole.start, end - start)
 
 
-def _listen(
+def _decode(
     recogniser: Recogniser,
     plan: _Plan,
     batch_seconds: float,
     workers: int,
     advance: Callable[[float], None],
 ) -> dict[int, Hypothesis | str]:
-    """What is heard in each part, or why nothing is."""
+    """What each part is transcribed as, or why nothing is."""
     rows = pl.DataFrame(
         {"path": list(map(str, plan.parts)), "duration": plan.durations},
         schema={"path": pl.String, "duration": pl.Float64},
     ).with_row_index("id")
     rows = rows.with_columns(pl.col("id").cast(pl.String), text=pl.lit(""))
-    heard: dict[int, Hypothesis | str] = {}
+    found_in: dict[int, Hypothesis | str] = {}
     for items in by_length(rows, recogniser.features.sample_rate, batch_seconds, workers):
         read = [item for item in items if isinstance(item, Utterance)]
         hypotheses = recogniser.decode_waveforms([item.waveform for item in read]) if read else []
         for item, hypothesis in zip(read, hypotheses, strict=True):
-            heard[int(item.id)] = hypothesis
+            found_in[int(item.id)] = hypothesis
         for each in items:
             if isinstance(each, Skipped):
-                heard[int(each.id)] = each.reason
+                found_in[int(each.id)] = each.reason
             advance(plan.durations[int(each.id)])
-    return heard
+    return found_in
 
 
 def _together(
     plan: _Plan,
-    heard: dict[int, Hypothesis | str],
+    found_in: dict[int, Hypothesis | str],
     names: Sequence[str],
     durations: Sequence[float],
 ) -> list[Transcript]:
     passages: list[list[Passage]] = [[] for _ in names]
     errors = dict(plan.errors)
-    for index, passage in _passages(plan, heard):
+    for index, passage in _passages(plan, found_in):
         if isinstance(passage, str):
             errors.setdefault(index, passage)
         else:
@@ -214,9 +214,9 @@ def _together(
 
 
 def _passages(
-    plan: _Plan, heard: dict[int, Hypothesis | str]
+    plan: _Plan, found_in: dict[int, Hypothesis | str]
 ) -> Iterator[tuple[int, Passage | str]]:
-    for number, result in sorted(heard.items()):
+    for number, result in sorted(found_in.items()):
         recording, part = plan.recordings[number], plan.parts[number]
         if isinstance(result, str):
             yield recording, result

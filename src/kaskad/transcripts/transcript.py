@@ -1,4 +1,4 @@
-"""What was said in a whole recording, put together of what was heard in its parts."""
+"""What was said in a whole recording, put together of what was recognised in its parts."""
 
 from dataclasses import dataclass, field, replace
 
@@ -7,7 +7,7 @@ from kaskad.decoding.hypothesis import Hypothesis, Word
 
 @dataclass(frozen=True)
 class Passage:
-    """What was heard from ``start`` to ``end`` (seconds of the recording) of one ``channel``,
+    """What was recognised from ``start`` to ``end`` (seconds of the recording) of one ``channel``,
     counted from 0, or of all together (``None``); its words have the times of the recording."""
 
     start: float
@@ -28,7 +28,7 @@ class Passage:
 class Transcript:
     """What was said in a recording: ``passages`` in the order of time, or the ``error`` for which
     there are none. ``name`` is what the recording is called in files, ``duration`` its seconds,
-    and ``channels`` are those that were heard apart; ``None`` stands for all together."""
+    and ``channels`` are those that were transcribed apart; ``None`` stands for all together."""
 
     name: str
     duration: float
@@ -50,7 +50,7 @@ class Transcript:
         return Hypothesis("", 0.0, self.words).confidence
 
     def of_channel(self, channel: int | None) -> "Transcript":
-        """What was heard on one channel."""
+        """What was recognised on one channel."""
         passages = [passage for passage in self.passages if passage.channel == channel]
         return replace(self, passages=passages, channels=(channel,))
 

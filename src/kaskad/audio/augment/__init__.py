@@ -1,1 +1,1 @@
-"""Augmentation: what training recordings go through so that no two epochs hear the same."""
+"""Augmentation: what training recordings go through so that no two epochs get the same."""

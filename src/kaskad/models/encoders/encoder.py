@@ -11,7 +11,7 @@ from kaskad.audio.masks import Count
 LayerListener = Callable[[int, Tensor, Tensor], None]
 State = tuple[Any, ...]  # tensors, and tuples of these: what an encoder remembers of an utterance
 # Why an encoder that could stream does not.
-BACKWARDS = "it listens backwards as well (train it with model.encoder.bidirectional=false)"
+BACKWARDS = "it runs backwards as well (train it with model.encoder.bidirectional=false)"
 
 
 class Encoder(nn.Module):
@@ -21,7 +21,7 @@ class Encoder(nn.Module):
     Padding never changes a result: alone or in a batch, the output of an utterance is the same.
 
     An encoder says layer by layer what comes out (``layer_outputs``) and how wide that is
-    (``layer_dims``); ``listener`` then hears each. One that is a single piece overrides ``forward``
+    (``layer_dims``); ``listener`` then gets each. One that is a single piece overrides ``forward``
     instead. One that streams has ``step`` as well.
     """
 
@@ -59,7 +59,7 @@ class Encoder(nn.Module):
         return "its encoder needs whole utterances (model=cnn2d_lstm_streaming has another)"
 
     def beginning(self) -> State:
-        """The state of one utterance of which nothing was heard: what ``step`` starts from, all
+        """The state of one utterance of which no frame was seen: what ``step`` starts from, all
         zeros."""
         raise NotImplementedError
 

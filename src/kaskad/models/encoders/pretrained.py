@@ -188,9 +188,9 @@ class PretrainedEncoder(Encoder):
                 f"Whisper takes {seconds:g} seconds at once, and an utterance is longer: "
                 f"datamodule.max_seconds={seconds:g}"
             )
-        heard = [row[:n].cpu().numpy() for row, n in zip(samples, lengths, strict=True)]
+        waveforms = [row[:n].cpu().numpy() for row, n in zip(samples, lengths, strict=True)]
         made = self.extractor(
-            heard, sampling_rate=self.extractor.sampling_rate, return_tensors="pt"
+            waveforms, sampling_rate=self.extractor.sampling_rate, return_tensors="pt"
         )
         encoded = self.net(made.input_features.to(samples.device)).last_hidden_state
         return encoded[:, : int(self.frame_count(lengths).max())]
@@ -199,10 +199,10 @@ class PretrainedEncoder(Encoder):
         rate = self.extractor.sampling_rate
         made = []
         for row, length in zip(samples, lengths.tolist(), strict=True):
-            heard = row[: max(length, 720)].cpu().numpy()  # two frames at least
-            heard = np.pad(heard, (0, max(0, 720 - len(heard))))
+            waveforms = row[: max(length, 720)].cpu().numpy()  # two frames at least
+            waveforms = np.pad(waveforms, (0, max(0, 720 - len(waveforms))))
             one = self.extractor(
-                heard, sampling_rate=rate, return_tensors="pt", pad_to_multiple_of=None
+                waveforms, sampling_rate=rate, return_tensors="pt", pad_to_multiple_of=None
             )
             made.append(one.input_features[0])
         padded = pad_sequence(made, batch_first=True).to(samples.device)

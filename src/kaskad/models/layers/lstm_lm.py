@@ -1,4 +1,4 @@
-"""LSTM layers that foresee a text, label after label."""
+"""LSTM layers that predict a text, label after label."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

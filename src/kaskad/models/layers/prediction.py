@@ -1,4 +1,4 @@
-"""The two parts of a transducer beside its encoder: what foresees labels, and what joins."""
+"""The two parts of a transducer beside its encoder: what predicts labels, and what joins."""
 
 from typing import NamedTuple
 
@@ -85,15 +85,15 @@ class PredictionNet(nn.Module):
 class Joiner(nn.Module):
     """The joint network: encoder output and prediction, added up, to scores of the labels.
 
-    ``forward(heard (…, encoded_size), foreseen (…, predicted_size)) -> (…, labels)``, float32.
+    ``forward(encoded (…, encoded_size), predicted (…, predicted_size)) -> (…, labels)``, float32.
     """
 
     def __init__(self, encoded_size: int, predicted_size: int, size: int, labels: int) -> None:
         super().__init__()
-        self.heard = nn.Linear(encoded_size, size)
-        self.foreseen = nn.Linear(predicted_size, size, bias=False)
+        self.encoded = nn.Linear(encoded_size, size)
+        self.predicted = nn.Linear(predicted_size, size, bias=False)
         self.head = nn.Linear(size, labels)
 
-    def forward(self, heard: Tensor, foreseen: Tensor) -> Tensor:
-        joint = (self.heard(heard) + self.foreseen(foreseen)).tanh()
+    def forward(self, encoded: Tensor, predicted: Tensor) -> Tensor:
+        joint = (self.encoded(encoded) + self.predicted(predicted)).tanh()
         return self.head(joint).float()

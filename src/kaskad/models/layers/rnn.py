@@ -44,7 +44,7 @@ class RecurrentLayers(nn.Module):
         input_size: values of a frame.
         layers: how many.
         hidden_size: cells of a layer, in each direction: ``dim`` is that, or twice that.
-        bidirectional: whether it listens backwards as well.
+        bidirectional: whether it runs backwards as well.
         dropout: the share of values left out after each layer.
         layer_norm: bring the output of each layer to mean 0 and variance 1, frame by frame, without
             weights of its own. Signal and gradient then do not fade from layer to layer, and
@@ -99,7 +99,7 @@ class RecurrentLayers(nn.Module):
         return sequences
 
     def beginning(self) -> tuple[Any, ...]:
-        """What the layers remember of one utterance of which nothing was heard: zeros."""
+        """What the layers remember of one utterance of which no frame was seen: zeros."""
         sizes = [int(cast(nn.RNNBase, layer).hidden_size) for layer in self.forwards]
         nothing = [torch.zeros(1, 1, size) for size in sizes]
         return tuple((each, each.clone()) if self.cell is nn.LSTM else each for each in nothing)

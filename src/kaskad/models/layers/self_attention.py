@@ -60,8 +60,8 @@ class SelfAttention(nn.Module):
             scores = self._distance_scores(query + self.distance_bias.to(query.dtype))
             mask = scores.masked_fill(~mask, -torch.inf)
             query = query + self.content_bias.to(query.dtype)
-        heard = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return self.output(heard.transpose(1, 2).flatten(2))
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        return self.output(attended.transpose(1, 2).flatten(2))
 
     def _distance_scores(self, query: Tensor) -> Tensor:
         """How well each frame's query fits the distance to each other one: (batch, heads, frames,

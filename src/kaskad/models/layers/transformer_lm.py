@@ -1,4 +1,4 @@
-"""A transformer that foresees a text, label after label."""
+"""A transformer that predicts a text, label after label."""
 
 import torch
 import torch.nn.functional as F

@@ -22,13 +22,13 @@ def open_graph(file: Path) -> Graph:
     return OnnxRecogniser(session)
 
 
-def hearing_through(graph: Graph, recogniser: CTCRecogniser) -> CTCRecogniser:
+def decoding_through(graph: Graph, recogniser: CTCRecogniser) -> CTCRecogniser:
     """A copy of ``recogniser`` whose posteriors are those of ``graph``; its decoder is the same."""
 
     def forward(waveforms: Tensor, lengths: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
         log_probs, frames = graph(waveforms.cpu().numpy(), lengths.cpu().numpy())
         return torch.from_numpy(log_probs), torch.from_numpy(frames)
 
-    listening = copy.deepcopy(recogniser)
-    listening.forward = forward  # type: ignore[method-assign]
-    return listening
+    decoding = copy.deepcopy(recogniser)
+    decoding.forward = forward  # type: ignore[method-assign]
+    return decoding
