@@ -4,6 +4,7 @@ Hydra takes plugins from this namespace alone, and looks at it at every start.
 """
 
 import logging
+import multiprocessing
 from collections.abc import Sequence
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
@@ -48,7 +49,8 @@ class ProcessLauncher(JoblibLauncher):
                 return JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
             log.info("\t#%d : %s", number, " ".join(filter_overrides(overrides)))
             context = self.hydra_context, self.config, self.task_function
-            with ProcessPoolExecutor(max_workers=1, env=threads) as place:
+            place = ProcessPoolExecutor(1, initializer=_start_processes_as_usual, env=threads)
+            with place:
                 try:
                     return place.submit(execute_job, number, overrides, *context, state).result()
                 except BrokenProcessPool as error:
@@ -63,6 +65,11 @@ class ProcessLauncher(JoblibLauncher):
                 return [job.result() for job in running]
             finally:
                 places.shutdown(cancel_futures=True)
+
+
+def _start_processes_as_usual() -> None:
+    """In a worker of loky, processes start by loky, and pools that spawn theirs would fail."""
+    multiprocessing.set_start_method(None, force=True)
 
 
 class DefaultLauncher(BasicLauncher):

@@ -26,12 +26,17 @@ if __name__ == "__main__":
 ''',
     "tiny.py": """
 import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 def train(config):
     print("trained", config.seed, flush=True)
     if Path(f"dying-{config.seed}").exists():
         os._exit(9)
+    if Path("spawning").exists():  # as a corpus is synthesised
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            assert pool.submit(abs, -1).result() == 1
     return {"validation/wer": 1 / (1 + config.seed)}
 """,
     "conf/train.yaml": """
@@ -110,9 +115,10 @@ def test_a_worker_that_is_killed_costs_its_job_alone(launcher, sweep, tmp_path) 
 
 @pytest.mark.parametrize(("accelerator", "at_once"), [("cpu", True), ("gpu", False)])
 def test_jobs_on_a_processor_run_side_by_side_by_default(
-    accelerator: str, at_once: bool, sweep, monkeypatch
+    accelerator: str, at_once: bool, sweep, tmp_path: Path, monkeypatch
 ) -> None:
     monkeypatch.setenv("KASKAD_JOBS", "2")
+    (tmp_path / "spawning").touch()
     code, output = sweep("seed=0,1", f"+trainer.accelerator={accelerator}")
     assert code == 0, output
     assert len(rows(output)) == 2
