@@ -25,7 +25,11 @@ ONE_STEP = [
     ("overrides", "pictures"),
     [
         (["model=seq2seq_gru", "model.attention_decoder.layers=1"], 1),
-        (["model=seq2seq_gru", "model.attention_decoder.layers=1", "logger=csv"], 0),
+        pytest.param(
+            ["model=seq2seq_gru", "model.attention_decoder.layers=1", "logger=csv"],
+            0,
+            marks=pytest.mark.slow,
+        ),
         (["model=gru_ctc"], 0),
     ],
 )

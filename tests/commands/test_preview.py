@@ -35,6 +35,7 @@ def test_clips_can_be_heard_and_seen_beside_their_variants(settings, tmp_path: P
         assert all(np.abs(sound).max() > 0.01 for sound in sounds)
 
 
+@pytest.mark.slow
 def test_a_seed_draws_the_same_preview_again(settings, tmp_path: Path) -> None:
     for name in ("one", "two"):
         preview(settings(name, "augment=full", "number=1", "seed=3"))

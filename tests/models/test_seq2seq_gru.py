@@ -60,6 +60,7 @@ def test_utterances_are_learnt_to_the_letter(run: Path) -> None:
     assert sorted(hypotheses["hypothesis"]) == sorted(TEXTS)
 
 
+@pytest.mark.slow
 def test_what_the_loss_is_made_of_is_logged(run: Path) -> None:
     logged = pl.read_csv(run / "csv" / "metrics.csv")
     for part, loss in (("training", "loss_epoch"), ("validation", "loss")):
@@ -70,6 +71,7 @@ def test_what_the_loss_is_made_of_is_logged(run: Path) -> None:
         assert total == pytest.approx(0.7 * attention + 0.3 * ctc, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_words_have_times_by_ctc_and_the_confidence_of_their_labels(run: Path) -> None:
     recogniser, _ = load_recogniser(run)
     [found] = recogniser.transcribe([run / "speech" / "0.wav"])

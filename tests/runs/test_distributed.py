@@ -60,6 +60,7 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert heard[0].equals(heard[1])
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does(run: Run, tone_corpus: Path, tmp_path: Path) -> None:
     corpus = shutil.copytree(tone_corpus, tmp_path / "corpus")
     lines = (corpus / "manifest.csv").read_text().splitlines()

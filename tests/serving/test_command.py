@@ -39,6 +39,7 @@ def test_several_are_served_by_name(compose, tmp_path: Path) -> None:
     assert named_paths(config) == {"v1": Path("a/v1")}
 
 
+@pytest.mark.slow
 def test_sigterm_ends_what_is_in_work_first(
     fork_server, checkpoint: Path, recording: Path, tmp_path: Path
 ) -> None:
