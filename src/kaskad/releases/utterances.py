@@ -117,7 +117,9 @@ def compare(decoded: Sequence[Decoded], expected: Sequence[dict[str, Any]], wher
     for (text, score), row in zip(decoded, expected, strict=True):
         name = row.get("file", row["text"])
         if text != row["text"]:
-            raise ReleaseError(f"{where}: in {name} it hears {text!r}, and should {row['text']!r}")
+            raise ReleaseError(
+                f"{where}: {name} is transcribed as {text!r}, and should be as {row['text']!r}"
+            )
         if not abs(score - row["score"]) <= row["tolerance"]:
             raise ReleaseError(
                 f"{where}: in {name} its score is {score:.4f}, and should be {row['score']:.4f} "
