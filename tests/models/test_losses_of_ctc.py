@@ -10,6 +10,7 @@ from kaskad.data.batch import Batch
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.ctc_losses import distance_from_uniform, negative_entropy
 from kaskad.models.losses import with_total
+from kaskad.text.tokenizer import BLANK
 
 TINY = ["model.encoder.hidden_size=4", "model.encoder.channels=[2,2]", "augment=none"]
 
@@ -72,3 +73,9 @@ def test_nothing_is_learnt_from_what_cannot_be_aligned(compose, tmp_path: Path) 
     short.targets, short.target_lengths = torch.tensor([[1, 2], [1, 1]]), torch.tensor([2, 2])
     losses = model.train().losses(short)
     assert losses["uniform"].isfinite().tolist() == [True, False]
+
+
+def test_a_net_may_begin_with_blanks(compose, tmp_path: Path) -> None:
+    blanks = recogniser(compose, tmp_path, "model.blank_bias=20")
+    log_probs, _ = blanks.eval()(batch().waveforms, batch().waveform_lengths)
+    assert (log_probs.argmax(dim=-1) == BLANK).all()

@@ -23,7 +23,7 @@ from kaskad.models.intermediate import IntermediateCTC
 from kaskad.models.losses import Losses
 from kaskad.models.recogniser import Recogniser
 from kaskad.models.streaming import Stream
-from kaskad.text.tokenizer import Tokenizer
+from kaskad.text.tokenizer import BLANK, Tokenizer
 
 Decoder = Callable[[Tensor, Tensor], list[Hypothesis]]
 
@@ -42,6 +42,7 @@ class CTCRecogniser(Recogniser):
         intermediate_weight: their share of the loss; see ``IntermediateCTC``.
         label_smoothing: the share of the loss that wants all labels alike in every frame.
         entropy_weight: how much the mean entropy of the frames takes off the loss.
+        blank_bias: what the blank has in the head before training, above all labels.
         **training: as in ``Recogniser``.
 
     Raises:
@@ -58,11 +59,15 @@ class CTCRecogniser(Recogniser):
         intermediate_weight: float = 0.3,
         label_smoothing: float = 0.0,
         entropy_weight: float = 0.0,
+        blank_bias: float = 0.0,
         **training: Any,
     ) -> None:
         super().__init__(features, tokenizer, **training)
         self.encoder = encoder
-        self.head: nn.Module = nn.Linear(encoder.dim, tokenizer.size)
+        head = nn.Linear(encoder.dim, tokenizer.size)
+        with torch.no_grad():
+            head.bias[BLANK] += blank_bias
+        self.head: nn.Module = head
         self.decoder = decoder(tokenizer=tokenizer, seconds_per_frame=self.seconds_per_frame)
         beside = {
             "intermediate_ctc": intermediate_weight if intermediate_layers else 0.0,
