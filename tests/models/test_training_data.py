@@ -55,6 +55,7 @@ def model_of(words: list[str], folder: Path) -> Path:
         (["decoder=beam_lexicon", "decoder.lexicon=[hundred]"], "none of its 1 words"),
         (["decoder=beam", "decoder.language_model=none.arpa"], "no such language model"),
         (["decoder=beam", "decoder.rescore=none", "decoder.n_best=9"], "no such language model"),
+        (["loss=ctc_crf", "loss.order=8"], "loss.order=8: 11 labels have 214,358,881 n-grams"),
     ],
 )
 def test_words_that_no_label_spells_are_refused_before_audio_is_read(

@@ -1,5 +1,7 @@
 from .cascade import CascadeRecogniser as CascadeRecogniser
 from .ctc import CTCRecogniser as CTCRecogniser
+from .ctc_crf import CTCCRFLoss as CTCCRFLoss
+from .ctc_losses import CTCLoss as CTCLoss
 from .encoders.cascade import Cascade as Cascade
 from .encoders.cascade_lstm import CascadeLSTM as CascadeLSTM
 from .encoders.cnn1d import CNN1d as CNN1d

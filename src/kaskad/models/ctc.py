@@ -1,6 +1,6 @@
 """A recogniser trained by connectionist temporal classification (CTC)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ from torch.nn.utils.rnn import pad_sequence
 from kaskad.audio.features import Features
 from kaskad.audio.masks import Count
 from kaskad.data.batch import Batch
+from kaskad.data.datamodule import SpeechDataModule
 from kaskad.decoding.hypothesis import Hypothesis
 from kaskad.models.ctc_losses import (
-    ctc_losses,
+    CTCLoss,
     distance_from_uniform,
     log_probabilities,
     negative_entropy,
@@ -38,6 +39,7 @@ class CTCRecogniser(Recogniser):
         encoder: any.
         tokenizer: any.
         decoder: partial; it is finished here.
+        loss: partial; it is finished here.
         intermediate_layers: layers of the encoder, counted from 1, after which CTC learns as well.
         intermediate_weight: their share of the loss; see ``IntermediateCTC``.
         label_smoothing: the share of the loss that wants all labels alike in every frame.
@@ -55,6 +57,7 @@ class CTCRecogniser(Recogniser):
         encoder: Encoder,
         tokenizer: Tokenizer,
         decoder: Callable[..., Decoder],
+        loss: Callable[..., CTCLoss] = CTCLoss,
         intermediate_layers: Sequence[int] = (),
         intermediate_weight: float = 0.3,
         label_smoothing: float = 0.0,
@@ -69,15 +72,30 @@ class CTCRecogniser(Recogniser):
             head.bias[BLANK] += blank_bias
         self.head: nn.Module = head
         self.decoder = decoder(tokenizer=tokenizer, seconds_per_frame=self.seconds_per_frame)
+        self.loss = loss(tokenizer=tokenizer)
         beside = {
             "intermediate_ctc": intermediate_weight if intermediate_layers else 0.0,
             "uniform": label_smoothing,
         }
-        shares = {"ctc": 1.0 - sum(beside.values()), **beside, "negative_entropy": entropy_weight}
+        rest = 1.0 - sum(beside.values())
+        main = {name: rest * share for name, share in self.loss.shares.items()}
+        shares = {**main, **beside, "negative_entropy": entropy_weight}
         self.loss_shares = {name: share for name, share in shares.items() if share}
         self.intermediate: IntermediateCTC | None = None
         if "intermediate_ctc" in self.loss_shares:
             self.intermediate = IntermediateCTC(encoder, tokenizer.size, intermediate_layers)
+
+    def setup(self, stage: str) -> None:
+        """Let the loss look at the training transcripts."""
+        super().setup(stage)
+        if stage == "fit":
+            self.loss.observe(self._training_labels())
+
+    def _training_labels(self) -> Iterator[list[int]]:
+        """Those of each training transcript; no data is asked for before the first is."""
+        data: SpeechDataModule = self.trainer.datamodule  # type: ignore[attr-defined]
+        for name in data.loaded(*self.learns_from):
+            yield from map(self.tokenizer.encode, data.manifests[name]["text"])
 
     @property
     def seconds_per_frame(self) -> float:
@@ -138,7 +156,8 @@ class CTCRecogniser(Recogniser):
         return self._losses_of(log_probs, lengths, batch), self.decoder(log_probs, lengths)
 
     def _losses_of(self, log_probs: Tensor, lengths: Tensor, batch: Batch) -> Losses:
-        losses = {"ctc": ctc_losses(log_probs, lengths, batch)}
+        losses = self.loss(log_probs, lengths, batch)
+        of_ctc = next(iter(losses.values())).detach()
         if self.intermediate is not None:
             losses["intermediate_ctc"] = self.intermediate.losses(batch)
         if "uniform" in self.loss_shares:
@@ -146,5 +165,4 @@ class CTCRecogniser(Recogniser):
         if "negative_entropy" in self.loss_shares:
             losses["negative_entropy"] = negative_entropy(log_probs, lengths)
         # An utterance that CTC cannot align does not count.
-        of_ctc = losses["ctc"].detach()
         return {name: loss.where(of_ctc.isfinite(), of_ctc) for name, loss in losses.items()}

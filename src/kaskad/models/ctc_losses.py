@@ -4,13 +4,37 @@ All are of each utterance, (batch,), from log-probabilities (batch, frames, labe
 (batch,).
 """
 
+from collections.abc import Iterable, Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kaskad.audio.masks import padding_mask
 from kaskad.data.batch import Batch
-from kaskad.text.tokenizer import BLANK
+from kaskad.models.losses import Losses
+from kaskad.text.tokenizer import BLANK, Tokenizer
+
+
+class CTCLoss(nn.Module):
+    """What a net with a linear head over the labels learns by: CTC, for the labels of a tokenizer.
+
+    ``shares`` says how much of the loss each of its parts is.
+    """
+
+    shares: Mapping[str, float]
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        self.shares = {"ctc": 1.0}
+
+    def observe(self, texts: Iterable[Sequence[int]]) -> None:
+        """Look at the labels of each training transcript, before training begins."""
+
+    def forward(self, log_probs: Tensor, lengths: Tensor, batch: Batch) -> Losses:
+        """By the names of ``shares``, the loss of each utterance, per label (batch,); Inf if it
+        cannot be aligned. ``log_probs`` (batch, frames, labels) has ``lengths`` (batch,) frames."""
+        return {"ctc": ctc_losses(log_probs, lengths, batch)}
 
 
 def log_probabilities(head: nn.Module, encoded: Tensor) -> Tensor:

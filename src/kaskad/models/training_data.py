@@ -22,13 +22,15 @@ from kaskad.text.tokenizer import BLANK, Tokenizer
 
 log = logging.getLogger(__name__)
 
-# Options of decoders that name words or labels, which those of the tokenizer must be able to spell.
+# Options of decoders that name words or labels, which those of the tokenizer must be able to spell,
+# and of losses that can take so many labels.
 NAME_LABELS = ("language_model", "lexicon", "hotwords", "priors", "rescore")
+COUNT_LABELS = ("order",)
 
 
 def load_data(config: DictConfig, listing: Path | None = None) -> SpeechDataModule:
     """Make the data module of a run, with its manifests read and checked; what cannot be used is
-    named in the file ``listing``. Before any audio is read, ``try_decoder``."""
+    named in the file ``listing``. Before any audio is read, ``try_labels``."""
     recogniser_class = cast(type[Recogniser], get_class(config.model._target_))
     corpora: dict[str, Corpus] = {
         name: replace(corpus, manifest=cache(corpus.manifest))  # made once, and looked at twice
@@ -58,17 +60,20 @@ def load_data(config: DictConfig, listing: Path | None = None) -> SpeechDataModu
             "'train_ext' beside the one that is recognised: leave them out, or take model=cascade"
         )
     learns_from = recogniser_class.learns_from
-    try_decoder(config, {n: each for n, each in corpora.items() if each.role in learns_from})
+    try_labels(config, {n: each for n, each in corpora.items() if each.role in learns_from})
     data.load(*(role for role in learns_from if role == "train" or extra), "validation", "test")
     return data
 
 
-def try_decoder(config: DictConfig, training: Mapping[str, Corpus]) -> None:
-    """Make the decoder for the labels of the training transcripts alone: one whose language model,
-    lexicon or hotwords they cannot spell is refused before the audio is read, which may take hours.
+def try_labels(config: DictConfig, training: Mapping[str, Corpus]) -> None:
+    """Make the decoder and the loss for the labels of the training transcripts alone.
+
+    A decoder whose language model, lexicon or hotwords they cannot spell, and a loss for which they
+    are too many, are refused before the audio is read, which may take hours.
     """
-    decoder = config.model.get("decoder")
-    if decoder is None or not any(decoder.get(name) for name in NAME_LABELS):
+    decoder, loss = (config.model.get(part) or DictConfig({}) for part in ("decoder", "loss"))
+    decodes, learns = any(map(decoder.get, NAME_LABELS)), any(map(loss.get, COUNT_LABELS))
+    if not (decodes or learns):
         return
     tokenizer: Tokenizer = instantiate(config.tokenizer)
     tokenizer.fit(
@@ -78,7 +83,10 @@ def try_decoder(config: DictConfig, training: Mapping[str, Corpus]) -> None:
             normalise_transcripts(corpus.load()).drop_nulls().to_list(), corpus.language
         )
     )
-    instantiate(decoder)(tokenizer=tokenizer, seconds_per_frame=0.01)  # any: nothing is decoded
+    if learns:
+        instantiate(loss)(tokenizer=tokenizer)
+    if decodes:
+        instantiate(decoder)(tokenizer=tokenizer, seconds_per_frame=0.01)  # nothing is decoded
 
 
 def fit_tokenizer(config: DictConfig, data: SpeechDataModule | TextDataModule) -> None:

@@ -133,8 +133,10 @@ def take_pretrained(recogniser: Recogniser) -> None:
 
 
 def _learnt(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Without the constants of the features, which the configuration alone decides on."""
-    return {name: weight for name, weight in state.items() if not name.startswith("features.")}
+    """Without the constants of the features, which the configuration alone decides on, and what the
+    loss has found in the training transcripts."""
+    not_learnt = ("features.", "loss.")
+    return {name: weight for name, weight in state.items() if not name.startswith(not_learnt)}
 
 
 def _sources(

@@ -27,12 +27,14 @@ ELSEWHERE = {
 
 # What Lightning takes without a word, to fail at it later, or to climb where it should descend.
 LEAST = {"max_epochs": 1, "accumulate_grad_batches": 1, "gradient_clip_val": 0}
+PLAIN_LOSS = "kaskad.models.CTCLoss"  # what a model that chooses nothing has
 LIMITS = {"limit_train_batches": "trained", "limit_test_batches": "tested"}
 
 
 def require_all(config: DictConfig, folder: Path) -> None:
     """Raise ``ConfigurationError``, or ``OSError`` of a disk, for whatever a run would miss."""
     require_options(config)
+    require_used_loss(config)
     require_device(config.trainer)
     require_buildable_trainer(config)
     require_disk_space(folder, config.disk_reserve)
@@ -75,6 +77,18 @@ def require_options(config: DictConfig) -> None:
                 "once over the whole run and must know its length; give a number of epochs, or "
                 "trainer.max_steps=…, or take scheduler=plateau or scheduler=none"
             )
+
+
+def require_used_loss(config: DictConfig) -> None:
+    """Refuse another loss than CTC where the model has one of its own, and would not look at it."""
+    loss = config.get("loss")  # runs of old have none
+    if loss is None or "loss" in config.model or loss["_target_"] == PLAIN_LOSS:
+        return
+    kind = config.model["_target_"].rpartition(".")[2]
+    raise ConfigurationError(
+        f"loss: a {kind} has a loss of its own and would not use this one: leave loss= out, or "
+        "take a model with a CTC head (model=cnn2d_lstm; model/head@model=ctc)"
+    )
 
 
 def require_buildable_trainer(config: DictConfig) -> None:
