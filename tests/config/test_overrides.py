@@ -8,7 +8,14 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 
 from kaskad.config.messages import explain
-from kaskad.config.overrides import as_text, command_again, pasteable, typed_command, with_quotes
+from kaskad.config.overrides import (
+    as_text,
+    command_again,
+    pasteable,
+    program,
+    typed_command,
+    with_quotes,
+)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +73,7 @@ def test_what_is_printed_can_be_pasted(folder, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "typed"),
+    ("started", "typed"),
     [
         ("/home/anna/.venv/bin/kaskad describe", "kaskad describe data=an4"),
         ("/home/anna/kaskad/__main__.py describe", "kaskad describe data=an4"),
@@ -74,6 +81,25 @@ def test_what_is_printed_can_be_pasted(folder, monkeypatch) -> None:
         ("my scripts/train.py", "python 'my scripts/train.py' data=an4"),
     ],
 )
-def test_a_command_is_written_down_as_one_types_it(program: str, typed: str, monkeypatch) -> None:
-    monkeypatch.setattr("sys.argv", [program, "data=an4"])
+def test_a_command_is_written_down_as_one_types_it(started: str, typed: str, monkeypatch) -> None:
+    monkeypatch.setattr("sys.argv", [started, "data=an4"])
     assert typed_command() == typed
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("{folder}/train.py", "python '{folder}/train.py'"),
+        ("{folder}/evaluate.py", "python '{folder}/train.py'"),
+        ("../train.py", "python ../train.py"),
+        ("/usr/bin/ipython", "kaskad train"),  # no script of ours
+        ("/elsewhere/mine.py", "kaskad train"),  # nor is there one beside it
+        ("/home/anna/.venv/bin/kaskad advise", "kaskad train"),
+    ],
+)
+def test_another_command_is_started_as_this_one_was(typed, line, tmp_path, monkeypatch) -> None:
+    folder = tmp_path / "my scripts"
+    folder.mkdir()
+    (folder / "train.py").touch()
+    monkeypatch.setattr("sys.argv", [typed.format(folder=folder)])
+    assert program("train") == line.format(folder=folder)

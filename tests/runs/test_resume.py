@@ -180,7 +180,7 @@ def test_a_signal_ends_the_run_after_the_step(number, run, settings, whole, tmp_
     output = (tmp_path / "output.txt").read_text()
     (folder,) = tmp_path.glob("runs/cnn2d_lstm_table/*-*-*/*-*-*")
     assert f"stopped by {number.name} after step 21" in output
-    assert f"python train.py resume={folder}" in output
+    assert f"train.py resume={folder}" in output
     assert "Traceback" not in output
     assert checkpoint(folder)["global_step"] == 21
     assert run(tmp_path, *settings, "resume=auto") == 0
@@ -245,7 +245,7 @@ def test_a_torn_checkpoint_is_recognised_and_the_one_before_taken(
     assert not previous.exists()
     (folder / "report.json").unlink()
     last.write_bytes(b"")
-    with pytest.raises(CheckpointError, match="begin the run anew"):
+    with pytest.raises(CheckpointError, match=r"last\.ckpt: .*\n.*anew.*init_from=.*best\.ckpt"):
         train(compose("train", folder, f"resume={folder}"))
 
 
@@ -290,4 +290,4 @@ def test_two_processes_do_not_share_a_run_folder(run: Run, settings, tmp_path) -
     with (tmp_path / ".lock").open("w") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
         assert run(tmp_path, *settings, f"hydra.run.dir={tmp_path}") == 1
-    assert "another process is at work in this run folder" in (tmp_path / "output.txt").read_text()
+    assert "another process is at work in this folder" in (tmp_path / "output.txt").read_text()

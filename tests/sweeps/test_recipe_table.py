@@ -84,12 +84,14 @@ def end_sweep(tmp_path):
         ["trainer.enable_progress_bar=false"],
     ],
 )
-def test_a_recipe_run_as_it_is_renews_its_table(end_sweep, how):
+def test_a_recipe_run_as_it_is_renews_its_table(end_sweep, how, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/home/anna/bin/kaskad train", "+experiments=short", *how])
     project = end_sweep(*how)
     for folder in ("sweep", "experiments"):
         text = (project / folder / "short.md").read_text("utf-8")
         assert text.startswith("# short\n") and text.endswith(ROWS)
     table = json.loads((project / "experiments" / "short.json").read_text("utf-8"))
+    assert table["command"] == " ".join(["kaskad train +experiments=short", *how])
     assert table["rows"][0] == {
         "run": "seed=0",
         "test/cer": 0.1,

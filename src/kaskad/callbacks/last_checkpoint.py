@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from pytorch_lightning.callbacks import Timer
 
-from kaskad.config.overrides import pasteable
+from kaskad.config.overrides import pasteable, program
 from kaskad.data.checks import DataError
 from kaskad.loggers.media_logger import MediaLogger
 from kaskad.runs import distributed
@@ -39,7 +39,7 @@ class LastCheckpoint(lightning.Callback):
     """
 
     def __init__(self, folder: str | Path, every_n_steps: int | None = None) -> None:
-        if every_n_steps is not None and every_n_steps < 1:
+        if every_n_steps is not None and (type(every_n_steps) is not int or every_n_steps < 1):
             raise ValueError(f"every_n_steps is {every_n_steps}; it must be 1 or more, or null")
         self.folder = Path(folder)
         self.every_n_steps = every_n_steps
@@ -199,7 +199,7 @@ class LastCheckpoint(lightning.Callback):
         name = signal.Signals(number).name
         in_sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
         resume = pasteable("resume", str(self.folder.parent))
-        hint = "" if in_sweep else f"; to go on: python train.py {resume}"
+        hint = "" if in_sweep else f"; to go on: {program('train')} {resume}"
         log.warning("stopped by %s after step %d%s", name, trainer.global_step, hint)
         self.signals.hand_on(number)
         raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kaskad.config.messages import ConfigurationError
-from kaskad.config.overrides import typed_overrides
+from kaskad.config.overrides import program, typed_overrides
 from kaskad.data.advice import Choice, Facts, choices_for, facts_of
 from kaskad.data.checks import check_audio
 from kaskad.data.corpus import Corpus, together
@@ -45,7 +45,7 @@ def advise(config: DictConfig) -> dict[str, float]:
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(recipe(config, facts, choices, output.stem), encoding="utf-8")
     _show(facts, choices, Console())
-    log.info("wrote %s: python train.py +experiments=%s", output, output.stem)
+    log.info("wrote %s: %s +experiments=%s", output, program("train"), output.stem)
     return {"utterances": facts.utterances, "hours": facts.hours, "speakers": facts.speakers}
 
 

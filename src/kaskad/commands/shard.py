@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from kaskad.audio.segments import FRAGMENT, whole_recording
+from kaskad.config.overrides import pasteable, program
 from kaskad.corpora.manifest import refuse_repeated_ids, write_manifest
 from kaskad.corpora.shards import FILE, _made_whole, pack
 from kaskad.corpora.table_files import write_table
@@ -66,7 +67,8 @@ def shard(config: DictConfig) -> dict[str, float]:
     sizes = [file.stat().st_size for file in folder.glob("*.tar")]
     log.info("%d utterances in %d shards, %.2f GB", table.height, len(sizes), sum(sizes) / 1e9)
     spoken = f" data.language={table['language'][0]}" if "language" in table.columns else ""
-    log.info("to train: python train.py data=table data.root=%s%s sampler=shards", folder, spoken)
+    root = pasteable("data.root", str(folder))
+    log.info("to train: %s data=table %s%s sampler=shards", program("train"), root, spoken)
     if others := sorted(set(table["split"]) - {"train", "validation", "test"}):
         log.warning("data=table reads train, validation and test; not %s", ", ".join(others))
     return {"utterances": table.height, "shards": len(sizes), "gigabytes": sum(sizes) / 1e9}

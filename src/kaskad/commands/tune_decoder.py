@@ -4,6 +4,7 @@ The net runs once. The test corpora are not looked at.
 """
 
 import logging
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from rich.table import Table
 from torch import Tensor
 
 from kaskad.config.messages import ConfigurationError, require_figure
+from kaskad.config.overrides import program
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.decoding.priors import count_labels, write_priors
 from kaskad.decoding.saved_posteriors import Posteriors
@@ -205,7 +207,8 @@ def write_tuned(decoder: dict[str, Any], checkpoint: Path, folder: Path) -> None
     tuned["config"]["decoder"] = tuned["config"]["model"]["decoder"] = decoder
     torch.save(tuned, folder / "tuned.ckpt")
     log.info(
-        "wrote %s; for another checkpoint: python evaluate.py --config-dir %s decoder=tuned …",
+        "wrote %s; for another checkpoint: %s --config-dir %s decoder=tuned …",
         folder / "tuned.ckpt",
-        folder,
+        program("evaluate"),
+        shlex.quote(str(folder)),
     )

@@ -84,11 +84,26 @@ def command_again(key: str, value: str) -> str:
 def typed_command(arguments: Sequence[str] | None = None) -> str:
     """``python <script> …`` or ``kaskad <command> …``, as this process was started, with its
     ``arguments`` or others."""
+    command = _command_of_kaskad()
+    program = ["kaskad", command] if command else ["python", sys.argv[0]]
+    return shlex.join([*program, *(sys.argv[1:] if arguments is None else arguments)])
+
+
+def program(command: str) -> str:
+    """How a line begins that runs ``command`` here, ready to be pasted: ``python <script>`` where a
+    script of the project was started, and there is one of this name beside it; else ``kaskad``."""
+    started = Path(sys.argv[0])
+    script = started.with_name(f"{command}.py")
+    # It may be relative to a folder in which this process works no longer.
+    is_there = started == script or (started.suffix == ".py" and script.is_file())
+    return shlex.join(["python", str(script)] if is_there else ["kaskad", command])
+
+
+def _command_of_kaskad() -> str:
+    """The command that follows ``kaskad``; nothing where this process was started otherwise."""
     # As ``kaskad.__main__`` leaves it: the path of the program, a space, the command.
     name, _, command = Path(sys.argv[0]).name.partition(" ")
-    is_kaskad = bool(command) and name in ("kaskad", "__main__.py")
-    program = ["kaskad", command] if is_kaskad else ["python", sys.argv[0]]
-    return shlex.join([*program, *(sys.argv[1:] if arguments is None else arguments)])
+    return command if name in ("kaskad", "__main__.py") else ""
 
 
 def _can_be_read(override: str) -> bool:

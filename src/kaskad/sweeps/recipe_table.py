@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 import shutil
 import statistics
 import sys
@@ -14,6 +13,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from kaskad.config.messages import explain
+from kaskad.config.overrides import typed_command
 from kaskad.metrics.registry import Unit, find_metric
 from kaskad.runs.environment import environment
 from kaskad.sweeps.results import JobResult, SweepTable, read_results
@@ -63,7 +63,8 @@ class RecipeTable(Callback):
             return
         made = _began(sweep)
         table = {
-            "command": shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+            # Without the folder of the script, which nobody else has.
+            "command": typed_command().replace(sys.argv[0], Path(sys.argv[0]).name),
             "commit": made["commit"],
             "started": made["started"],
             "machine": f"{made['cpus']} CPUs, {', '.join(made['gpus']) or 'no GPU'}",

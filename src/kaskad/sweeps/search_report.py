@@ -1,5 +1,6 @@
 """What a search found: a table of its trials, the best of them as recipes, and what mattered."""
 
+import shlex
 import sys
 import warnings
 from collections.abc import Iterable, Sequence, Set
@@ -14,6 +15,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.trial import TrialState
 
 from kaskad.config.messages import explain
+from kaskad.config.overrides import program
 from kaskad.sweeps.results import JobResult, SweepTable, print_table
 from kaskad.sweeps.studies import PRUNED, ended, storage_of
 
@@ -54,8 +56,8 @@ class SearchReport(SweepTable):
             file = folder / (f"best_{trial.number}.yaml" if len(goals) > 1 else "best.yaml")
             settings, others = recipe(overrides[trial.number], groups)
             figures = ", ".join(f"{g} {v:.4g}" for g, v in zip(goals, trial.values, strict=True))
-            run = " ".join(["python", Path(sys.argv[0]).name, f"+experiments={file.stem}", *others])
-            how = [f"cp {file} experiments/", run]
+            run = " ".join([program("train"), f"+experiments={file.stem}", *others])
+            how = [f"cp {shlex.quote(str(file))} experiments/", run]
             head = [f"Trial {trial.number} of {folder}: {figures}.", *(f"  {line}" for line in how)]
             lines = ["# @package _global_", *(f"# {line}" for line in head), settings]
             file.write_text("\n".join(lines), encoding="utf-8")

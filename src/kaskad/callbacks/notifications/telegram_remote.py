@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import shlex
 import signal
 import tempfile
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from kaskad.callbacks.progress import (
     figures_of,
     monitored,
 )
+from kaskad.config.overrides import pasteable, program
 from kaskad.metrics.registry import epoch_in_figures
 from kaskad.models.recogniser import load_recogniser
 
@@ -172,10 +172,10 @@ class Remote(lightning.Callback):
             return message.answer(ends)
         log.warning("Telegram: user %d stops this run", message.chat.id)
         last.signals.heard = signal.SIGINT  # as the first Ctrl-C
-        folder = shlex.quote(self._trainer.default_root_dir)
+        resume = pasteable("resume", str(last.folder.parent))
         return message.answer(
             f"{self.prefix}: stopping after this step, or this validation; to go on:\n"
-            f"python train.py resume={folder}"
+            f"{program('train')} {resume}"
         )
 
     async def _voice(self, message: Message) -> SendMessage:
