@@ -11,6 +11,7 @@ from kaskad.callbacks.progress import TimeLeft, figures_of
 from kaskad.data.batch import Batch, batches_of
 from kaskad.metrics.registry import epoch_in_figures
 from kaskad.runs import distributed
+from kaskad.runs.progress_bar import epoch_of_all
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +61,7 @@ class EpochLine(lightning.Callback):
         if minutes is not None:
             module.log("training/minutes_left", minutes)
             shown.append(f"{minutes:.1f} minutes left")
-        total = trainer.max_epochs or -1
-        log.info("epoch %d/%d: %s", trainer.current_epoch + 1, total, ", ".join(shown))
+        log.info("epoch %s: %s", epoch_of_all(trainer), ", ".join(shown))
 
     def _repeats(self, trainer: lightning.Trainer) -> dict[str, float]:
         """How often each corpus was gone through in this epoch, where there are several."""

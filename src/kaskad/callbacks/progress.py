@@ -10,6 +10,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from kaskad.callbacks.notifications.learning_curve import VALIDATION
 from kaskad.models.module import VALIDATED_IN
+from kaskad.runs.progress_bar import epoch_of_all
 
 
 class TimeLeft:
@@ -34,8 +35,7 @@ class TimeLeft:
 
 
 def epoch_in_words(trainer: lightning.Trainer) -> str:
-    total = trainer.max_epochs or -1
-    return f"epoch {trainer.current_epoch + 1}" + (f" of {total}" if total > 0 else "")
+    return f"epoch {epoch_of_all(trainer)}".replace("/", " of ")
 
 
 def figures_of(trainer: lightning.Trainer, epoch: int) -> dict[str, float]:

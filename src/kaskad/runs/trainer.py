@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from pytorch_lightning.callbacks import Timer
+from pytorch_lightning.callbacks import ProgressBar, Timer
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from kaskad.config.messages import ConfigurationError
@@ -17,6 +17,7 @@ from kaskad.runs.checkpoints import (
     AtomicCheckpointIO,
     ConfigInCheckpoint,
 )
+from kaskad.runs.progress_bar import EpochBar
 from kaskad.runs.slurm import slurm_plugins
 from kaskad.runs.terminal import shows_bars
 
@@ -29,6 +30,9 @@ def make_trainer(
 ) -> lightning.Trainer:
     """Make the trainer, its callbacks and loggers; checkpoints carry ``resolved``."""
     callbacks = [instantiate(node) for node in config.callbacks.values() if node is not None]
+    with_bar = config.trainer.enable_progress_bar and shows_bars()
+    if with_bar and not any(isinstance(each, ProgressBar) for each in callbacks):
+        callbacks.append(EpochBar())
     trainer: lightning.Trainer = instantiate(
         config.trainer,
         callbacks=[ConfigInCheckpoint(resolved), *watchers, timer(config.trainer), *callbacks],
@@ -37,7 +41,7 @@ def make_trainer(
         # Not the run folder itself: on Slurm, Lightning loads any hpc_ckpt_*.ckpt that it finds.
         default_root_dir=str(folder / "checkpoints"),
         max_time=None,  # timer has it
-        enable_progress_bar=config.trainer.enable_progress_bar and shows_bars(),
+        enable_progress_bar=with_bar,
     )
     several = trainer.num_devices * trainer.num_nodes > 1
     if several and HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -80,7 +84,7 @@ def timer(trainer: DictConfig) -> Timer:
     )
     try:
         timer = Timer(OmegaConf.to_container(limit) if OmegaConf.is_config(limit) else limit)  # type: ignore[arg-type]
-    except (MisconfigurationException, TypeError) as error:
+    except (MisconfigurationException, TypeError, AttributeError) as error:
         raise problem from error
     if limit is not None and (timer.time_remaining() or 0) <= 0:
         raise problem
