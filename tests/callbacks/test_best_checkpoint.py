@@ -9,6 +9,8 @@ import torch
 
 from kaskad.callbacks.averaging import mean_weights
 from kaskad.callbacks.best_checkpoint import BestCheckpoint
+from kaskad.callbacks.last_checkpoint import LastCheckpoint
+from kaskad.callbacks.wer_histogram import WERHistogram
 from kaskad.commands.train import train
 from kaskad.config.messages import ConfigurationError
 
@@ -63,6 +65,24 @@ def test_of_several_checkpoints_the_best_is_the_best(compose, tone_corpus, tmp_p
 )
 def test_of_an_accuracy_the_highest_is_best(monitor, mode, wanted, tmp_path) -> None:
     assert BestCheckpoint(str(tmp_path), monitor, mode).mode == wanted
+
+
+@pytest.mark.parametrize(
+    "options", [{"monitor": None}, {"save_top_k": 1.5}, {"save_top_k": -2}, {"save_top_k": "all"}]
+)
+def test_what_says_no_checkpoint_to_keep_is_refused(options, tmp_path) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"callbacks\.checkpoint: monitor=.*wants a figure"
+    ):
+        BestCheckpoint(**{"dirpath": str(tmp_path), "monitor": "validation/wer", **options})
+
+
+@pytest.mark.parametrize("wrong", [0, -1, "few", 1.5])
+def test_what_cannot_be_counted_in_epochs_or_steps_is_refused(wrong, tmp_path) -> None:
+    with pytest.raises(ValueError, match=f"every_n_epochs is {wrong}; it must be 1 or more"):
+        WERHistogram(every_n_epochs=wrong)
+    with pytest.raises(ValueError, match=f"every_n_steps is {wrong}; it must be 1 or more"):
+        LastCheckpoint(tmp_path, every_n_steps=wrong)
 
 
 @pytest.mark.parametrize("option", ["callbacks.checkpoint.monitor", "scheduler.monitor"])

@@ -1,5 +1,6 @@
 """Whatever a checkpoint holds: nothing of it is executed, and an error names the file and why."""
 
+import io
 import os
 import re
 import resource
@@ -194,9 +195,22 @@ MALFORMED: dict[str, Callable[[Checkpoint], Any]] = {
     "a name that is no text": lambda checkpoint: checkpoint["state_dict"].update({1: 2}),
 }
 MALFORMED["a weight too few"] = lambda checkpoint: checkpoint["state_dict"].popitem() and None
+
+
+def with_hole(whole: bytes) -> bytes:
+    """The bytes of a checkpoint, some of those of a weight gone, as after a fault of a disk."""
+    with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        part = max(archive.infolist(), key=lambda each: ("/data/" in each.filename, each.file_size))
+        weight = archive.read(part)
+    place = whole.index(weight)
+    middle = place + len(weight) // 2
+    return whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :]
+
+
 FILES: dict[str, Callable[[Path, bytes], Any]] = {
     "half of it": lambda path, whole: path.write_bytes(whole[: len(whole) // 2]),
     "empty": lambda path, whole: path.write_bytes(b""),
+    "a hole in its weights": lambda path, whole: path.write_bytes(with_hole(whole)),
     "text": lambda path, whole: path.write_text("model: lstm"),
     "bytes changed": lambda path, whole: path.write_bytes(whole.replace(b"model", b"\0\0\0\0\0")),
     "an archive packed a thousand times": packed,

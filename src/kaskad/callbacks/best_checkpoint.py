@@ -12,13 +12,14 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from kaskad.callbacks.averaging import mean_weights
-from kaskad.config.messages import require_figure
+from kaskad.config.messages import ConfigurationError, require_figure
 from kaskad.metrics.registry import METRICS, higher_is_better
 from kaskad.runs.checkpoints import AtomicCheckpointIO, read_checkpoint
+from kaskad.runs.folder import BEST
 
 log = logging.getLogger(__name__)
 
-BEST, AVERAGE = "best.ckpt", "average.ckpt"
+AVERAGE = "average.ckpt"
 LOSS = "validation/loss"
 FIGURES = "figures"  # the validation figures of a checkpoint stand under this name in it
 
@@ -46,6 +47,12 @@ class BestCheckpoint(ModelCheckpoint):
         try_mean: bool = False,
         within: float = 0.002,
     ) -> None:
+        if not isinstance(monitor, str) or type(save_top_k) is not int or save_top_k < -1:
+            raise ConfigurationError(
+                f"callbacks.checkpoint: monitor={monitor}, save_top_k={save_top_k}: wants a figure "
+                "of validation, such as validation/wer, and a whole number, -1 (all) or more; to "
+                "keep nothing: callbacks.checkpoint=null"
+            )
         self.try_mean = try_mean
         self.within = within
         self.best_figure: float | None = None

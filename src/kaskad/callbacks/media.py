@@ -13,6 +13,8 @@ class MediaCallback(lightning.Callback):
     """A callback that shows something after a validation, every ``every_n_epochs`` of training."""
 
     def __init__(self, every_n_epochs: int = 1) -> None:
+        if type(every_n_epochs) is not int or every_n_epochs < 1:
+            raise ValueError(f"every_n_epochs is {every_n_epochs}; it must be 1 or more")
         self.every_n_epochs = every_n_epochs
         self._next = 0
 

@@ -14,7 +14,8 @@ import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from kaskad.runs.folder import LAST, PREVIOUS
+from kaskad.config.overrides import pasteable
+from kaskad.runs.folder import BEST, LAST, PREVIOUS
 from kaskad.runs.released import (
     ARCHIVE,
     WEIGHTS,
@@ -24,7 +25,7 @@ from kaskad.runs.released import (
     releases_below,
 )
 from kaskad.runs.saved_configuration import fault_of
-from kaskad.storage.archives import excess_of
+from kaskad.storage.archives import damaged_part, excess_of
 from kaskad.storage.files import written_whole
 
 T = TypeVar("T")
@@ -101,6 +102,11 @@ def _read(path: Path) -> Any:
         with path.open("rb") as file:
             if excess := excess_of(file):
                 raise CheckpointError(f"{path}: no checkpoint of train.py: {excess}")
+            if part := damaged_part(file):
+                raise CheckpointError(
+                    f"{path}: damaged: its part {part} is not what was written; copy it again, or "
+                    "take another"
+                )
             return torch.load(file, map_location="cpu", weights_only=True)
     except CheckpointError:
         raise
@@ -203,6 +209,7 @@ def newest_whole_checkpoint(folder: Path) -> tuple[Path, dict[str, Any]]:
 
     A torn one is told of, and the one before it taken. Raises ``CheckpointError`` without any.
     """
+    faults = []
     for path in (folder / LAST, folder / PREVIOUS):
         try:
             checkpoint = read_checkpoint(path)
@@ -211,8 +218,23 @@ def newest_whole_checkpoint(folder: Path) -> tuple[Path, dict[str, Any]]:
                     raise CheckpointError(
                         f"{path}: no run can go on from it: it has no {name}, a {kind.__name__}"
                     )
-            return path, checkpoint
         except CheckpointError as error:
             if path.exists():
-                log.warning("%s; looking for the one before it", error)
-    raise CheckpointError(f"{folder}: there is no {LAST} to go on from; begin the run anew")
+                faults.append(str(error))
+        else:
+            if faults:
+                log.warning("%s; going on from the one before it: %s", faults[0], path)
+            return path, checkpoint
+    what = "; ".join(faults) or f"{folder}: there is no {LAST} to go on from"
+    way = f"begin the run anew: without resume, or after the folder {folder} is removed"
+    if (best := _readable_best(folder)) is not None:
+        way += f"; with the weights of its best epoch: {pasteable('init_from', str(best))}"
+    raise CheckpointError(f"{what}\n{way}")
+
+
+def _readable_best(folder: Path) -> Path | None:
+    try:
+        read_checkpoint(folder / BEST)
+    except CheckpointError:
+        return None
+    return folder / BEST

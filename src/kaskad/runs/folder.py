@@ -16,6 +16,7 @@ from kaskad.config.messages import ConfigurationError
 
 # The checkpoints from which a run can go on: the newest, and the one before it.
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+BEST = "best.ckpt"  # which has the weights that are tested
 LOCK = ".lock"
 ENVIRONMENT = "environment.json"
 REPORT = "report.json"  # written last: where it stands, the run is finished
@@ -62,7 +63,7 @@ def is_in_use(folder: Path) -> bool:
 
 @contextmanager
 def run_lock(folder: Path) -> Iterator[None]:
-    """Hold a run folder; raises ``ConfigurationError`` where another process does.
+    """Hold the folder of a run or a sweep; raises ``ConfigurationError`` where another one does.
 
     It is free again when this process ends, however that happens.
     """
@@ -72,8 +73,8 @@ def run_lock(folder: Path) -> Iterator[None]:
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EAGAIN):  # others: no locks on this disk
                 raise ConfigurationError(
-                    f"{folder}: another process is at work in this run folder; wait for its end, "
-                    "or begin a run of its own a second later"
+                    f"{folder}: another process is at work in this folder; wait for its end, or "
+                    "have this command work in a folder of its own"
                 ) from error
         yield
 
