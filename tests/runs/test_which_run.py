@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 import kaskad.cli.resolvers  # noqa: F401 - registers them
 from kaskad.config.messages import ConfigurationError, explain
 from kaskad.runs.folder import run_lock
-from kaskad.runs.which_run import goes_on, run_folder, sweep_folder
+from kaskad.runs.which_run import goes_on, require_unused, run_folder, sweep_folder
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_what_is_no_run_is_refused_with_what_there_is(make_run, tmp_path) -> Non
         (f"{run}s", f"no such run folder; did you mean {run}"),
         (run / "notes.txt", "not a checkpoint in the folder of a run"),
         (run.parents[1], f"no run in this folder was interrupted; the newest, {run}, is complete"),
-        (sweep, rf"python train.py -m seed=0,1 hydra.sweep.dir={sweep}"),
+        (sweep, rf"kaskad train -m seed=0,1 hydra.sweep.dir={sweep}"),
         (sweep.parent, "no run in this folder has a checkpoint to go on from"),
     ):
         with pytest.raises(ConfigurationError) as error:
@@ -155,6 +155,17 @@ def test_of_tasks_that_srun_has_started_the_first_chooses(make_run, tmp_path, mo
     monkeypatch.setenv("SLURM_STEP_ID", "1")
     with pytest.raises(TimeoutError, match="the first task of this step"):
         run_folder(None, runs, "later")
+
+
+def test_a_new_run_does_not_overwrite_one_that_was_interrupted(make_run, compose, caplog) -> None:
+    interrupted, complete = make_run("a/1"), make_run("a/2", finished=True)
+    compose("train", interrupted)
+    require_unused(interrupted.parent)
+    with pytest.raises(ConfigurationError, match=rf"overwrite it\n.*resume={interrupted}; or give"):
+        require_unused(interrupted)
+    assert not caplog.text
+    require_unused(complete)
+    assert f"{complete}: the complete run in this folder is overwritten" in caplog.text
 
 
 def test_a_job_of_a_sweep_goes_on_in_its_folder_and_another_one_does_not(make_run, compose) -> None:

@@ -170,6 +170,8 @@ def test_a_search_that_was_killed_goes_on_with_the_trials_that_are_left(start, r
         (["optimizer.lrr=interval(0, 1)"], "did you mean optimizer.lr?", 0),
         (["model=choice(small, bgi)"], "model=bgi: no such choice; did you mean big?", 0),
         (["optimizer.lr=tag(log, interval(0, 1))"], "optimizer.lr=tag(log, interval(0, 1)): ", 0),
+        (["sweep.trials=many"], "sweep.trials=many: wants a whole number, 1 or more", 0),
+        (["sweep.goals=[]"], "sweep.goals=[]: wants a list of figures", 0),
         (["sweep.sampler.sede=1"], "did you mean sweep.sampler.seed?", 0),
         (
             ["sweep.goals=[validation/wre]"],

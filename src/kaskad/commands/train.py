@@ -59,7 +59,7 @@ from kaskad.runs.requirements import require_all
 from kaskad.runs.resume import settings_to_go_on_with, working_directory_of
 from kaskad.runs.saved_configuration import saved_form
 from kaskad.runs.trainer import bare_trainer, length_of_training, make_trainer
-from kaskad.runs.which_run import AUTO, goes_on, interrupted_runs
+from kaskad.runs.which_run import AUTO, goes_on, interrupted_runs, require_unused
 from kaskad.storage.tables import write_csv
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,8 @@ def train(config: DictConfig) -> dict[str, float]:
             config, checkpoint = _go_on(config, folder)
             with working_directory_of(folder):
                 return _train(config, folder, checkpoint)
+        if first:
+            require_unused(folder)
         if config.resume == AUTO:
             _tell_what_was_found(config, folder)
         return _train(config, folder)
@@ -255,10 +257,10 @@ PLANS: dict[str, Callable[..., Plan]] = {
 
 
 def names_of_figures(config: DictConfig) -> list[str]:
-    """The figures that ``train`` may return: a sweep can minimise one of these."""
-    names = [*METRICS, "loss"]
+    """The figures that ``train`` returns and by which a sweep may choose: none of a test but how
+    fast it was."""
+    found = [f"validation/{name}" for name in (*METRICS, "loss")]
     corpora = [name for name, corpus in config.data.corpora.items() if corpus.role == "test"]
-    found = [f"{place}/{name}" for place in ("validation", *corpora) for name in names]
     speeds = [f"{corpus}/audio_seconds_per_second" for corpus in corpora]
     return [*found, *speeds, "parameters", "training/minutes"]
 

@@ -4,6 +4,7 @@ Nothing heavy is imported here, for the folder of a run is asked for before anyt
 """
 
 import hashlib
+import logging
 import os
 import shlex
 from functools import partial
@@ -14,9 +15,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from kaskad.config.messages import ConfigurationError, did_you_mean
-from kaskad.config.overrides import typed_command, typed_overrides
+from kaskad.config.overrides import pasteable, program, typed_command, typed_overrides
 from kaskad.runs import slurm
 from kaskad.runs.folder import (
+    REPORT,
     is_in_use,
     is_interrupted,
     is_run,
@@ -25,6 +27,8 @@ from kaskad.runs.folder import (
     when,
 )
 from kaskad.runs.resume import faults_of
+
+log = logging.getLogger(__name__)
 
 AUTO = "auto"
 
@@ -67,6 +71,24 @@ def goes_on(config: DictConfig, folder: Path) -> bool:
     if config.resume == AUTO:
         return is_interrupted(folder)
     return bool(config.resume) or (is_interrupted(folder) and _began_the_same(folder))
+
+
+def require_unused(folder: Path) -> None:
+    """Raise ``ConfigurationError`` where a new run would overwrite an interrupted one in its
+    folder; where it is a complete one, warn.
+
+    A job of a sweep may: one that failed begins anew, and the sweep sees to the others.
+    """
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        return
+    if is_interrupted(folder):
+        raise ConfigurationError(
+            f"{folder}: a run in this folder was interrupted, and a new one would overwrite it\n"
+            f"go on with it: {pasteable('resume', str(folder))}; or give the new one another "
+            "folder: hydra.run.dir=…"
+        )
+    if (folder / REPORT).exists():
+        log.warning("%s: the complete run in this folder is overwritten by a new one", folder)
 
 
 def interrupted_runs(runs: Path) -> list[Path]:
@@ -115,12 +137,12 @@ def _named(path: Path) -> Path:
     if path.name == "checkpoints" and is_run(path.parent):
         return path.parent
     if (path / "multirun.yaml").exists():
-        began = OmegaConf.load(path / "multirun.yaml")
-        overrides = OmegaConf.select(began, "hydra.overrides.task", default=[])
-        sys_argv = shlex.join(["python", "train.py", "-m", *map(str, overrides)])
+        sweep = OmegaConf.load(path / "multirun.yaml")
+        overrides = OmegaConf.select(sweep, "hydra.overrides.task", default=[])
+        began = f"{program('train')} -m {shlex.join(map(str, overrides))}"
         raise ConfigurationError(
             f"resume={path}: this is a sweep; it goes on with the command that began it\n"
-            f"{sys_argv} hydra.sweep.dir={path}"
+            f"{began} {pasteable('hydra.sweep.dir', str(path))}"
         )
     for run in runs_below(path):
         if is_interrupted(run) and not is_in_use(run):

@@ -14,8 +14,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
-from kaskad.config.messages import ConfigurationError, did_you_mean, nearest_first
-from kaskad.storage.files import written_whole
+from kaskad.config.messages import ConfigurationError, did_you_mean, explain, nearest_first
+from kaskad.storage.files import write_text, written_whole
 
 DIED = "its process ended before it could tell why"
 JOBS_FILE = "jobs.json"  # in the folder of a sweep
@@ -96,7 +96,7 @@ def write_jobs(jobs: Sequence[Job], sweep: Path) -> None:
     """Note which jobs a sweep has, in its folder, where those of earlier ones may lie, too."""
     listed = [[job.number, job.overrides, str(job.folder.relative_to(sweep))] for job in jobs]
     text = json.dumps(listed, indent=2, ensure_ascii=False)
-    (sweep / JOBS_FILE).write_text(text, "utf-8")
+    write_text(text, sweep / JOBS_FILE)
 
 
 def read_results(sweep: Path) -> list[JobResult]:
@@ -116,8 +116,12 @@ class SweepTable(Callback):
     """A row for each job when a sweep ends; then exit code 1 if any of them failed."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        results = read_results(Path(config.hydra.sweep.dir))
-        self.show(config, results)
+        try:
+            results = read_results(Path(config.hydra.sweep.dir))
+            self.show(config, results)
+        except Exception as error:  # of which Hydra would make a warning, and end well
+            print(f"{config.hydra.sweep.dir}: no table: {explain(error)}", file=sys.stderr)
+            sys.exit(1)
         if any(result.failure for result in results):
             sys.exit(1)
 
@@ -141,12 +145,13 @@ class SweepTable(Callback):
             for result in results
         ]
         file = Path(config.hydra.sweep.dir) / "jobs.csv"
-        pl.DataFrame(rows, infer_schema_length=None).write_csv(file)
+        table = pl.DataFrame(rows, infer_schema_length=None)
         common = set.intersection(*(set(result.overrides) for result in results))
         if len(results) > 1:
             for row, result in zip(rows, results, strict=True):
                 row["overrides"] = " ".join(o for o in result.overrides if o not in common)
         print_table(list(rows[0]), [list(row.values()) for row in rows], file)
+        table.write_csv(file)  # after it is shown, for this may fail
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], file: Path) -> None:

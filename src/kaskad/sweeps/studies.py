@@ -9,7 +9,7 @@ import optuna
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -28,6 +28,18 @@ WAIT = 60.0  # seconds for the other jobs to finish writing to the same file
 BEGAN_WITH, RETRY_OF, PRUNED = "began_with", "retry_of", "pruned"
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def require_options(sweep: DictConfig) -> None:
+    """Raise ``ConfigurationError`` for a number of trials, or goals, that no search can have."""
+    for name, least in (("trials", 1), ("parallel", -1)):  # as joblib counts, -1 is all cores
+        count = sweep[name]
+        if type(count) is not int or count < least or count == 0:
+            raise ConfigurationError(f"sweep.{name}={count}: wants a whole number, 1 or more")
+    if not isinstance(sweep.goals, ListConfig) or not sweep.goals:
+        raise ConfigurationError(
+            f"sweep.goals={sweep.goals}: wants a list of figures, such as [validation/wer]"
+        )
 
 
 def read_space(
