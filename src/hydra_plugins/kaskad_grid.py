@@ -4,7 +4,6 @@ Hydra takes plugins from this namespace alone, and looks at it at every start.
 """
 
 import logging
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,11 +13,13 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from kaskad.config.messages import ConfigurationError, require_figure
-from kaskad.config.overrides import as_typed, command_again
+from kaskad.config.messages import ConfigurationError
+from kaskad.config.overrides import as_typed
 from kaskad.runs import slurm
 from kaskad.runs.folder import run_lock
 from kaskad.runs.which_run import AUTO
+from kaskad.sweeps.interruption import told_how_to_go_on
+from kaskad.sweeps.objectives import require_objectives
 from kaskad.sweeps.results import Job, write_jobs
 
 log = logging.getLogger(__name__)
@@ -37,13 +38,10 @@ class GridSweeper(BasicSweeper):
         self._jobs: list[Job] = []
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
-        with run_lock(folder), slurm.queued_again_when_warned():
+        hint = told_how_to_go_on("hydra.sweep.dir", str(folder))
+        with run_lock(folder), hint, slurm.queued_again_when_warned():
             try:
                 returned = super().sweep(arguments)
-            except (KeyboardInterrupt, SystemExit):
-                again = command_again("hydra.sweep.dir", str(folder))
-                print(f"to go on with this sweep: {again}", file=sys.stderr)
-                raise
             except Exception as error:  # of the launcher: an error of a job stands in its result
                 if not any(job.folder.is_dir() for job in self._jobs):
                     raise
@@ -79,10 +77,9 @@ class GridSweeper(BasicSweeper):
                 "hydra.sweep.dir=<its folder>; one of its jobs by itself, without -m"
             )
         job = Job(number, as_typed(config.hydra.overrides.task), place)
-        names_of = getattr(self.launcher.task_function, "figures", None)  # type: ignore[attr-defined]
-        metric = config.get("optimised_metric")
-        if names_of is not None and metric and number == 0 and (known := names_of(config)):
-            require_figure(metric, known, "optimised_metric")
+        if (metric := config.get("optimised_metric")) and number == 0:
+            task = self.launcher.task_function  # type: ignore[attr-defined]
+            require_objectives("optimised_metric", [metric], task, config)
         if job.is_occupied():
             aside = place.with_name(f"{place.name}_before_{datetime.now():%Y-%m-%d_%H-%M-%S}")
             log.warning("%s holds another job, which is moved to %s", place, aside)

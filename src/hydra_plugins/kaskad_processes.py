@@ -14,7 +14,7 @@ from hydra_plugins.hydra_joblib_launcher.joblib_launcher import JoblibLauncher
 from omegaconf import OmegaConf
 
 from kaskad.runs.processor import THREADS
-from kaskad.runs.stop_signals import warnings_put_off
+from kaskad.runs.stop_signals import ends_with_parent, handed_on
 from kaskad.sweeps.side_by_side import JOBS, jobs_at_once, threads_each
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,8 @@ class ProcessLauncher(JoblibLauncher):
     """`hydra/launcher=joblib`: Hydra's own, with a pool for each of the ``n_jobs`` places.
 
     In a pool that jobs share, one that the kernel kills takes the others with it. Here it costs
-    that job alone, which leaves no result. Each has its share of the cores as threads.
+    that job alone, which leaves no result. Each has its share of the cores as threads, hears the
+    signals that ask the sweep to stop, and does not outlive it.
     """
 
     def launch(
@@ -44,31 +45,43 @@ class ProcessLauncher(JoblibLauncher):
         count = effective_n_jobs(self.joblib["n_jobs"])
         threads = {THREADS: str(threads_each(min(count, len(job_overrides))))}
 
-        def run(number: int, overrides: Sequence[str], warned: list[int]) -> JobReturn:
-            if warned:  # the time of the whole sweep is up
-                return JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
+        pools: set[ProcessPoolExecutor] = set()
+
+        def run(number: int, overrides: Sequence[str], stopped: list[int]) -> JobReturn:
+            ended = JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
+            if stopped:
+                return ended
             log.info("\t#%d : %s", number, " ".join(filter_overrides(overrides)))
             context = self.hydra_context, self.config, self.task_function
-            place = ProcessPoolExecutor(1, initializer=_start_processes_as_usual, env=threads)
-            with place:
+            with ProcessPoolExecutor(1, initializer=_begin_worker, env=threads) as pool:
+                pools.add(pool)
                 try:
-                    return place.submit(execute_job, number, overrides, *context, state).result()
+                    return pool.submit(execute_job, number, overrides, *context, state).result()
                 except BrokenProcessPool as error:
                     log.error("job %d: %s", number, str(error).partition("\n")[0])
-                    return JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
+                except (KeyboardInterrupt, SystemExit):  # a signal, after which it has left all
+                    log.error("job %d was stopped", number)
+                finally:
+                    pools.discard(pool)
+                return ended
+
+        def processes() -> list[int]:
+            return [number for pool in [*pools] for number in [*(pool._processes or ())]]
 
         places = ThreadPoolExecutor(count)
-        with warnings_put_off() as warned:
+        with handed_on(processes) as stopped:
             try:
                 jobs = enumerate(job_overrides, start=initial_job_idx)
-                running = [places.submit(run, *job, warned) for job in jobs]
+                running = [places.submit(run, *job, stopped) for job in jobs]
                 return [job.result() for job in running]
             finally:
                 places.shutdown(cancel_futures=True)
 
 
-def _start_processes_as_usual() -> None:
-    """In a worker of loky, processes start by loky, and pools that spawn theirs would fail."""
+def _begin_worker() -> None:
+    """Have a worker end with the sweep, and start processes as usual: those of loky start theirs by
+    loky, and pools that spawn would fail."""
+    ends_with_parent()
     multiprocessing.set_start_method(None, force=True)
 
 

@@ -11,6 +11,8 @@ from omegaconf import OmegaConf
 
 from kaskad.runs import slurm
 from kaskad.runs.folder import run_lock
+from kaskad.sweeps.interruption import told_how_to_go_on
+from kaskad.sweeps.objectives import require_objectives
 from kaskad.sweeps.results import DIED, RESULT_FILE, JobResult, read_result
 
 if TYPE_CHECKING:
@@ -34,15 +36,21 @@ class OptunaSweeper(BasicSweeper):
 
         assert self.config is not None and self.hydra_context is not None
         options = self.config.sweep
+        studies.require_options(options)
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
-        with run_lock(folder), slurm.queued_again_when_warned():
+        hint = told_how_to_go_on("sweep.study", options.study)
+        with run_lock(folder), hint, slurm.queued_again_when_warned():
             if self.params:
                 log.info("the grid of the recipe is not gone through: %s", dict(self.params))
             loader = self.hydra_context.config_loader
             fixed, space = studies.read_space(options.space, arguments, loader)
             # A misspelt key, and a choice that does not exist, fail here.
             self.validate_batch_is_legal([[*fixed, end] for end in studies.extremes(space)])
+            assert self.launcher is not None
+            task = self.launcher.task_function  # type: ignore[attr-defined]
+            job = loader.load_sweep_config(self.config, fixed)
+            require_objectives("sweep.goals", options.goals, task, job)
             instantiate(options.pruner)
             study = studies.begin(options, folder, instantiate(options.sampler), fixed)
             OmegaConf.save(self.config, folder / "multirun.yaml")

@@ -1,12 +1,14 @@
 """The first signal is noted, the second has its usual effect."""
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from kaskad.runs.slurm import queued_again_when_warned
-from kaskad.runs.stop_signals import NUMBERS, StopSignals, warnings_put_off
+from kaskad.runs.stop_signals import NUMBERS, StopSignals, handed_on
 
 
 @pytest.fixture(autouse=True)
@@ -20,13 +22,15 @@ def handlers_as_before() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("first", NUMBERS)
-def test_the_second_signal_interrupts_at_once(first: int, capfd) -> None:
+def test_the_second_signal_interrupts_at_once(first: int, capfd, monkeypatch) -> None:
     signals = StopSignals()
     signals.listen()
     signals.listen()
     signal.raise_signal(first)
     assert signals.heard == first
     assert "once more stops at once" in capfd.readouterr().err
+    signal.raise_signal(first)  # the same once more, from whoever hands it on
+    monkeypatch.setattr("kaskad.runs.stop_signals.ECHO", 0.0)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
 
@@ -73,9 +77,50 @@ def test_a_warning_waits_for_the_jobs_of_a_sweep_and_queues_it_again(monkeypatch
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     monkeypatch.setenv("SLURM_JOB_ID", "77")
     signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-    with pytest.raises(SystemExit) as end, queued_again_when_warned(), warnings_put_off() as heard:
+    with pytest.raises(SystemExit) as end, queued_again_when_warned(), handed_on(list) as heard:
         signal.raise_signal(signal.SIGUSR1)
         assert heard == [signal.SIGUSR1] and not asked.exists()
     assert end.value.code == 128 + signal.SIGUSR1
     assert asked.read_text() == "requeue 77\n"
     assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR2, signal.SIGINT])
+def test_the_jobs_of_a_sweep_are_asked_to_stop_once_then_killed(number: int, monkeypatch) -> None:
+    job = subprocess.Popen(
+        ["sh", "-c", f"trap 'echo asked' {number}; echo up; while :; do sleep 0.1; done"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert job.stdout is not None and job.stdout.readline() == "up\n"
+    with pytest.raises((SystemExit, KeyboardInterrupt)) as end, handed_on(lambda: [job.pid]):
+        signal.raise_signal(number)
+        signal.raise_signal(number)  # as where all of a group get it
+        assert job.stdout.readline() == "asked\n"
+        assert job.poll() is None
+        monkeypatch.setattr("kaskad.runs.stop_signals.ECHO", 0.0)
+        signal.raise_signal(number)
+        assert job.wait() == -signal.SIGKILL
+    assert job.stdout.read() == ""
+    is_interrupt = number == signal.SIGINT
+    assert is_interrupt or end.value.code == 128 + number
+
+
+CHILD = """
+from kaskad.runs.stop_signals import ends_with_parent
+ends_with_parent()
+print("up", flush=True)
+input()
+"""
+PARENT = """
+import subprocess, sys
+subprocess.run([sys.executable, "-c", sys.argv[1]], stdin=subprocess.PIPE)
+"""
+
+
+def test_what_a_sweep_has_started_does_not_outlive_it() -> None:
+    command = [sys.executable, "-c", PARENT, CHILD]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "up\n"
+    process.kill()
+    assert process.stdout.read() == ""  # its end: both processes hold it open

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,11 +27,30 @@ if __name__ == "__main__":
 ''',
     "tiny.py": """
 import os
+import signal
+import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+from kaskad.runs.stop_signals import StopSignals
+
+def wait_for_a_signal(seed):
+    signals = StopSignals()
+    signals.listen()
+    Path(f"waiting-{seed}").touch()
+    while len([*Path().glob("waiting-*")]) < 2:
+        time.sleep(0.05)
+    if seed == 1:
+        os.kill(os.getppid(), signal.SIGTERM)  # the sweep alone gets it
+    while not signals.heard:
+        time.sleep(0.05)
+    Path(f"stopped-{seed}").touch()
+    raise SystemExit(128 + signals.heard)
+
 def train(config):
+    if Path("wait").exists():
+        wait_for_a_signal(config.seed)
     print("trained", config.seed, flush=True)
     if Path(f"dying-{config.seed}").exists():
         os._exit(9)
@@ -113,6 +133,16 @@ def test_a_worker_that_is_killed_costs_its_job_alone(launcher, sweep, tmp_path) 
     assert len(dead) == 1 and "seed=1" in dead[0]
 
 
+@pytest.mark.slow
+def test_a_signal_to_the_sweep_stops_its_jobs_where_they_can_go_on(sweep, tmp_path) -> None:
+    (tmp_path / "wait").touch()
+    arguments = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "seed=0,1,2"]
+    code, output = sweep(*arguments)
+    assert code == 128 + signal.SIGTERM, output
+    assert {file.name for file in tmp_path.glob("stopped-*")} == {"stopped-0", "stopped-1"}
+    assert "to go on with this sweep: python train.py -m hydra/launcher=joblib" in output
+
+
 @pytest.mark.parametrize(("accelerator", "at_once"), [("cpu", True), ("gpu", False)])
 def test_jobs_on_a_processor_run_side_by_side_by_default(
     accelerator: str, at_once: bool, sweep, tmp_path: Path, monkeypatch
@@ -129,7 +159,7 @@ def test_an_objective_that_does_not_exist_is_refused_before_the_first_job(sweep,
     code, output = sweep("seed=0,1", "optimised_metric=validation/wre")
     assert code == 1
     assert (
-        "optimised_metric=validation/wre: there is no such figure; did you mean validation/wer?"
-        in output
+        "optimised_metric=validation/wre: nothing that a sweep can choose by; did you mean "
+        "validation/wer?" in output
     )
     assert "trained" not in output

@@ -4,44 +4,81 @@ SIGINT is Ctrl-C, SIGTERM a cluster's or a machine's "end", SIGHUP a terminal th
 SIGUSR1 or SIGUSR2 what Slurm is asked to send before a job's time is up (``--signal=USR1@90``).
 """
 
+import ctypes
 import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
 WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)  # of the end of a job's time
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, *WARNINGS)
+ECHO = 1.0  # seconds within which a second signal is the first once more, by another way
+PR_SET_PDEATHSIG = 1  # of Linux
 ANSWER = b"\nStopping after this step, or this validation; once more stops at once.\n"
 
 
 @contextmanager
-def warnings_put_off() -> Iterator[list[int]]:
-    """Let processes that this one waits for answer ``WARNINGS``, which go to all of a job's; the
-    list that is yielded has those that came. In the end who had them before answers the first."""
+def handed_on(processes: Callable[[], Iterable[int]]) -> Iterator[list[int]]:
+    """Have ``processes``, for which this one waits, answer the signals that ask it to stop.
+
+    A signal may come to this process alone, or to all of them: they take two within ``ECHO`` for
+    one. A second one kills them. The list that is yielded has the signals that came; in the end,
+    who had the first of ``WARNINGS`` before answers it, and this process ends as after any other.
+    """
     heard: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield heard
         return
-    before = {number: signal.getsignal(number) for number in WARNINGS}
-    for number in WARNINGS:
-        signal.signal(number, lambda number, frame: heard.append(number))
+    before = {number: signal.getsignal(number) for number in NUMBERS}
+    since = 0.0
+
+    def answer(number: int, frame: FrameType | None) -> None:
+        nonlocal since
+        is_echo = bool(heard) and time.monotonic() < since + ECHO
+        if not heard:
+            since = time.monotonic()
+        heard.append(number)
+        if not is_echo:
+            for process in processes():
+                with suppress(ProcessLookupError):
+                    os.kill(process, number if len(heard) == 1 else signal.SIGKILL)
+
+    for number, handler in before.items():
+        if number != signal.SIGHUP or handler is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, answer)
     try:
         yield heard
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         if heard:
-            signal.raise_signal(heard[0])
+            first = before[heard[0]]
+            if callable(first):
+                first(heard[0], None)
+            raise SystemExit(128 + heard[0])
+
+
+def ends_with_parent() -> None:
+    """Have this process asked to stop (SIGTERM) when the one that has started it is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 class StopSignals:
-    """``heard`` is the first of the signals that came while this was listening."""
+    """``heard`` is the first of the signals that came while this was listening.
+
+    A terminal, torchrun or a sweep may send it to a process beside its parent, which hands it on:
+    what comes within ``ECHO`` is no second one.
+    """
 
     def __init__(self) -> None:
         self.heard: int | None = None
+        self._since = 0.0
         self._listening = False
         self._handlers: dict[int, Any] = {}
         self._process = 0
@@ -73,8 +110,12 @@ class StopSignals:
             self.ignore()
             signal.raise_signal(number)
             return
-        self.heard = number
-        self.ignore()  # so the second has its usual effect
+        if self.heard is not None:
+            if time.monotonic() >= self._since + ECHO:
+                self.ignore()  # so the second has its usual effect
+                signal.raise_signal(number)
+            return
+        self.heard, self._since = number, time.monotonic()
         # Data workers may die of it: not to be told in the middle of a step.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         if os.getpid() == self._process:  # and not one of the data workers
