@@ -23,10 +23,23 @@ from kaskad.runs.requirements import require_all, require_options, require_share
         (["trainer.max_time={hour: 1}"], r"trainer\.max_time=\{'hour': 1\}: wants days"),
         (["trainer.max_time=00:00:00:00"], r"trainer\.max_time=00:00:00:00: wants days"),
         (["trainer.max_epochs=0"], r"trainer\.max_epochs=0: wants 1 or more"),
-        (["trainer.gradient_clip_val=-1"], r"trainer\.gradient_clip_val=-1: wants 0 or more"),
-        (["trainer.accumulate_grad_batches=0"], r"accumulate_grad_batches=0: wants 1 or more"),
+        (["trainer.gradient_clip_val=-1"], r"trainer\.gradient_clip_val=-1: wants a number, 0 or"),
+        (["trainer.accumulate_grad_batches=0"], r"_batches=0: wants a whole number, 1 or more"),
         (["trainer.limit_train_batches=0"], r"limit_train_batches=0: nothing would be trained"),
         (["trainer.limit_val_batches=1.5"], r"trainer: .*1\.5 for limit_val_batches"),
+        (["seed=null"], "seed=None: wants a number from 0"),
+        (["seed=1.5"], r"seed=1\.5: wants a number from 0"),
+        (["disk_reserve=much"], "disk_reserve=much: wants a number, 0 or more"),
+        (["trainer.max_epochs=many"], "max_epochs=many: wants a whole number"),
+        (["trainer.max_epochs=2.5"], r"max_epochs=2\.5: wants a whole number"),
+        (["trainer.max_steps=-2"], r"trainer\.max_steps=-2: wants a whole number, -1 or more"),
+        (["trainer.check_val_every_n_epoch=0"], "check_val_every_n_epoch=0: wants a whole"),
+        (["trainer.num_sanity_val_steps=few"], "num_sanity_val_steps=few: wants a whole number"),
+        (["trainer.log_every_n_steps=-1"], "log_every_n_steps=-1: wants a whole number, 0 or"),
+        (["trainer.limit_test_batches=half"], "limit_test_batches=half: wants a number"),
+        (["trainer.gradient_clip_val=nan"], "gradient_clip_val=nan: wants a number, 0 or more"),
+        (["trainer.max_time=1"], r"trainer\.max_time=1: wants days, hours"),
+        (["nearest=-1"], "nearest=-1: wants a whole number, 0 or more"),
         (["trainer.accelerator=tpu"], r"trainer: (?!None is not installed)"),
         (["optimizer.lr=nan"], "optimizer: Invalid learning rate: nan"),
         (["trainer.max_epochs=-1"], r"trainer\.max_epochs=-1: this run would never end"),
@@ -52,6 +65,15 @@ def test_what_lightning_would_misread_is_refused_by_name(overrides, told, compos
 )
 def test_a_run_that_ends_passes(overrides, compose, tmp_path) -> None:
     require_options(compose("train", tmp_path, *overrides))
+
+
+@pytest.mark.parametrize("logger", ["csv", "tensorboard", "wandb"])
+def test_a_folder_that_no_logger_can_write_into_is_named(logger, compose, tmp_path) -> None:
+    (tmp_path / "file").touch()
+    option = f"logger.{logger}.save_dir={tmp_path / 'file'}"
+    with pytest.raises(ConfigurationError, match=r"cannot be written: .*choose another") as error:
+        require_all(compose("train", tmp_path, f"logger={logger}", option), tmp_path)
+    assert str(error.value).startswith(option)
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def _named(error: BaseException) -> str:
 
 
 def innermost_cause(error: BaseException) -> str:
-    """The message of the error that began it all."""
-    while error.__cause__:
+    """The message of the error that began it all, or of the one that says what to do about it."""
+    while error.__cause__ and not isinstance(error, ConfigurationError):
         error = error.__cause__
     return _named(error)

@@ -7,7 +7,10 @@ from typing import Any
 from pytorch_lightning.loggers import CSVLogger
 from pytorch_lightning.utilities import rank_zero_only
 
+from kaskad.loggers.forgiving import forgiving
 
+
+@forgiving("log_metrics", "log_hyperparams", "save", "finalize")
 class ContinuedCSVLogger(CSVLogger):
     """Keeps what an interrupted run had logged, up to the step from which it goes on.
 

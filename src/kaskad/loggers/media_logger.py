@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 from torch import Tensor
 
+SHOWS = ("show_picture", "show_audio", "show_table", "show_histogram")  # its methods that do
+
 
 class MediaLogger(ABC):
     """A logger with pages: it shows pictures, sounds, tables and histograms, and how a run ended.

@@ -52,6 +52,7 @@ class MLflow(MLFlowLogger, MediaLogger):
         uri = os.environ.get(ADDRESS) or f"sqlite:///{Path(database).resolve()}"
         self.uri = uri
         self.lost = 0
+        self._told: tuple[int, int] | None = None  # how much is missing
         self._waiting: list[Metric] = []
         self._away_until = 0.0
         self._known: dict[str, int] = {}  # figures that were logged before, up to which step
@@ -171,13 +172,14 @@ class MLflow(MLFlowLogger, MediaLogger):
         self._away_until = 0.0  # perhaps the last time to try
         self._send()
         self._reach(lambda: super(MLflow, self).finalize(status))
-        if self._waiting or self.lost:
+        missing = len(self._waiting), self.lost
+        if any(missing) and missing != self._told:
+            self._told = missing
             log.warning(
                 "%s: %d figures and %d other things did not get through; to be safe, log elsewhere "
                 "as well: logger=[tensorboard,mlflow]",
                 shown(self.uri),
-                len(self._waiting),
-                self.lost,
+                *missing,
             )
 
     def _reach(self, call: Callable[[], Any]) -> bool:

@@ -10,7 +10,8 @@ from pytorch_lightning.loggers.logger import rank_zero_experiment
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from torch import Tensor
 
-from kaskad.loggers.media_logger import MediaLogger, to_markdown
+from kaskad.loggers.forgiving import forgiving
+from kaskad.loggers.media_logger import SHOWS, MediaLogger, to_markdown
 from kaskad.metrics.registry import METRICS
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ LAYOUT = {
 }
 
 
+@forgiving("log_metrics", "log_hyperparams", "save", "finalize", "conclude", "go_on_from", *SHOWS)
 class TensorBoard(TensorBoardLogger, MediaLogger):
     """Lightning's logger, with a layout of curves and with what a ``MediaLogger`` shows."""
 

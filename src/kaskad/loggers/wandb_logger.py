@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 # Before it is imported, for it reports its errors to its makers from there on.
 os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
@@ -11,26 +11,41 @@ os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
 import numpy as np
 import polars as pl
 import wandb
+from pydantic import ValidationError
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 from torch import Tensor
 
-from kaskad.loggers.media_logger import MediaLogger
+from kaskad.config.messages import ConfigurationError
+from kaskad.loggers.forgiving import forgiving
+from kaskad.loggers.media_logger import SHOWS, MediaLogger
 
+OFFLINE, ONLINE = "offline", "online"
+MODES = (OFFLINE, ONLINE)
 STEP = "trainer/global_step"  # under which Lightning logs steps
 
 
+@forgiving(
+    "log_metrics", "log_hyperparams", "finalize", "conclude", *SHOWS, errors=(OSError, wandb.Error)
+)
 class WeightsAndBiases(WandbLogger, MediaLogger):
     """Writes a run into ``save_dir``/wandb, from where ``wandb sync`` sends it; or, ``online``, to
-    the server at once, with the key from ``WANDB_API_KEY`` or ``wandb login``.
+    the server at once, with the key from ``WANDB_API_KEY`` or ``wandb login``. Without a ``mode``,
+    that of ``WANDB_MODE`` counts, else it is offline.
 
     A run that goes on keeps its id: ``wandb sync --append`` puts the parts of it together. Raises
-    ``ValueError``, before any training, where the server cannot be reached.
+    ``ConfigurationError``, before any training, where the server cannot be reached.
     """
 
-    def __init__(
-        self, save_dir: str, project: str, name: str, mode: Literal["offline", "online"] = "offline"
-    ) -> None:
+    def __init__(self, save_dir: str, project: str, name: str, mode: str | None = None) -> None:
+        if not os.environ.get("WANDB_MODE"):
+            os.environ.pop("WANDB_MODE", None)  # an empty one it would not take
+        mode = mode or os.environ.get("WANDB_MODE") or OFFLINE
+        if mode not in MODES:
+            raise ConfigurationError(
+                f"logger.wandb.mode={mode}: wants {' or '.join(MODES)}; null takes that of the "
+                f"environment (WANDB_MODE), else {OFFLINE}"
+            )
         run = None
         if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
             try:
@@ -39,17 +54,23 @@ class WeightsAndBiases(WandbLogger, MediaLogger):
                     project=project,
                     name=name,
                     id=id_of_run(Path(save_dir)),
-                    mode=mode,
-                    resume="allow" if mode == "online" else None,
+                    mode=cast(Literal["offline", "online"], mode),
+                    resume="allow" if mode == ONLINE else None,
                     reinit="create_new",  # jobs of a sweep may share a process
                     settings=wandb.Settings(
                         console="off", quiet=True, silent=True, init_timeout=30, disable_git=True
                     ),
                 )
+            except ValidationError as error:  # whose message may hold the key
+                wrong = {f"WANDB_{fault['loc'][0]}".upper() for fault in error.errors()}
+                raise ConfigurationError(
+                    f"logger.wandb: W&B does not take what the environment says: {', '.join(wrong)}"
+                ) from None
             except wandb.Error as error:
-                raise ValueError(
-                    f"logger.wandb.mode={mode}: {error}; set WANDB_API_KEY and WANDB_BASE_URL, or "
-                    "stay offline and send the run later: wandb sync <run folder>/wandb/*run-*"
+                raise ConfigurationError(
+                    f"logger.wandb.mode={mode}: {str(error).splitlines()[0]}\n"
+                    "set WANDB_API_KEY and WANDB_BASE_URL, or stay offline (logger.wandb.mode="
+                    f"{OFFLINE}) and send the run later: wandb sync <run folder>/wandb/*run-*"
                 ) from error
             run.define_metric(STEP)
             run.define_metric("*", step_metric=STEP, step_sync=True)

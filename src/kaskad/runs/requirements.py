@@ -3,6 +3,7 @@
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from hydra.utils import instantiate
@@ -12,6 +13,7 @@ from kaskad.config.messages import ConfigurationError, innermost_cause
 from kaskad.runs.saved_configuration import fault_of, saved_form
 from kaskad.runs.slurm import slurm_plugins
 from kaskad.runs.trainer import timer
+from kaskad.storage.files import require_place
 
 SEEDS = 2**32  # numpy takes no higher ones
 SHARED_MEMORY = Path("/dev/shm")
@@ -25,8 +27,18 @@ ELSEWHERE = {
     "enable_checkpointing": "callbacks=none, or callbacks.checkpoint.save_top_k=0",
 }
 
-# What Lightning takes without a word, to fail at it later, or to climb where it should descend.
-LEAST = {"max_epochs": 1, "accumulate_grad_batches": 1, "gradient_clip_val": 0}
+# What Lightning takes without a word, to fail at it later, or to climb where it should descend:
+# whole numbers and others, each with the least that it may be. None is Lightning's own choice.
+WHOLE = {
+    "max_epochs": -1,
+    "max_steps": -1,
+    "accumulate_grad_batches": 1,
+    "check_val_every_n_epoch": 1,
+    "log_every_n_steps": 0,
+    "num_sanity_val_steps": -1,
+}
+LEAST = {"gradient_clip_val": 0, "limit_train_batches": 0, "limit_val_batches": 0}
+LEAST |= {"limit_test_batches": 0}
 PLAIN_LOSS = "kaskad.models.CTCLoss"  # what a model that chooses nothing has
 LIMITS = {"limit_train_batches": "trained", "limit_test_batches": "tested"}
 
@@ -38,14 +50,17 @@ def require_all(config: DictConfig, folder: Path) -> None:
     require_device(config.trainer)
     require_buildable_trainer(config)
     require_disk_space(folder, config.disk_reserve)
+    require_places_to_log_to(config.logger)
     require_shared_memory(config)
     require_loadable_model(config)
 
 
 def require_options(config: DictConfig) -> None:
     """Refuse values that Lightning would take for something else."""
-    if not 0 <= config.seed < SEEDS:
+    if type(config.seed) is not int or not 0 <= config.seed < SEEDS:
         raise ConfigurationError(f"seed={config.seed}: wants a number from 0 to {SEEDS - 1}")
+    require_number("disk_reserve", config.disk_reserve, 0, float)
+    require_number("nearest", config.get("nearest", 0), 0, int)  # which runs of old do not have
     trainer = config.trainer
     timer(trainer)  # whose limit may be none
     for name, instead in ELSEWHERE.items():
@@ -53,15 +68,17 @@ def require_options(config: DictConfig) -> None:
             raise ConfigurationError(
                 f"trainer.{name}: not an option of the trainer here: {instead}"
             )
-    for name, least in LEAST.items():
-        value = trainer.get(name)
-        if value is not None and value < least and not (name == "max_epochs" and value < 0):
-            raise ConfigurationError(f"trainer.{name}={value}: wants {least} or more")
+    for kind, options in ((int, WHOLE), (float, LEAST)):
+        for name, least in options.items():
+            if trainer.get(name) is not None:
+                require_number(f"trainer.{name}", trainer[name], least, kind)
+    if trainer.max_epochs == 0:
+        raise ConfigurationError("trainer.max_epochs=0: wants 1 or more")
     for name, missed in LIMITS.items():
         if trainer.get(name) == 0:
             raise ConfigurationError(f"trainer.{name}={trainer[name]}: nothing would be {missed}")
     steps = -1 if trainer.get("max_steps") is None else trainer.max_steps
-    if steps == 0 or steps < -1:
+    if steps == 0:
         raise ConfigurationError(f"trainer.max_steps={steps}: wants 1 or more, or -1 for no limit")
     if trainer.max_epochs is None or trainer.max_epochs < 0:
         ends = steps > 0 or trainer.get("max_time") is not None
@@ -89,6 +106,14 @@ def require_used_loss(config: DictConfig) -> None:
         f"loss: a {kind} has a loss of its own and would not use this one: leave loss= out, or "
         "take a model with a CTC head (model=cnn2d_lstm; model/head@model=ctc)"
     )
+
+
+def require_number(key: str, value: Any, least: float, kind: type) -> None:
+    """Raise ``ConfigurationError`` for what is no number of this ``kind``, or below ``least``."""
+    kinds = (int,) if kind is int else (int, float)
+    if type(value) not in kinds or not value >= least:  # nor NaN
+        whole = "a whole number, " if kind is int else "a number, "
+        raise ConfigurationError(f"{key}={value}: wants {whole}{least} or more")
 
 
 def require_buildable_trainer(config: DictConfig) -> None:
@@ -135,6 +160,17 @@ def require_disk_space(folder: Path, reserve: float) -> None:
             f"{folder}: {free:.1f} GB are free on this disk, and a run wants {reserve:.1f}; make "
             "room, write elsewhere (hydra.run.dir=…), or ask for less (disk_reserve=…)"
         )
+
+
+def require_places_to_log_to(loggers: DictConfig) -> None:
+    """Raise ``ConfigurationError`` where a logger cannot write into the folder that it is given."""
+    for name, logger in loggers.items():
+        folder = str((logger or {}).get("save_dir") or "")
+        if folder and "://" not in folder:  # which a logger may know how to reach
+            try:
+                require_place(Path(folder, str(name)))
+            except OSError as error:
+                raise ConfigurationError(f"logger.{name}.save_dir={folder}: {error}") from error
 
 
 def require_shared_memory(config: DictConfig, place: Path = SHARED_MEMORY) -> None:
