@@ -1,5 +1,6 @@
 """The first signal is noted, the second has its usual effect."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from kaskad.runs import distributed
 from kaskad.runs.slurm import queued_again_when_warned
 from kaskad.runs.stop_signals import NUMBERS, StopSignals, handed_on
 
@@ -124,3 +126,16 @@ def test_what_a_sweep_has_started_does_not_outlive_it() -> None:
     assert process.stdout is not None and process.stdout.readline() == "up\n"
     process.kill()
     assert process.stdout.read() == ""  # its end: both processes hold it open
+
+
+def test_a_process_of_a_run_ends_where_the_first_has(monkeypatch) -> None:
+    distributed.end_with_first()  # started by nobody, or by torchrun
+    with distributed.known_as_first():
+        here = os.environ[distributed.FIRST]
+    assert int(here) == os.getpid() and distributed.FIRST not in os.environ
+    monkeypatch.setattr("kaskad.runs.distributed.ends_with_parent", lambda: None)
+    monkeypatch.setenv(distributed.FIRST, str(os.getppid()))
+    distributed.end_with_first()
+    monkeypatch.setenv(distributed.FIRST, "999999999")
+    with pytest.raises(SystemExit):
+        distributed.end_with_first()

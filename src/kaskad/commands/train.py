@@ -74,6 +74,7 @@ def train(config: DictConfig) -> dict[str, float]:
     first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
     if not first:
         logging.getLogger().setLevel(logging.ERROR)  # the first process speaks for all
+        distributed.end_with_first()
     queued = slurm.queued_again_when_warned() if first and not _is_in_sweep() else nullcontext()
     with queued, run_lock(folder) if first else nullcontext():  # for all processes of the run
         if goes_on(config, folder):
@@ -104,7 +105,8 @@ def _train(config: DictConfig, folder: Path, checkpoint: Path | None = None) -> 
     rank_zero_only(OmegaConf.save)(resolved, folder / "config.yaml")
 
     trainer = make_trainer(config, resolved, folder, plan.watchers())
-    trainer.fit(plan.model, datamodule=plan.data, ckpt_path=checkpoint, weights_only=True)
+    with distributed.known_as_first() if trainer.is_global_zero else nullcontext():
+        trainer.fit(plan.model, datamodule=plan.data, ckpt_path=checkpoint, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
     if was_pruned(trainer):  # hopeless: not worth a test
