@@ -67,8 +67,9 @@ class WeightsAndBiases(WandbLogger, MediaLogger):
                     f"logger.wandb: W&B does not take what the environment says: {', '.join(wrong)}"
                 ) from None
             except wandb.Error as error:
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
                 raise ConfigurationError(
-                    f"logger.wandb.mode={mode}: {str(error).splitlines()[0]}\n"
+                    f"logger.wandb.mode={mode}: {reason}\n"
                     "set WANDB_API_KEY and WANDB_BASE_URL, or stay offline (logger.wandb.mode="
                     f"{OFFLINE}) and send the run later: wandb sync <run folder>/wandb/*run-*"
                 ) from error

@@ -28,7 +28,7 @@ def handed_on(processes: Callable[[], Iterable[int]]) -> Iterator[list[int]]:
 
     A signal may come to this process alone, or to all of them: they take two within ``ECHO`` for
     one. A second one kills them. The list that is yielded has the signals that came; in the end,
-    who had the first of ``WARNINGS`` before answers it, and this process ends as after any other.
+    who had the first of them before answers it, and this process ends.
     """
     heard: list[int] = []
     if threading.current_thread() is not threading.main_thread():
