@@ -6,6 +6,7 @@ import traceback
 from itertools import product
 
 import pytest
+import wandb
 
 from kaskad.config.messages import ConfigurationError
 from kaskad.loggers.csv_logger import ContinuedCSVLogger
@@ -74,6 +75,7 @@ def test_wandb_says_what_it_misses(mode, environment, told, tmp_path, monkeypatc
 
 
 def test_what_wandb_does_not_take_from_the_environment_is_named(tmp_path, monkeypatch) -> None:
+    wandb.teardown()  # it reads the environment once
     monkeypatch.setenv("WANDB_API_KEY", TOKEN)
     monkeypatch.setenv("WANDB_SYMLINK", TOKEN)
     with pytest.raises(ConfigurationError, match="WANDB_SYMLINK") as caught:
