@@ -44,7 +44,7 @@ test-fast: install ## run the tests that train nothing and start no command, in 
 test-slow: install ## run the tests that take minutes each
 	$(PYTEST) -m slow
 
-fuzz: install ## damage checkpoints, audio and caches at random for a minute: SECONDS=3600 SEED=7 for more
+fuzz: install ## damage checkpoints, audio, tables and caches at random for a minute: SECONDS=3600 SEED=7 for more
 	$(BIN)/python tests/fuzz.py $(or $(SECONDS),60) $(or $(SEED),0)
 
 lint: install ## look for mistakes and untidy formatting

@@ -1,6 +1,6 @@
 """Damages files at random and reads them: python tests/fuzz.py [seconds] [seed].
 
-Checkpoints, audio, arrays and caches must be read, or refused with the error that is meant for it;
+Checkpoints, audio, arrays, tables and caches must be read, or refused with the error that is meant for it;
 anything else (another error, a crash, more than ten seconds) is reported with the file that did it.
 """
 
@@ -13,6 +13,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ from kaskad.audio.cache import remembered
 from kaskad.audio.files import AudioError
 from kaskad.audio.precomputed import Frames
 from kaskad.audio.reading import read_audio, read_header
+from kaskad.corpora.manifest import read_manifest
+from kaskad.corpora.text_files import ManifestError
 from kaskad.runs.checkpoints import CheckpointError
 from kaskad.runs.trusted_parts import load_model
 from kaskad.storage.tables import write_parquet
@@ -82,6 +85,11 @@ def write_seeds(folder: Path) -> None:
     np.save(folder / "seed.npy", np.ones((20, 4), np.float32))
     cache = pl.DataFrame({"path": ["a", "b"], "size": [1, 2], "length": [0.5, None]})
     write_parquet(cache, folder / "seed.parquet")
+    rows = pl.DataFrame({"path": [f"{n}.wav" for n in range(100)], "text": ["один"] * 100})
+    for compression in ("zstd", "snappy", "uncompressed"):
+        rows.write_parquet(folder / f"{compression}.parquet", compression=compression)
+    inside = pl.DataFrame({"audio": [{"bytes": b"RIFF", "path": "a"}], "text": ["один"]})
+    inside.write_parquet(folder / "inside.parquet")
 
 
 def read_seeds(folder: Path) -> list[tuple[bytes, str, Reader]]:
@@ -91,10 +99,12 @@ def read_seeds(folder: Path) -> list[tuple[bytes, str, Reader]]:
     audio += [(encoded(kind), f".{kind.lower()}") for kind in ("AIFF", "AU", "CAF", "W64", "RF64")]
     audio += [(encoded("WAV", subtype), ".wav") for subtype in ("IMA_ADPCM", "ULAW", "FLOAT")]
     audio += [(encoded_by_ffmpeg(*how), suffix) for suffix, *how in KINDS.values()]
-    others = {".ckpt": load_model, ".npy": read_frames, ".parquet": open_cache}
+    others = {"seed.ckpt": load_model, "seed.npy": read_frames, "seed.parquet": open_cache}
+    tables = ("zstd.parquet", "snappy.parquet", "uncompressed.parquet", "inside.parquet")
+    others |= dict.fromkeys(tables, read_rows)
     return [
         *((content, suffix, listen) for content, suffix in audio),
-        *((folder.joinpath(f"seed{s}").read_bytes(), s, read) for s, read in others.items()),
+        *((Path(folder, name).read_bytes(), Path(name).suffix, r) for name, r in others.items()),
     ]
 
 
@@ -102,6 +112,13 @@ def read_frames(path: Path) -> None:
     frames = Frames.at(path)
     assert frames is not None
     frames.read()
+
+
+def read_rows(path: Path) -> None:
+    unpacked = path.with_name("unpacked")
+    shutil.rmtree(unpacked, ignore_errors=True)
+    with suppress(ManifestError):
+        read_manifest(path, unpacked=unpacked)
 
 
 def listen(path: Path) -> None:
@@ -128,7 +145,8 @@ def run_batch(
         if time.monotonic() > until:
             return 0
         # As often of audio as of all else.
-        content, suffix, read = chance.choice(seeds[:-3] if chance.random() < 0.5 else seeds[-3:])
+        of_audio = chance.random() < 0.5
+        content, suffix, read = chance.choice([s for s in seeds if (s[2] is listen) == of_audio])
         path = folder / f"damaged{suffix}"
         path.unlink(missing_ok=True)
         path.write_bytes(damage(content, chance))

@@ -44,6 +44,23 @@ def test_a_table_of_which_a_byte_has_changed_is_named(tmp_path: Path) -> None:
             read_parquet(path)
 
 
+def test_no_damage_in_a_table_of_others_ends_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.parquet"
+    rows = pl.DataFrame({"path": ["a.wav", "b.wav"], "text": ["раз", "два"]})
+    rows.write_parquet(path, compression="uncompressed", statistics=False)
+    whole = path.read_bytes()
+    assert read_parquet(path).equals(rows)
+    refused = 0
+    for place in range(len(whole) // 4):  # polars ends it of what stands in the heads of pages
+        path.write_bytes(whole[:place] + b"\x7f" + whole[place + 1 :])
+        try:
+            read_parquet(path)
+        except ValueError as error:
+            assert str(error).startswith(f"{path}: torn, or no table in Parquet: ")
+            refused += 1
+    assert refused > 20
+
+
 def test_no_cell_is_a_formula_and_numbers_stay(tmp_path: Path) -> None:
     write_csv(TABLE, tmp_path / "table.csv")
     found = pl.read_csv(tmp_path / "table.csv", infer_schema=False)

@@ -16,6 +16,7 @@ import polars as pl
 from kaskad.audio.folders import AUDIO_SUFFIXES
 from kaskad.audio.media import kind_of
 from kaskad.corpora.text_files import ManifestError
+from kaskad.storage.tables import parquet_schema, parts_of_parquet, write_parquet
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,8 @@ BY_FFMPEG = {"mov": ".m4a", "matroska": ".webm", "amr": ".amr", "aac": ".aac", "
 def audio_column(path: Path) -> str | None:
     """Return which column of a Parquet table holds files of audio, if one does."""
     try:
-        schema = pl.read_parquet_schema(path) if path.suffix.lower() == ".parquet" else {}
-    except (pl.exceptions.PolarsError, OSError):  # whoever reads it says what is wrong
+        schema = parquet_schema(path) if path.suffix.lower() == ".parquet" else {}
+    except (ValueError, OSError):  # whoever reads it says what is wrong
         return None
     for name, kind in schema.items():
         fields = {field.name for field in kind.fields} if isinstance(kind, pl.Struct) else set()
@@ -43,7 +44,7 @@ def unpack_audio(path: Path, column: str, folder: Path | None) -> Path:
     """Write the audio of a table as files, once, and return the manifest beside them.
 
     They lie in a folder of ``folder`` that is named after the table, and are written anew where the
-    table has changed. Raises ``ManifestError`` where there is no ``folder``.
+    table has changed. Raises ``ManifestError`` where there is no ``folder``, or the table is torn.
     """
     if folder is None:
         raise ManifestError(
@@ -57,8 +58,11 @@ def unpack_audio(path: Path, column: str, folder: Path | None) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         log.info("%s: writing the audio of its column '%s' to %s", path, column, place)
         with tempfile.TemporaryDirectory(dir=folder, prefix=f".{path.stem}-") as beside:
-            table = _write_files(path, column, Path(beside, place.name))
-            table.write_parquet(Path(beside, place.name, MANIFEST))
+            try:
+                table = _write_files(path, column, Path(beside, place.name))
+            except ValueError as error:
+                raise ManifestError(str(error)) from error
+            write_parquet(table, Path(beside, place.name, MANIFEST))
             shutil.rmtree(place, ignore_errors=True)
             os.replace(Path(beside, place.name), place)
     return place / MANIFEST
@@ -67,13 +71,11 @@ def unpack_audio(path: Path, column: str, folder: Path | None) -> Path:
 def _write_files(path: Path, column: str, folder: Path) -> pl.DataFrame:
     """Write each row's audio; returns the other columns, with ``path`` and ``id``."""
     folder.mkdir()
-    rows = pl.scan_parquet(path, glob=False)
     parts: list[pl.DataFrame] = []
     names: list[str] = []
     problems: list[str | None] = []
-    begin = 0
-    while (part := rows.slice(begin, PORTION).collect()).height:
-        for row, audio in enumerate(part[column].to_list(), start=begin):
+    for part in parts_of_parquet(path, PORTION):
+        for row, audio in enumerate(part[column].to_list(), start=len(names)):
             content, given = _content(audio)
             name = f"{path.stem}-{row:06d}{_suffix(content, given)}"
             if content is not None:
@@ -82,8 +84,7 @@ def _write_files(path: Path, column: str, folder: Path) -> pl.DataFrame:
             told = f", only its name: {given}" if given else ""
             problems.append(f"the table has no audio here{told}" if content is None else None)
         parts.append(part.drop(column))
-        begin += PORTION
-    table = pl.concat(parts) if parts else rows.drop(column).collect()
+    table = pl.concat(parts) if parts else pl.DataFrame(schema=parquet_schema(path)).drop(column)
     given_names = table["path"] if "path" in table.columns else pl.Series(names, dtype=pl.String)
     table = table.with_columns(path=pl.Series(names, dtype=pl.String))
     if any(problems):

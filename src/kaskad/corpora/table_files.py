@@ -15,6 +15,7 @@ from polars import selectors
 from kaskad.corpora.separated import read_separated, write_separated
 from kaskad.corpora.text_files import ManifestError, read_text
 from kaskad.storage.files import require_place
+from kaskad.storage.tables import read_parquet, write_parquet
 
 SHOWN_CELL = 40  # characters
 
@@ -37,9 +38,11 @@ def read_table_file(path: Path) -> pl.DataFrame:
         raise ManifestError(f"{path}: there is no such file")
     try:
         table = READERS[suffix](path)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except ManifestError:
+        raise
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         # What follows in later lines is advice to callers of polars.
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0].removeprefix(f"{path}: ")
         raise ManifestError(f"{path}: not a readable {suffix} table: {reason}") from error
     return table.filter(~pl.all_horizontal(pl.all().is_null())) if table.width else table
 
@@ -148,7 +151,7 @@ def _shown(value: Any) -> str:
 
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".parquet": lambda path: pl.read_parquet(path, glob=False),
+    ".parquet": read_parquet,
     ".csv": read_separated,
     ".tsv": read_separated,
     ".jsonl": _read_json,
@@ -156,7 +159,7 @@ READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
     ".ndjson": _read_json,
 }
 WRITERS: dict[str, Callable[[pl.DataFrame, Path], None]] = {
-    ".parquet": lambda table, path: table.write_parquet(path),
+    ".parquet": write_parquet,
     ".csv": write_separated(","),
     ".tsv": write_separated("\t"),
     ".jsonl": lambda table, path: table.write_ndjson(path),
