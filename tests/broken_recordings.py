@@ -38,6 +38,10 @@ FAST_M4A = encoded_by_ffmpeg("ipod", "aac", RATE, fast=True)
 WEBM = encoded_by_ffmpeg(*KINDS["a webm of a browser"][1:])
 AU, CAF = encoded("AU"), encoded("CAF")
 RF64, LONG_OPUS = encoded("RF64"), encoded("OGG", "OPUS", np.tile(TONE, 3))
+# Tags of 200,000 bytes, as a picture takes, and of APE.
+PICTURE = b"ID3\x04\0\0\0\x0c\x1a\x40" + b"\xff\xfb\x90\0" * 50_000
+APE_HEAD = b"APETAGEX" + struct.pack("<IIII8x", 2_000, 64, 1, 0x8000_0000)
+APE = APE_HEAD + bytes(32) + APE_HEAD
 DATA = WAV.index(b"data") + 8  # where the samples begin
 CAF_DATA = CAF.index(b"data") + 4  # and where a CAF file says how many bytes they are
 
@@ -133,8 +137,11 @@ UNUSABLE: dict[str, tuple[str, Write]] = {
     "a flac without a header": (".flac", put(b"fLaC" + FLAC[42:])),
     "half a flac": (".flac", part(FLAC, 0.5)),
     "a flac of 2^35 samples": (".flac", flac_with_length(2**35)),
+    "a flac cut within its last frame": (".flac", put(FLAC[:-100])),
     "a damaged flac": (".flac", damaged(FLAC, 0.2, 0.8)),
     "half an mp3": (".mp3", part(MP3, 0.5)),
+    "two mp3 of different rates": (".mp3", put(MP3 + encoded("MP3", None, TONE, 44_100))),
+    "two mp3 of one and two channels": (".mp3", put(MP3 + encoded("MP3", None, BOTH_WAYS))),
     "half an ogg page": (".ogg", part(OGG, 0.1)),
     "an ogg without sound": (".ogg", put(OGG[:58])),
     "an mp3 of tags alone": (".mp3", put(b"ID3\x04\0\0\0\0\x02\x01" + bytes(257))),
@@ -183,6 +190,14 @@ DOUBTFUL: dict[str, tuple[str, Write, float]] = {
         5.1,
     ),
     "two webm joined": (".webm", put(WEBM + WEBM), 2.0),
+    "an mp3 followed by a wav": (".mp3", put(MP3 + WAV), 1.0),
+    "an mp3 followed by noise": (
+        ".mp3",
+        put(MP3 + np.random.default_rng(0).bytes(70_000)),
+        1.0,
+    ),
+    "an ogg followed by a flac": (".ogg", put(OGG + FLAC), 1.0),
+    "two mp3 with a picture between": (".mp3", put(MP3 + PICTURE + MP3), 2.1),
     "two mp3 joined": (".mp3", put(MP3 + MP3), 2.1),
 }
 # What is odd, and sound.
@@ -199,6 +214,12 @@ SOUND: dict[str, tuple[str, Write, float]] = {
     "a flac of unknown length": (".flac", flac_with_length(0), 1.0),
     "an mp3 that was streamed": (".mp3", put(without_xing(MP3)), 1.0),
     "an mp3 with a tag": (".mp3", put(b"ID3\x04\0\0\0\0\x02\x01" + bytes(257) + MP3), 1.0),
+    "two streamed mp3 with a tag between": (
+        ".mp3",
+        lambda path: path.write_bytes(without_xing(MP3) + PICTURE + without_xing(MP3)),
+        2.05,
+    ),
+    "an mp3 with tags of APE": (".mp3", put(APE + MP3 + APE + b"TAG" + bytes(125)), 1.0),
     "an ogg of flac": (".ogg", put(encoded_by_ffmpeg("ogg", "flac", RATE)), 1.0),
     "a stereo wav that cancels": (
         ".wav",

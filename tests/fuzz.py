@@ -1,7 +1,8 @@
 """Damages files at random and reads them: python tests/fuzz.py [seconds] [seed].
 
-Checkpoints, audio, arrays, tables and caches must be read, or refused with the error that is meant for it;
-anything else (another error, a crash, more than ten seconds) is reported with the file that did it.
+Checkpoints, audio, arrays, tables and caches must be read, or refused with the error that is meant
+for it; anything else (another error, a crash, more than ten seconds) is reported with the file that
+did it.
 """
 
 import os

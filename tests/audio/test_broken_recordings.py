@@ -77,6 +77,7 @@ def test_each_kind_costs_its_own_row(paths: dict[str, Path], tmp_path: Path) -> 
         "samples that are infinite",
         "floats beyond all measure",
         "a damaged flac",
+        "a flac cut within its last frame",
     }
     found = levels(manifest["path"], tmp_path)
     assert set(manifest.filter(found["level"].is_not_null())["id"]) == set(HOLDS)

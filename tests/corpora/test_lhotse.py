@@ -102,3 +102,7 @@ def test_a_file_that_is_damaged_or_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "cuts_train.jsonl.gz").write_text("no gzip")
     with pytest.raises(ManifestError, match=r"line 1: not a Lhotse cut: BadGzipFile"):
         read_lhotse(tmp_path, "train")
+    doubled = json.dumps(cut("1"))[:-1] + ', "id": "2"}'
+    (tmp_path / "cuts.jsonl").write_text(json.dumps(cut("0")) + "\n" + doubled)
+    with pytest.raises(ManifestError, match=r'line 2: .* key \'id\' stands twice .*"1" and "2"'):
+        read_lhotse(tmp_path, "test", files={"test": "cuts.jsonl"})

@@ -12,14 +12,16 @@ from typing import BinaryIO
 
 from kaskad.audio import flac, mp3
 from kaskad.audio.au_and_caf import with_true_length
-from kaskad.audio.files import differing
+from kaskad.audio.files import AudioError, differing
 from kaskad.audio.media import IN_WAV, kind_of
+from kaskad.audio.remainders import after_tags, doubt_after
 
 UNKNOWN_SIZE = 0x7FFF_0000  # from here on: what a program writes that streams, and cannot know
 MOST_CHUNKS = 10_000
 BEGINNING = 8_192  # bytes by which the kind of a file is known
 MP3_IN_WAV = 0x55
 BY_SAMPLE = (1, 3, 6, 7, 0xFFFE)  # tags of WAV whose frames are one sample of each channel
+OGG_PAGE = 27  # bytes of its header, before the lengths of its parts
 SPOKEN = 0.02  # seconds: to the next frame or page, by which codecs may differ
 
 
@@ -72,23 +74,21 @@ def doubt_in(log: str) -> str | None:
 
 
 def _examine_mp3(content: bytes) -> Content:
-    if kind := kind_of(
-        content[mp3.after_tags(content) :][:BEGINNING]
-    ):  # AAC may have such tags, too
+    if kind := kind_of(content[after_tags(content) :][:BEGINNING]):  # AAC may have such tags, too
         return Content(media=kind)
     frames = mp3.walk(content)
     if frames is None:
         return Content()
+    rest = doubt_after(content, frames.end)
     if not frames.said:
-        return _without_header(content, frames)
+        return _without_header(content, frames, rest)
+    said = frames.said * frames.first.samples / frames.first.sample_rate
     if frames.count > frames.said + 1:
-        said = frames.said * frames.frame.samples / frames.frame.sample_rate
         doubt = differing(said, frames.seconds)
-        return Content(doubt, [mp3.with_header(content, frames)])
+        return _without_header(content, frames, doubt)
     if frames.count < frames.said - 1:  # which cannot be decoded to its end, and is refused then
-        said = frames.said * frames.frame.samples / frames.frame.sample_rate
         return Content(differing(said, frames.seconds))
-    return Content()
+    return Content(rest)
 
 
 def _examine_flac(file: BinaryIO, size: int) -> Content:
@@ -100,7 +100,9 @@ def _examine_flac(file: BinaryIO, size: int) -> Content:
         if len(pieces) > 1:
             return Content(f"is {len(pieces)} recordings joined in one file", pieces)
     length = flac.measure(file, size)
-    if length is None or length.sample_rate == 0 or length.said == length.there:
+    if length is None:
+        return Content("may hold something else: no frame of FLAC is found at its end")
+    if length.sample_rate == 0 or length.said == length.there:
         return Content()
     if length.said and length.there < length.said:  # it cannot be decoded to its end
         said, there = (n / length.sample_rate for n in (length.said, length.there))
@@ -114,10 +116,13 @@ def _examine_flac(file: BinaryIO, size: int) -> Content:
     return Content(doubt, [flac.with_length(file.read(size), length.there)])
 
 
-def _without_header(content: bytes, frames: mp3.Frames) -> Content:
-    if frames.is_constant:  # then the guess of a decoder is only a little too large
-        return Content(samples=frames.samples)
-    return Content(pieces=[mp3.with_header(content, frames)])
+def _without_header(content: bytes, frames: mp3.Frames, doubt: str | None = None) -> Content:
+    if not frames.is_of_one_kind:
+        raise AudioError("is recordings of several kinds, joined in one file")
+    is_whole = len(frames.spans) == 1
+    if frames.is_constant and is_whole and frames.said is None:
+        return Content(doubt, samples=frames.samples)  # a decoder guesses a little too much
+    return Content(doubt, pieces=[mp3.with_header(content, frames)])
 
 
 def _examine_wav(file: BinaryIO, size: int) -> Content:
@@ -237,7 +242,7 @@ def _examine_sphere(file: BinaryIO, size: int) -> Content:
 def _examine_ogg(file: BinaryIO, size: int) -> Content:
     """Of an Ogg file, by its pages: several recordings that were joined are read one by one."""
     begins: list[int] = []
-    ended, has_packets, missing = True, False, False
+    ended, has_packets, missing, place = True, False, False, 0
     last: tuple[bytes, int] | None = None
     for place, flags, stream, number in _pages(file, size):
         missing = missing or (last is not None and last[0] == stream and number > last[1] + 1)
@@ -248,7 +253,8 @@ def _examine_ogg(file: BinaryIO, size: int) -> Content:
             has_packets = False
         has_packets = has_packets or not is_first
         ended = bool(is_last)
-    doubt = None
+    file.seek(place)
+    doubt = doubt_after(file.read(size - place), OGG_PAGE)  # its content is seldom as long
     if not ended:
         doubt = "may break off: its last page is not marked as the last one"
     if missing:
@@ -265,16 +271,16 @@ def _examine_ogg(file: BinaryIO, size: int) -> Content:
 def _pages(file: BinaryIO, size: int) -> Iterator[tuple[int, int, bytes, int]]:
     """Where each page of an Ogg file begins, its flags, its stream, and its number in that."""
     place = 0
-    while place + 27 <= size:
+    while place + OGG_PAGE <= size:
         file.seek(place)
-        head = file.read(27)
+        head = file.read(OGG_PAGE)
         if head[:4] != b"OggS":  # damage, or what stood between files that were joined
             file.seek(place)
             skipped = file.read(BEGINNING).find(b"OggS")
             place += skipped if skipped >= 0 else BEGINNING - 3
             continue
         lengths = file.read(head[26])
-        end = place + 27 + len(lengths) + sum(lengths)
+        end = place + OGG_PAGE + len(lengths) + sum(lengths)
         flags = head[5] if end <= size else head[5] & ~4  # one that is cut off is not the last
         yield place, flags, head[14:18], int.from_bytes(head[18:22], "little")
         if end > size:

@@ -9,6 +9,8 @@ Source: ISO/IEC 11172-3, 2.4.2.3 (MPEG-1) and ISO/IEC 13818-3 (MPEG-2) for the h
 import struct
 from dataclasses import dataclass
 
+from kaskad.audio.remainders import after_tags
+
 # Kilobits a second, by the four bits of a header: MPEG-1, and MPEG-2 and 2.5, layer III.
 BIT_RATES = {
     1: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -21,6 +23,7 @@ SAMPLE_RATES = {
 }
 JUNK = 65_536  # bytes between two frames, of tags or of damage, after which they go on
 HEADER = 4
+SURE = 3  # frames of one kind in a row that are no chance
 
 
 @dataclass(frozen=True)
@@ -52,64 +55,82 @@ class Frame:
         side = (17 if is_mono else 32) if is_first else (9 if is_mono else 17)
         return cls(samples // 8 * bits // rate + (third >> 1 & 1), samples, rate, side)
 
+    def is_like(self, other: "Frame") -> bool:
+        """Whether both have one sample rate, and as many channels."""
+        return (self.sample_rate, self.side) == (other.sample_rate, other.side)
+
 
 @dataclass(frozen=True)
 class Frames:
-    """All that is found in an MP3 file: ``count`` frames of sound, whole ones, from byte ``first``
-    on; ``said`` is what the Xing header says of their number, None where there is none; frames of
-    a constant bit rate are all of one size, give or take a byte."""
+    """All that is found in an MP3 file.
 
-    first: int
+    Attributes:
+        count: frames of sound, whole ones.
+        said: what the Xing header says of their number; None where there is none.
+        first: the first of them, or that header.
+        spans: the bytes, from one to another, in which they stand without anything between.
+        is_constant: whether they are of a constant bit rate: all of one size, give or take a byte.
+        is_of_one_kind: whether they have one sample rate, and as many channels.
+        end: the byte after the last of them.
+    """
+
     count: int
     said: int | None
-    frame: Frame
+    first: Frame
+    spans: list[tuple[int, int]]
     is_constant: bool
+    is_of_one_kind: bool
+    end: int
 
     @property
     def samples(self) -> int:
-        return self.count * self.frame.samples
+        return self.count * self.first.samples
 
     @property
     def seconds(self) -> float:
-        return self.samples / self.frame.sample_rate
+        return self.samples / self.first.sample_rate
 
 
 def walk(content: bytes) -> Frames | None:
     """Walk the frames of an MP3 file; None where this is none."""
-    place = after_tags(content)
-    first = Frame.at(content, place)
-    if first is None or Frame.at(content, place + first.size) is None:
-        found = _next_frame(content, place)
-        if found is None:
-            return None
-        place = found
-        first = Frame.at(content, place)
-        assert first is not None
-    begin, count, said, sizes = place, 0, None, set[int]()
-    while place < len(content):
+    place: int | None = after_tags(content)
+    count, said, end, is_of_one_kind = 0, None, 0, True
+    sizes, spans = set[int](), list[tuple[int, int]]()
+    first: Frame | None = None
+    while place is not None and place < len(content):
         frame = Frame.at(content, place)
-        if frame is None:
-            found = _next_frame(content, place)
-            if found is None:
-                break
-            place = found
+        if frame is None or (not count and not _goes_on(content, place, frame, 2)):
+            found = after_tags(content, place)
+            place = found if found > place else _next_frame(content, place, first)
             continue
+        if first is not None and not frame.is_like(first):
+            if not _goes_on(content, place, frame, SURE):
+                place = _next_frame(content, place, first)
+                continue
+            is_of_one_kind = False
         if place + frame.size > len(content):  # what is cut off cannot be decoded
             break
+        first = first or frame
         header = _xing(content, place, frame)
+        end = place + frame.size
         if header is None:
             count += 1
             sizes.add(frame.size)
+            begin = spans.pop()[0] if spans and spans[-1][1] == place else place
+            spans.append((begin, end))
         elif said is None and count == 0:
             said = header
-        place += frame.size
-    is_constant = bool(sizes) and max(sizes) - min(sizes) <= 1
-    return Frames(begin, count, said, first, is_constant) if count else None
+        place = end
+    if first is None or not count:
+        return None
+    is_constant = max(sizes) - min(sizes) <= 1
+    return Frames(count, said, first, spans, is_constant, is_of_one_kind, end)
 
 
 def with_header(content: bytes, frames: Frames) -> bytes:
     """The same sound after a Xing header that says how many frames there are."""
-    header = bytearray(content[frames.first : frames.first + HEADER])
+    begin = frames.spans[0][0]
+    header = bytearray(content[begin : begin + HEADER])
     header[1] |= 1  # no checksum
     header[2] = header[2] & 0x0D | 0x50  # a bit rate to begin with, no padding
     while True:
@@ -119,31 +140,33 @@ def with_header(content: bytes, frames: Frames) -> bytes:
             break
         header[2] += 0x10
     xing = bytes(header) + bytes(frame.side) + b"Xing" + struct.pack(">II", 1, frames.count)
-    begin = frames.first
-    if frames.said is not None:
-        begin += frames.frame.size
-    return xing.ljust(frame.size, b"\0") + content[begin:]
+    sound = (content[begin:end] for begin, end in frames.spans)
+    return b"".join((xing.ljust(frame.size, b"\0"), *sound))
 
 
-def after_tags(content: bytes) -> int:
-    """Where the sound begins, after ID3 tags."""
-    place = 0
-    while content[place : place + 3] == b"ID3" and len(content) >= place + 10:
-        size = content[place + 6 : place + 10]
-        place += 10 + sum(
-            (byte & 0x7F) << shift for byte, shift in zip(size, (21, 14, 7, 0), strict=True)
-        )
-    return place
+def _goes_on(content: bytes, place: int, frame: Frame, count: int) -> bool:
+    """Whether so many frames of one kind stand in a row from a place on, or up to the end."""
+    for _ in range(count - 1):
+        place += frame.size
+        if place == len(content):
+            return True
+        following = Frame.at(content, place)
+        if following is None or not following.is_like(frame):
+            return False
+        frame = following
+    return True
 
 
-def _next_frame(content: bytes, place: int) -> int | None:
-    """Where the next frame begins that another one follows."""
+def _next_frame(content: bytes, place: int, like: Frame | None) -> int | None:
+    """Where the next frame begins that others follow, or the next tag."""
     end = min(len(content), place + JUNK)
+    tag = content.find(b"ID3", place + 1, end)
     while (place := content.find(b"\xff", place + 1, end)) >= 0:
         frame = Frame.at(content, place)
-        if frame and Frame.at(content, place + frame.size):
-            return place
-    return None
+        sure = 2 if like is None or (frame and frame.is_like(like)) else SURE
+        if frame and _goes_on(content, place, frame, sure):
+            break
+    return min((found for found in (place, tag) if found >= 0), default=None)
 
 
 def _xing(content: bytes, place: int, frame: Frame) -> int | None:

@@ -1,7 +1,6 @@
 """Lhotse's cuts, JSON lines, plain or gzipped: https://lhotse.readthedocs.io/en/latest/cuts.html."""
 
 import gzip
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -9,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from kaskad.corpora.json_text import parse_json
 from kaskad.corpora.manifest import refuse_repeated_ids, with_segments
 from kaskad.corpora.paths import resolve_paths
 from kaskad.corpora.table import table_of
@@ -55,7 +55,7 @@ def read_lhotse(
         with opened(path, "rt", encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    rows.append(_row(json.loads(line), language, f"{path}: line {number}"))
+                    rows.append(_row(parse_json(line), language, f"{path}: line {number}"))
     except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
         if isinstance(error, ManifestError):
             raise

@@ -12,12 +12,11 @@ from typing import Any
 import polars as pl
 from polars import selectors
 
+from kaskad.corpora.json_text import line_of_fault, parse_json, refuse_doubled_keys, shown
 from kaskad.corpora.separated import read_separated, write_separated
 from kaskad.corpora.text_files import ManifestError, read_text
 from kaskad.storage.files import require_place
 from kaskad.storage.tables import read_parquet, write_parquet
-
-SHOWN_CELL = 40  # characters
 
 
 def read_table_file(path: Path) -> pl.DataFrame:
@@ -92,18 +91,21 @@ def _read_json(path: Path) -> pl.DataFrame:
         raise ManifestError(f'{path}: the file is empty; a row is an object: {{"path": …}}')
     if content.lstrip()[:1] != b"[":
         try:
-            return pl.read_ndjson(io.BytesIO(content), infer_schema_length=None)
+            table = pl.read_ndjson(io.BytesIO(content), infer_schema_length=None)
         except pl.exceptions.PolarsError:
             return _frame(_objects_by_line(path), path)
+        refuse_doubled_keys(path, table.columns)
+        return table
+    text = read_text(path)
     try:
-        rows = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, ManifestError):
-            raise
+        rows = parse_json(text)
+    except json.JSONDecodeError as error:
         raise ManifestError(f"{path}: not a readable array of JSON: {error}") from error
+    except ValueError as error:
+        raise ManifestError(f"{path}: in the row of line {line_of_fault(text)}: {error}") from error
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
-            raise ManifestError(f"{path}: row {number} of the array is no object: {_shown(row)}")
+            raise ManifestError(f"{path}: row {number} of the array is no object: {shown(row)}")
     return _frame(rows, path)
 
 
@@ -113,14 +115,14 @@ def _objects_by_line(path: Path) -> list[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            row = parse_json(line)
+        except ValueError as error:
             raise ManifestError(
                 f"{path}: not a readable {path.suffix.lower()} table: line {number}: {error}; "
                 "a row is an object on a line of its own"
             ) from error
         if not isinstance(row, dict):
-            raise ManifestError(f"{path}: line {number} is no object: {_shown(row)}")
+            raise ManifestError(f"{path}: line {number} is no object: {shown(row)}")
         rows.append(row)
     return rows
 
@@ -134,6 +136,12 @@ def _frame(rows: list[dict[str, Any]], path: Path) -> pl.DataFrame:
         try:
             # Numbers here and words there become words.
             columns[name] = pl.Series(name, [row.get(name) for row in known], strict=False)
+        except UnicodeEncodeError as error:
+            half = error.object[error.start : error.end]
+            raise ManifestError(
+                f"{path}: the column '{name}' has half a letter ({half!a}), as is left where a "
+                "text is cut within one; complete it, or remove it"
+            ) from error
         except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
             raise ManifestError(
                 f"{path}: the column '{name}' has lists or records in some rows and words or "
@@ -144,10 +152,6 @@ def _frame(rows: list[dict[str, Any]], path: Path) -> pl.DataFrame:
 
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and value != value else value
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)[:SHOWN_CELL]
 
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
