@@ -147,6 +147,10 @@ UNUSABLE: dict[str, tuple[str, Write]] = {
     "an mp3 of tags alone": (".mp3", put(b"ID3\x04\0\0\0\0\x02\x01" + bytes(257))),
     "an mp3 with a tag beyond its end": (".mp3", put(b"ID3\x04\0\0\x7f\x7f\x7f\x7f" + bytes(50))),
     "a sphere without its fields": (".sph", put(b"NIST_1A\n   1024\n".ljust(1_024) + bytes(99))),
+    "a sphere packed by shorten": (
+        ".sph",
+        put(SPHERE.replace(b"-s3 pcm", b"-s31 pcm,embedded-shorten-v2.00", 1)),
+    ),
     "a sphere with a header beyond its end": (".sph", put(b"NIST_1A\n999999999\n" + SPHERE[18:])),
     "half an m4a": (".m4a", part(M4A, 0.5)),
     "a damaged m4a": (".m4a", damaged(M4A, 0.3, 0.6)),

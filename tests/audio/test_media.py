@@ -42,6 +42,19 @@ def test_a_segment_is_what_it_is_of_the_whole(recording: Path, tmp_path: Path) -
     assert (read_audio(packed, 16_000) == whole).all()
 
 
+def test_of_two_tracks_it_is_said_that_one_is_read(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "film.mp4"), "w") as output:
+        streams = [output.add_stream("aac", rate=16_000, layout="mono") for _ in range(2)]
+        for stream in streams:
+            frame = av.AudioFrame.from_ndarray(
+                np.zeros((1, 16_000), np.float32), format="fltp", layout="mono"
+            )
+            frame.sample_rate, frame.pts = 16_000, 0
+            output.mux([*stream.encode(frame), *stream.encode(None)])
+    doubt = read_header(tmp_path / "film.mp4").doubt
+    assert doubt == "has 2 tracks of sound, of which the first is read"
+
+
 def test_a_lacking_decoder_is_named_and_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,3 +94,37 @@ def test_what_is_no_annotation_says_so(tmp_path: Path, content: bytes | None, re
     os.mkfifo(path) if content is None else path.write_bytes(content)
     with pytest.raises(ManifestError, match=rf"call\.TextGrid: {reason}"):
         read_annotations(tmp_path, "all")
+
+
+SHORT = """File type = "ooTextFile"
+Object class = "TextGrid"
+
+-0.5
+4
+<exists>
+1
+"IntervalTier"
+"anna"
+-0.5
+4
+2
+2
+3
+"два"
+5.8e-11
+1.5e+0
+"раз
+и"
+"""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-8-sig"])
+def test_the_short_form_has_its_numbers_in_any_notation_and_order(
+    tmp_path: Path, write_tone, encoding: str
+) -> None:
+    call = write_tone("call.wav", seconds=4.0)
+    (tmp_path / "call.TextGrid").write_text(SHORT, encoding=encoding, newline="\r\n")
+    assert read_annotations(tmp_path, "all").select("path", "text").rows() == [
+        (f"{call}#t=0.0,1.5", "раз и"),
+        (f"{call}#t=2.0,3.0", "два"),
+    ]

@@ -65,3 +65,17 @@ def test_without_a_folder_it_says_where_the_audio_is_and_what_to_set(data_set: P
     told = r"the audio lies inside the table \(column 'audio'\): name a folder .*data\.unpacked"
     with pytest.raises(ManifestError, match=told):
         read_manifest(data_set / "test-00000-of-00001.parquet")
+
+
+def test_a_record_without_files_and_a_table_that_breaks_off_are_told(
+    data_set: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "records.parquet"
+    pl.DataFrame({"audio": [{"bytes": "text", "path": "a"}], "text": ["да"]}).write_parquet(path)
+    with pytest.raises(ManifestError, match="in the column 'path' each row has a record"):
+        read_manifest(path, unpacked=tmp_path)
+    whole = (data_set / "test-00000-of-00001.parquet").read_bytes()
+    path.write_bytes(whole[:4] + b"\xff" * 200 + whole[204:])
+    with pytest.raises(ManifestError, match=r"records\.parquet: .*torn, or no table in Parquet"):
+        read_manifest(path, unpacked=tmp_path)
+    assert not list(tmp_path.glob("records-*"))

@@ -59,3 +59,19 @@ def test_a_byte_order_mark_is_no_part_of_a_table(tmp_path: Path, suffix: str) ->
     write_table(pl.DataFrame({"path": ["1.wav"], "text": ["да"]}), path)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert read_manifest(path).select("id", "text").rows() == [("1.wav", "да")]
+
+
+@pytest.mark.parametrize("name", ["m.csv", "m.tsv", "m.jsonl", "m.parquet"])
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS"),
+        ("<!DOCTYPE html>\n<html>Log in</html>\n", "a page of the web"),
+    ],
+)
+def test_what_was_fetched_instead_of_a_table_is_named(
+    tmp_path: Path, name: str, content: str, kind: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ManifestError, match=rf"{name}: is {kind} \("):
+        read_manifest(tmp_path / name)

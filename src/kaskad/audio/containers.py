@@ -225,6 +225,8 @@ def _examine_sphere(file: BinaryIO, size: int) -> Content:
     file.seek(0)
     fields = file.read(1_024).decode("ascii", "replace").split()
     values = {name: value for name, value in zip(fields, fields[2:], strict=False)}
+    if "shorten" in (coding := values.get("sample_coding", "")):
+        raise AudioError(f"is packed by Shorten ({coding}): unpack it with sph2pipe -f wav")
     try:
         header = int(fields[1])
         said, rate = int(values["sample_count"]), int(values["sample_rate"])

@@ -4,16 +4,19 @@ The path of a file in a tar file ends in the bytes that it has there, those from
 31,788: ``train-00003.tar#512+31788``. They are found, and read, at once.
 """
 
+import functools
 import io
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
+from kaskad.audio.folders import AUDIO_SUFFIXES
 from kaskad.audio.segments import Segment
 
 # What tells the path of a file in a tar file, in Python and in polars; a segment may follow.
@@ -115,7 +118,7 @@ def opened(packed: Packed) -> Iterator[BinaryIO]:
     try:
         mode = os.stat(packed.file).st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise AudioError("there is no such file") from error
+        raise AudioError(f"there is no such file{_hint(packed.file)}") from error
     except ValueError as error:
         raise AudioError("there can be no such file: its name has a null character") from error
     if not stat.S_ISREG(mode):  # to open a pipe would wait for ever
@@ -124,6 +127,30 @@ def opened(packed: Packed) -> Iterator[BinaryIO]:
         if os.fstat(file.fileno()).st_size < packed.offset + packed.size:
             raise AudioError("its tar file breaks off before its end")
         yield file
+
+
+def _hint(missing: str) -> str:
+    """Which file of nearly the same name is there."""
+    folder, name = os.path.split(missing)
+    try:
+        near = _names_in(folder, os.stat(folder).st_mtime_ns)
+    except OSError:
+        return ""
+    found = near.get(_plain(name)) or near.get(_plain(os.path.splitext(name)[0]))
+    return f", but '{found}' is: write its name as it is" if found else ""
+
+
+@functools.lru_cache(maxsize=16)
+def _names_in(folder: str, _modified: int) -> dict[str, str]:
+    """The recordings in a folder as it was modified, by what is plain in their names, with and
+    without a suffix."""
+    names = [name for name in os.listdir(folder) if Path(name).suffix.lower() in AUDIO_SUFFIXES]
+    stems = {_plain(os.path.splitext(name)[0]): name for name in names}
+    return stems | {_plain(name): name for name in names}
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 @contextmanager

@@ -120,7 +120,12 @@ def measure(place: Packed, kind: str, modified: int) -> Length:
             if isinstance(part, PackedPart) and part.failure:
                 raise part.failure
             joined = _joined(part) if kind == "mov" else None
-            doubt = pieces.doubt or joined or _doubt(container, stream, kind, samples / pieces.rate)
+            tracks = len(container.streams.audio)
+            others = (
+                f"has {tracks} tracks of sound, of which the first is read" if tracks > 1 else None
+            )
+            there = samples / pieces.rate
+            doubt = pieces.doubt or joined or others or _doubt(container, stream, kind, there)
             return Length(
                 samples, pieces.rate, pieces.channels, begins if seekable else None, doubt
             )

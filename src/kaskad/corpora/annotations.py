@@ -1,17 +1,20 @@
 """Recordings whose turns are marked in Praat (TextGrid) or ELAN (.eaf), each an utterance.
 
 https://www.fon.hum.uva.nl/praat/manual/TextGrid_file_formats.html
-https://archive.mpi.nl/tla/elan
+ELAN: see ``elan``.
 """
 
 import codecs
+import io
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from kaskad.audio.folders import files_in, is_audio, no_audio
+from kaskad.corpora.elan import Turn, read_elan
 from kaskad.corpora.manifest import refuse_repeated_ids, with_segments
 from kaskad.corpora.splits import PARTS, name_parts, select_split
 from kaskad.corpora.text_files import ManifestError, read_text, require_file
@@ -21,8 +24,10 @@ log = logging.getLogger(__name__)
 WORDS = ("id", "path", "text", "speaker", "language", "split", "problem")
 SCHEMA = {**dict.fromkeys(WORDS, pl.String), "start": pl.Float64, "end": pl.Float64}
 PRAAT, ELAN = ".textgrid", ".eaf"
-
-Turn = tuple[str, float, float, str]  # who speaks, from which second to which, and what
+# A number with an exponent, or below 0, alone on its line or after the name of a field.
+ODD_NUMBER = re.compile(
+    r"(?m)^([ \t]*(?:\w+ = )?)(-[\d.]+(?:[eE][-+]?\d+)?|[\d.]+[eE][-+]?\d+)(?=[ \t]*$)"
+)
 
 
 def read_annotations(
@@ -60,14 +65,16 @@ def read_annotations(
     rows = []
     for path in marked:
         recording = recordings.get(path.with_suffix(""))
-        problem = None if recording else "there is no recording of this name"
+        lost = None if recording else "there is no recording of this name"
         inside = path.relative_to(folder)
         turns = list(_turns(path, tiers))
         if not turns:
             log.warning("%s: no interval in it has a text (points have no length)", path)
-        for number, (speaker, start, end, text) in enumerate(turns, start=1):
+        for number, turn in enumerate(turns, start=1):
             key, file = f"{inside.as_posix()}#{number}", str(recording or path)
-            rows.append((key, file, text, speaker, language, inside.parts[0], problem, start, end))
+            text = " ".join(turn.text.split())
+            who = (key, file, text, turn.speaker, language, inside.parts[0])
+            rows.append((*who, lost or turn.problem, turn.start, turn.end))
     table = name_parts(pl.DataFrame(rows, schema=SCHEMA, orient="row"))
     if table["problem"].is_null().all():
         table = table.drop("problem")
@@ -81,7 +88,7 @@ def _turns(path: Path, tiers: Sequence[str] | None) -> Iterator[Turn]:
     """The intervals of a file that have a text."""
     require_file(path)
     try:
-        by_tier = (_of_praat if path.suffix.lower() == PRAAT else _of_elan)(path)
+        by_tier = (_of_praat if path.suffix.lower() == PRAAT else read_elan)(path)
     except (ImportError, ManifestError):
         raise
     except Exception as error:  # the library has none of its own
@@ -96,35 +103,33 @@ def _turns(path: Path, tiers: Sequence[str] | None) -> Iterator[Turn]:
         )
     for name, turns in by_tier.items():
         if tiers is None or name in tiers:
-            yield from (turn for turn in turns if turn[3].strip())
+            yield from (turn for turn in turns if turn.text.strip())
 
 
 def _of_praat(path: Path) -> dict[str, list[Turn]]:
     from pympi import TextGrid  # here, for most corpora need it not
 
-    start = path.read_bytes()[:3]
-    encoding = "utf-16" if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
-    if encoding == "utf-8-sig" and start != b"ooB":  # ooBinaryFile
+    head = path.read_bytes()[:3]
+    encoding = "utf-16" if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    if encoding == "utf-8-sig" and head != b"ooB":  # ooBinaryFile
         read_text(path)  # says what else it is in
-    grid = TextGrid(str(path), codec=encoding)
+    grid = TextGrid(xmax=0)
+    if head == b"ooB":
+        content = path.read_bytes()
+    else:  # the library takes the digits at the end of a number for all of it
+        content = ODD_NUMBER.sub(_plainly, path.read_text(encoding)).encode()
+    grid.from_file(io.BytesIO(content), "utf-8")
     by_tier: dict[str, list[Turn]] = {}
     for tier in grid.get_tiers():
         turns = by_tier.setdefault(tier.name, [])  # two tiers may have one name
         if tier.tier_type == "IntervalTier":
-            marked = tier.get_intervals()
-            turns += [(tier.name, float(begin), float(end), text) for begin, end, text in marked]
+            marked = tier.get_intervals(sort=True)
+            turns += [
+                Turn(tier.name, float(start), float(end), text) for start, end, text in marked
+            ]
     return by_tier
 
 
-def _of_elan(path: Path) -> dict[str, list[Turn]]:
-    from pympi import Eaf
-
-    file = Eaf(str(path))
-    by_tier: dict[str, list[Turn]] = {}
-    for name in file.get_tier_names():
-        speaker = file.get_parameters_for_tier(name).get("PARTICIPANT") or name
-        marked = sorted(file.get_annotation_data_for_tier(name))
-        by_tier[name] = [
-            (speaker, begin / 1_000, end / 1_000, text or "") for begin, end, text, *_ in marked
-        ]
-    return by_tier
+def _plainly(number: re.Match[str]) -> str:
+    """A time as the library can read it; before the recording there is none."""
+    return f"{number[1]}{max(0.0, float(number[2])):.6f}"

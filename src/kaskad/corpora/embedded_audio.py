@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.parquet"
 PORTION = 200  # rows that are in memory at a time
+HELD = (pl.Binary, pl.Null)  # files; or none in any row
 # How files begin, for audio that comes without a name.
 BEGINNINGS = {b"RIFF": ".wav", b"fLaC": ".flac", b"OggS": ".ogg", b"ID3": ".mp3", b"FORM": ".aiff"}
 BY_FFMPEG = {"mov": ".m4a", "matroska": ".webm", "amr": ".amr", "aac": ".aac", "asf": ".wma"}
@@ -34,8 +35,9 @@ def audio_column(path: Path) -> str | None:
     except (ValueError, OSError):  # whoever reads it says what is wrong
         return None
     for name, kind in schema.items():
-        fields = {field.name for field in kind.fields} if isinstance(kind, pl.Struct) else set()
-        if "bytes" in fields or (kind == pl.Binary and name.lower() in ("audio", "wav", "bytes")):
+        fields = kind.fields if isinstance(kind, pl.Struct) else []
+        has_bytes = any(field.name == "bytes" and field.dtype in HELD for field in fields)
+        if has_bytes or (kind == pl.Binary and name.lower() in ("audio", "wav", "bytes")):
             return name
     return None
 

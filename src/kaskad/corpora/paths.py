@@ -3,12 +3,13 @@
 import functools
 import logging
 import os
+import unicodedata
 from pathlib import Path
 from urllib.parse import unquote
 
 import polars as pl
 
-from kaskad.audio.segments import whole_recording
+from kaskad.audio.segments import Segment, whole_recording
 from kaskad.corpora.faulty_rows import refuse_rows
 
 # How the address of a file begins, RFC 8089.
@@ -95,7 +96,26 @@ def as_written_here(paths: pl.Series, table: Path, folder: Path) -> pl.Series:
         is_foreign = pl.col("path").str.contains(pattern)
         refuse_rows(frame, table, is_foreign, "path", fault=fault, remedy=remedy)
     home = f"{Path.home()}/"
-    return frame.select(pl.col("path").str.replace("^~/", home)).to_series()
+    return _as_on_disk(frame.select(pl.col("path").str.replace("^~/", home)).to_series(), folder)
+
+
+def _as_on_disk(paths: pl.Series, folder: Path) -> pl.Series:
+    """Return paths with letters such as й as their files have them, in one sign or in two: Macs
+    take them apart, and tables seldom do."""
+    other: dict[str, str] = {}
+    for name in paths.filter(paths.str.contains(r"[^\x00-\x7f]")).unique():
+        for form in ("NFC", "NFD"):
+            same = unicodedata.normalize(form, name)
+            if same != name and not _is_there(folder, name) and _is_there(folder, same):
+                other[name] = same
+    return paths.replace(other)
+
+
+def _is_there(folder: Path, name: str) -> bool:
+    try:
+        return Path(folder, Segment.at(name).file).exists()
+    except (OSError, ValueError):  # no name that a file can have
+        return False
 
 
 def _without_dots(paths: pl.Series) -> pl.Series:

@@ -14,7 +14,7 @@ from polars import selectors
 
 from kaskad.corpora.json_text import line_of_fault, parse_json, refuse_doubled_keys, shown
 from kaskad.corpora.separated import read_separated, write_separated
-from kaskad.corpora.text_files import ManifestError, read_text
+from kaskad.corpora.text_files import ManifestError, read_text, refuse_other_kinds
 from kaskad.storage.files import require_place
 from kaskad.storage.tables import read_parquet, write_parquet
 
@@ -85,6 +85,17 @@ def require_writable(path: Path, table: pl.DataFrame | None = None) -> None:
             )
 
 
+def _read_parquet(path: Path) -> pl.DataFrame:
+    try:
+        return read_parquet(path)
+    except ValueError:
+        with path.open("rb") as file:
+            start = file.read(64)
+        if not start.startswith(b"PAR1"):
+            refuse_other_kinds(start, path)
+        raise
+
+
 def _read_json(path: Path) -> pl.DataFrame:
     content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
@@ -117,6 +128,7 @@ def _objects_by_line(path: Path) -> list[dict[str, Any]]:
         try:
             row = parse_json(line)
         except ValueError as error:
+            refuse_other_kinds(line.encode(), path)
             raise ManifestError(
                 f"{path}: not a readable {path.suffix.lower()} table: line {number}: {error}; "
                 "a row is an object on a line of its own"
@@ -155,7 +167,7 @@ def _finite(value: Any) -> Any:
 
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".parquet": read_parquet,
+    ".parquet": _read_parquet,
     ".csv": read_separated,
     ".tsv": read_separated,
     ".jsonl": _read_json,

@@ -16,6 +16,9 @@ OTHER_KINDS = {
     b"\xd0\xcf\x11\xe0": "a spreadsheet of Excel (save it as CSV UTF-8)",
     b"PAR1": "a table in Parquet (name it .parquet)",
     b"SQLite format 3": "a database (export it as CSV)",
+    b"version https://git-lfs": "a pointer of Git LFS (fetch what it stands for: git lfs pull)",
+    b"<!DOCTYPE": "a page of the web (download the table itself, such as with a login)",
+    b"<html": "a page of the web (download the table itself, such as with a login)",
 }
 
 
