@@ -37,6 +37,7 @@ def test_every_utterance_of_either_file_has_its_row(folder: Path, tmp_path: Path
             "a touch {mark} |\n",
             r"wav\.scp: a is a command \(touch .* \|\), and commands",
         ),
+        ("wav.scp", "a /data/raw.ark:19\n", r"a lies in an archive of Kaldi .*: wav-copy"),
         ("wav.scp", "a | touch {mark}\n", "commands are never run; write its output to an audio"),
         ("wav.scp", "a ../../1.wav\n", r"the path lies outside .* audio_root"),
         ("wav.scp", "a 1.wav\na 2.wav\n", r"wav\.scp: line 2: the key a is there already"),

@@ -79,3 +79,21 @@ def test_sound_of_another_kind_has_its_row_with_what_to_do(tmp_path: Path, recor
             "g722 is not read here; convert it: ffmpeg -i 'phone.g722' 'phone.flac'",
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"text": "раз", "text": "два"}', 'the key \'text\' stands twice .* "раз" and "два"'),
+        ('{"words": ["раз"]}', "holds no object with a text"),
+        ('{"text": ["раз"]}', "holds no object with a text"),
+        ("раз", "not readable JSON: Expecting value: line 1"),
+    ],
+)
+def test_a_text_may_be_in_json(tmp_path: Path, record, content: str, told: str) -> None:
+    record("1", None)
+    (tmp_path / "1.json").write_text('{"sentence": "раз\\nдва", "speaker": 7}')
+    assert read_sidecar(tmp_path, "all", suffix=".json")["text"].to_list() == ["раз два"]
+    (tmp_path / "1.json").write_text(content)
+    with pytest.raises(ManifestError, match=rf"1\.json: {told}"):
+        read_sidecar(tmp_path, "all", suffix=".json")

@@ -3,6 +3,7 @@
 https://kaldi-asr.org/doc/data_prep.html
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -45,8 +46,8 @@ def read_kaldi(
     there, and ``reco2file_and_channel`` may say on which side of a call it is.
 
     Raises ``FileNotFoundError`` where wav.scp or text is not, and ``ManifestError``, with file and
-    line, for what is not UTF-8, for keys that repeat, for segments that are none, and for commands:
-    nothing in wav.scp is ever run.
+    line, for what is not UTF-8, for keys that repeat, for segments that are none, for archives, and
+    for commands: nothing in wav.scp is ever run.
     """
     if split not in folders:
         raise ManifestError(f"unknown split '{split}'; known: {', '.join(folders)}")
@@ -57,6 +58,11 @@ def read_kaldi(
             raise ManifestError(
                 f"{folder}/wav.scp: {utterance} is a command ({path}), and commands are never "
                 "run; write its output to an audio file and name that"
+            )
+        if re.search(r"\.ark:\d+$", path):
+            raise ManifestError(
+                f"{folder}/wav.scp: {utterance} lies in an archive of Kaldi ({path}); write its "
+                "audio as files: wav-copy"
             )
     speakers, genders = (
         _read(folder / name) if (folder / name).is_file() else {}

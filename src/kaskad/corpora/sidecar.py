@@ -5,6 +5,8 @@ from pathlib import Path
 import polars as pl
 
 from kaskad.audio.folders import files_in, is_audio, no_audio, why_not_read
+from kaskad.corpora.columns import find_column
+from kaskad.corpora.json_text import parse_json, shown
 from kaskad.corpora.splits import PARTS, name_parts, select_split
 from kaskad.corpora.text_files import ManifestError, read_text
 
@@ -28,8 +30,10 @@ def read_sidecar(
     whose recording is not there, or is of a kind that is not read, has a row whose ``problem`` says
     so.
 
+    Where ``suffix`` is .json, a text is that of the object in the file.
+
     Raises ``FileNotFoundError`` where no audio is, and ``ManifestError`` for a text that is not
-    UTF-8, or two recordings that differ by their suffix alone.
+    UTF-8, for JSON without a text, or two recordings that differ by their suffix alone.
     """
     folder = Path(root).resolve()
     files = files_in(folder)
@@ -53,7 +57,7 @@ def read_sidecar(
         path = recordings.get(stem) or texts[stem]
         inside = path.relative_to(folder)
         speaker = path.parent.name if speaker_folders else None
-        text = " ".join(read_text(texts[stem]).split()) if stem in texts else None
+        text = _transcript(texts[stem]) if stem in texts else None
         lost = None if stem in recordings else "there is no recording of this name for its text"
         problem = why_not_read(path) or lost
         row = (inside.as_posix(), str(path), text, speaker, language, inside.parts[0], problem)
@@ -64,3 +68,20 @@ def read_sidecar(
     if not table["split"].is_in(PARTS).any():
         table = table.drop("split")
     return select_split(table if speaker_folders else table.drop("speaker"), split, folder)
+
+
+def _transcript(path: Path) -> str:
+    text = read_text(path)
+    if path.suffix.lower() == ".json":
+        try:
+            content = parse_json(text)
+        except ValueError as error:
+            raise ManifestError(f"{path}: not readable JSON: {error}") from error
+        key = find_column(list(content), "text", path) if isinstance(content, dict) else None
+        text = "" if key is None else content[key]
+        if key is None or not isinstance(text, str):
+            raise ManifestError(
+                f"{path}: holds no object with a text: {shown(content)}; it looks like "
+                '{"text": "what is said"}'
+            )
+    return " ".join(text.split())
