@@ -80,15 +80,15 @@ def test_what_is_marked_on_another_annotation_has_its_time(tmp_path: Path, write
 
 def test_an_annotation_without_a_time_says_so(tmp_path: Path, write_tone) -> None:
     odd = [
-        annotation("a1", "раз", "ts1", "ts3"),
-        annotation("a2", "два", "ts1", "ts9"),
-        annotation("a3", "три", on="lost"),
-        annotation("a4", "четыре", on="a4"),
+        annotation("o1", "раз", "ts1", "ts3"),
+        annotation("o2", "два", "ts1", "ts9"),
+        annotation("o3", "три", on="lost"),
+        annotation("o4", "четыре", on="o4"),
     ]
     texts = read(tmp_path, document(tier("odd", *odd), ONE), write_tone)
     assert texts[-1] == ("#t=1.0,2.0", "раз", "anna")
     problems = read_annotations(tmp_path, "all")["problem"].to_list()
-    assert problems == ["has no time in ELAN: mark its begin and its end there"] * 3 + [None]
+    assert problems == ["has no time in ELAN: mark its begin and its end there"] * 4 + [None]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from kaskad.corpora.text_files import ManifestError
 
 # What a unit of time is, in seconds.
 UNITS = {"milliseconds": 1e-3, "PAL-frames": 1 / 25, "NTSC-frames": 1_001 / 30_000}
+NO_TIME = "has no time in ELAN: mark its begin and its end there"
 
 
 @dataclass(frozen=True)
@@ -73,32 +74,26 @@ def _turns(
     for annotation in (*tier.iter("ALIGNABLE_ANNOTATION"), *tier.iter("REF_ANNOTATION")):
         text = annotation.findtext("ANNOTATION_VALUE") or ""
         texts[_root_of(annotation, marked)].append(text.strip())
+    speaker = tier.get("PARTICIPANT") or tier.get("TIER_ID", "")
     turns = []
     for key, parts in texts.items():
-        text, speaker = (
-            " ".join(filter(None, parts)),
-            tier.get("PARTICIPANT") or tier.get("TIER_ID"),
-        )
-        names = [marked[key].get(f"TIME_SLOT_REF{n}") for n in (1, 2)] if key in marked else []
-        start, end = [slots.get(name or "") for name in names] or (None, None)
-        problem = None
+        text = " ".join(filter(None, parts))
+        start, end = (slots.get(marked[key].get(f"TIME_SLOT_REF{n}", "")) for n in (1, 2))
         if start is None or end is None:
-            start, end, problem = (
-                None,
-                None,
-                "has no time in ELAN: mark its begin and its end there",
-            )
-        turns.append(Turn(speaker or "", start, end, text, problem))
+            turns.append(Turn(speaker, None, None, text, NO_TIME))
+        else:
+            turns.append(Turn(speaker, start, end, text))
     return turns
 
 
 def _root_of(annotation: ElementTree.Element, marked: dict[str, ElementTree.Element]) -> str:
-    """Which annotation has the times of one; "" where none has."""
+    """Which annotation has the times of one; itself, where none has."""
+    own = key = annotation.get("ANNOTATION_ID", "")
     for _ in range(len(marked)):  # not for ever, where they refer to each other
         above = annotation.get("ANNOTATION_REF")
         if above is None:
-            return annotation.get("ANNOTATION_ID", "")
+            return key
         if above not in marked:
             break
-        annotation = marked[above]
-    return ""
+        key, annotation = above, marked[above]
+    return own
