@@ -84,7 +84,10 @@ def test_sound_of_another_kind_has_its_row_with_what_to_do(tmp_path: Path, recor
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ('{"text": "раз", "text": "два"}', 'the key \'text\' stands twice .* "раз" and "два"'),
+        (
+            '{"text": "раз", "text": "два"}',
+            'not readable JSON: the key \'text\' stands twice .* "раз" and "два"',
+        ),
         ('{"words": ["раз"]}', "holds no object with a text"),
         ('{"text": ["раз"]}', "holds no object with a text"),
         ("раз", "not readable JSON: Expecting value: line 1"),
