@@ -14,7 +14,7 @@ from kaskad.data.batch import Batch
 from kaskad.models.ctc_crf import CTCCRFLoss, log_of_all_texts
 from kaskad.models.loading import load
 from kaskad.ngrams.dense import estimate_dense
-from kaskad.runs.requirements import require_used_loss
+from kaskad.runs.requirements import require_all
 from kaskad.text.characters import CharacterTokenizer
 from kaskad.text.phonemes import PhonemeTokenizer
 from kaskad.text.subwords import SubwordTokenizer
@@ -131,9 +131,11 @@ def test_sizes_that_cannot_be_are_refused(sizes, told: str) -> None:
 
 
 def test_a_model_that_cannot_use_the_loss_says_so_before_data_is_read(compose, tmp_path) -> None:
-    require_used_loss(compose("train", tmp_path, "model=g2p"))
+    config = compose("train", tmp_path, "model=transducer")
+    require_all(config, tmp_path)
+    config.loss["_target_"] = "kaskad.models.CTCCRFLoss"
     with pytest.raises(ConfigurationError, match="TransducerRecogniser has a loss of its own"):
-        train(compose("train", tmp_path, "model=transducer", "loss=ctc_crf"))
+        require_all(config, tmp_path)
 
 
 def test_a_run_keeps_the_n_gram_of_its_training_text(

@@ -82,6 +82,14 @@ CASCADE = ["model=cascade_cnn2d_lstm", "data=ru_en", "model.encoder.shared.hidde
 CASCADE += ["model.encoder.front.channels=[4,4]"]
 
 
+def test_what_a_loss_found_in_its_training_text_is_not_taken_over(make, trained) -> None:
+    path, _ = trained("abc", "loss=ctc_crf", *SMALL)
+    recogniser, config = make("abd", "loss=ctc_crf", *SMALL)
+    transfer = transfer_weights(recogniser, path, config.model.features)
+    assert not transfer.left and not transfer.fresh
+    torch.testing.assert_close(recogniser.loss.ngram, torch.full((4, 4), 0.25))
+
+
 def test_a_front_takes_over_what_a_net_of_its_own_has_learnt(make, trained) -> None:
     path, theirs = trained("abc")
     recogniser, config = make("abc", *CASCADE)
