@@ -29,7 +29,7 @@ def test_the_second_signal_interrupts_at_once(first: int, capfd, monkeypatch) ->
     signals.listen()
     signals.listen()
     signal.raise_signal(first)
-    assert signals.heard == first
+    assert signals.received == first
     assert "once more stops at once" in capfd.readouterr().err
     signal.raise_signal(first)  # the same once more, from whoever hands it on
     monkeypatch.setattr("kaskad.runs.stop_signals.ECHO", 0.0)
@@ -47,7 +47,7 @@ def test_signals_are_given_back() -> None:
     signal.signal(signal.SIGINT, left_behind)  # as Lightning does after an exception
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
-    assert signals.heard is None
+    assert signals.received is None
 
 
 def test_a_terminal_that_is_closed_does_not_end_a_run_under_nohup() -> None:
@@ -55,7 +55,7 @@ def test_a_terminal_that_is_closed_does_not_end_a_run_under_nohup() -> None:
     signals = StopSignals()
     signals.listen()
     signal.raise_signal(signal.SIGHUP)
-    assert signals.heard is None
+    assert signals.received is None
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 

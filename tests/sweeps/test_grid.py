@@ -43,10 +43,10 @@ def wait_for_a_signal(seed):
         time.sleep(0.05)
     if seed == 1:
         os.kill(os.getppid(), signal.SIGTERM)  # the sweep alone gets it
-    while not signals.heard:
+    while not signals.received:
         time.sleep(0.05)
     Path(f"stopped-{seed}").touch()
-    raise SystemExit(128 + signals.heard)
+    raise SystemExit(128 + signals.received)
 
 def train(config):
     if Path("wait").exists():

@@ -67,7 +67,9 @@ class LastCheckpoint(lightning.Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        stop = trainer.strategy.reduce_boolean_decision(self.signals.heard is not None, all=False)
+        stop = trainer.strategy.reduce_boolean_decision(
+            self.signals.received is not None, all=False
+        )
         step, every = trainer.global_step, self.every_n_steps
         due = step > 0 and (batch_idx == 0 or (every is not None and step % every == 0))
         whole_step = batch_idx % trainer.accumulate_grad_batches == 0
@@ -91,7 +93,7 @@ class LastCheckpoint(lightning.Callback):
     def on_train_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self._write(trainer, 0, finished=True)
         (self.folder / PREVIOUS).unlink(missing_ok=True)
-        if self.signals.heard is not None:
+        if self.signals.received is not None:
             self._stop(trainer)
 
     def on_exception(
@@ -104,7 +106,7 @@ class LastCheckpoint(lightning.Callback):
         # A data worker may have died, of the same signal perhaps: what was learnt is not lost.
         if isinstance(exception, Exception) and _is_between_batches(trainer):
             self._write(trainer, trainer.fit_loop.epoch_loop.batch_progress.current.completed)
-            if self.signals.heard is not None:
+            if self.signals.received is not None:
                 self._stop(trainer)
 
     def teardown(
@@ -195,7 +197,9 @@ class LastCheckpoint(lightning.Callback):
                 setattr(results[name], part, getattr(results[name], part) + total)
 
     def _stop(self, trainer: lightning.Trainer) -> None:
-        number = self.signals.heard or signal.SIGTERM  # another process of the run may have got it
+        number = (
+            self.signals.received or signal.SIGTERM
+        )  # another process of the run may have got it
         name = signal.Signals(number).name
         in_sweep = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
         resume = pasteable("resume", str(self.folder.parent))

@@ -74,7 +74,7 @@ def _turns(
     for annotation in (*tier.iter("ALIGNABLE_ANNOTATION"), *tier.iter("REF_ANNOTATION")):
         text = annotation.findtext("ANNOTATION_VALUE") or ""
         texts[_root_of(annotation, marked)].append(text.strip())
-    speaker = tier.get("PARTICIPANT") or tier.get("TIER_ID", "")
+    speaker = tier.get("PARTICIPANT") or tier.get("TIER_ID") or ""
     turns = []
     for key, parts in texts.items():
         text = " ".join(filter(None, parts))

@@ -164,11 +164,11 @@ def require_disk_space(folder: Path, reserve: float) -> None:
 
 def require_places_to_log_to(loggers: DictConfig) -> None:
     """Raise ``ConfigurationError`` where a logger cannot write into the folder that it is given."""
-    for name, logger in loggers.items():
+    for name, logger in zip(map(str, loggers), loggers.values(), strict=True):
         folder = str((logger or {}).get("save_dir") or "")
         if folder and "://" not in folder:  # which a logger may know how to reach
             try:
-                require_place(Path(folder, str(name)))
+                require_place(Path(folder, name))
             except OSError as error:
                 raise ConfigurationError(f"logger.{name}.save_dir={folder}: {error}") from error
 

@@ -30,37 +30,37 @@ def handed_on(processes: Callable[[], Iterable[int]]) -> Iterator[list[int]]:
     one. A second one kills them. The list that is yielded has the signals that came; in the end,
     who had the first of them before answers it, and this process ends.
     """
-    heard: list[int] = []
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield heard
+        yield received
         return
-    before = {number: signal.getsignal(number) for number in NUMBERS}
+    before = {int(number): signal.getsignal(number) for number in NUMBERS}
     since = 0.0
 
     def answer(number: int, frame: FrameType | None) -> None:
         nonlocal since
-        is_echo = bool(heard) and time.monotonic() < since + ECHO
-        if not heard:
+        is_echo = bool(received) and time.monotonic() < since + ECHO
+        if not received:
             since = time.monotonic()
-        heard.append(number)
+        received.append(number)
         if not is_echo:
             for process in processes():
                 with suppress(ProcessLookupError):
-                    os.kill(process, number if len(heard) == 1 else signal.SIGKILL)
+                    os.kill(process, number if len(received) == 1 else signal.SIGKILL)
 
     for number, handler in before.items():
         if number != signal.SIGHUP or handler is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, answer)
     try:
-        yield heard
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if heard:
-            first = before[heard[0]]
+        if received:
+            first = before[received[0]]
             if callable(first):
-                first(heard[0], None)
-            raise SystemExit(128 + heard[0])
+                first(received[0], None)
+            raise SystemExit(128 + received[0])
 
 
 def ends_with_parent() -> None:
@@ -70,14 +70,14 @@ def ends_with_parent() -> None:
 
 
 class StopSignals:
-    """``heard`` is the first of the signals that came while this was listening.
+    """``received`` is the first of the signals that came while this was listening.
 
     A terminal, torchrun or a sweep may send it to a process beside its parent, which hands it on:
     what comes within ``ECHO`` is no second one.
     """
 
     def __init__(self) -> None:
-        self.heard: int | None = None
+        self.received: int | None = None
         self._since = 0.0
         self._listening = False
         self._handlers: dict[int, Any] = {}
@@ -85,7 +85,7 @@ class StopSignals:
 
     def listen(self) -> None:
         """Take the signals over from whoever had them. Only the main thread can."""
-        if threading.current_thread() is threading.main_thread() and self.heard is None:
+        if threading.current_thread() is threading.main_thread() and self.received is None:
             self._listening, self._process = True, os.getpid()
             for number in NUMBERS:
                 handler = self._handlers.setdefault(number, signal.getsignal(number))
@@ -110,12 +110,12 @@ class StopSignals:
             self.ignore()
             signal.raise_signal(number)
             return
-        if self.heard is not None:
+        if self.received is not None:
             if time.monotonic() >= self._since + ECHO:
                 self.ignore()  # so the second has its usual effect
                 signal.raise_signal(number)
             return
-        self.heard, self._since = number, time.monotonic()
+        self.received, self._since = number, time.monotonic()
         # Data workers may die of it: not to be told in the middle of a step.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         if os.getpid() == self._process:  # and not one of the data workers

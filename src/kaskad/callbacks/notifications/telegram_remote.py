@@ -171,7 +171,7 @@ class Remote(lightning.Callback):
             ends = f"/stop yes ends {self.prefix}, with a checkpoint to go on from"
             return message.answer(ends)
         log.warning("Telegram: user %d stops this run", message.chat.id)
-        last.signals.heard = signal.SIGINT  # as the first Ctrl-C
+        last.signals.received = signal.SIGINT  # as the first Ctrl-C
         resume = pasteable("resume", str(last.folder.parent))
         return message.answer(
             f"{self.prefix}: stopping after this step, or this validation; to go on:\n"
