@@ -159,8 +159,8 @@ def test_tensorboard_has_its_pages(run: Path) -> None:
     assert set(tags["images"]) == kinds["features"]
     assert set(tags["audio"]) == kinds["audio"]
     assert tags["histograms"] == ["validation/utterance_wer"]
-    assert len(events.Tensors("samples/heard/text_summary")) == 2
-    text = events.Tensors("samples/heard/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert len(events.Tensors("samples/hypotheses/text_summary")) == 2
+    text = events.Tensors("samples/hypotheses/text_summary")[0].tensor_proto.string_val[0].decode()
     assert text.startswith("| sample | utterance | reference | hypothesis |")
     assert text.count("| два |") == text.count("| пять |") == 2  # of 8, one in each quarter
     assert events.SummaryMetadata("custom_scalars__config__")
@@ -173,8 +173,8 @@ def test_mlflow_has_its_pages(run: Path, client: MlflowClient) -> None:
     assert tracked.info.status == "FINISHED"
     assert tracked.data.params["optimizer.lr"] == "0.004"
     assert tracked.data.params["model"] == "cnn2d_lstm"
-    pages = {page.path for page in client.list_artifacts(tracked.info.run_id, "samples/heard")}
-    assert pages == {"samples/heard/step_0000003.md", "samples/heard/step_0000006.md"}
+    pages = {page.path for page in client.list_artifacts(tracked.info.run_id, "samples/hypotheses")}
+    assert pages == {"samples/hypotheses/step_0000003.md", "samples/hypotheses/step_0000006.md"}
     (sound,) = client.list_artifacts(tracked.info.run_id, "samples/4")
     assert sound.path == "samples/4/audio.wav"
     assert len(client.list_artifacts(tracked.info.run_id, "images")) >= 4

@@ -1,4 +1,4 @@
-"""Some utterances of validation, always the same: how they sound, look, and what is heard."""
+"""Some utterances of validation, always the same: how they sound, look, and what is recognised."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,9 +17,9 @@ from kaskad.reports.features_picture import draw_features
 
 
 class Samples(MediaCallback):
-    """Shows what is heard in ``utterances`` of validation, from short to long, beside what is said;
-    the first time with their audio and a picture of their features: time from left to right,
-    frequency from bottom to top, the darker the louder."""
+    """Shows what is recognised in ``utterances`` of validation, from short to long, beside the
+    reference; the first time with their audio and a picture of their features: time from left to
+    right, frequency from bottom to top, the darker the louder."""
 
     def __init__(self, utterances: int = 4, every_n_epochs: int = 1) -> None:
         super().__init__(every_n_epochs)
@@ -55,7 +55,7 @@ class Samples(MediaCallback):
             }
         )
         for logger in loggers:
-            logger.show_table("samples/heard", table, step)
+            logger.show_table("samples/hypotheses", table, step)
 
     def _introduce(
         self, recogniser: Recogniser, batch: Batch, loggers: Sequence[MediaLogger], step: int
