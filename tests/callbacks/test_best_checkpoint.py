@@ -68,13 +68,24 @@ def test_of_an_accuracy_the_highest_is_best(monitor, mode, wanted, tmp_path) -> 
 
 
 @pytest.mark.parametrize(
-    "options", [{"monitor": None}, {"save_top_k": 1.5}, {"save_top_k": -2}, {"save_top_k": "all"}]
+    "options",
+    [
+        {"monitor": None},
+        {"save_top_k": 1.5},
+        {"save_top_k": -2},
+        {"save_top_k": "all"},
+    ],
 )
 def test_what_says_no_checkpoint_to_keep_is_refused(options, tmp_path) -> None:
     with pytest.raises(
         ConfigurationError, match=r"callbacks\.checkpoint: monitor=.*wants a figure"
     ):
         BestCheckpoint(**{"dirpath": str(tmp_path), "monitor": "validation/wer", **options})
+
+
+def test_a_tie_within_less_than_nothing_is_refused(tmp_path) -> None:
+    with pytest.raises(ConfigurationError, match=r"within=-1: wants 0 or more"):
+        BestCheckpoint(str(tmp_path), "validation/wer", within=-1)
 
 
 @pytest.mark.parametrize("wrong", [0, -1, "few", 1.5])

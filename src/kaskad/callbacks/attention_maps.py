@@ -27,6 +27,8 @@ class AttentionMaps(MediaCallback):
 
     def __init__(self, utterances: int = 4, every_n_epochs: int = 1) -> None:
         super().__init__(every_n_epochs)
+        if type(utterances) is not int or utterances < 1:
+            raise ValueError(f"utterances is {utterances}; it must be 1 or more")
         self.utterances = utterances
         self._last: Batch | None = None
 

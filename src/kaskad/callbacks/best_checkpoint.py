@@ -53,6 +53,10 @@ class BestCheckpoint(ModelCheckpoint):
                 "of validation, such as validation/wer, and a whole number, -1 (all) or more; to "
                 "keep nothing: callbacks.checkpoint=null"
             )
+        if isinstance(within, bool) or not isinstance(within, int | float) or not within >= 0:
+            raise ConfigurationError(
+                f"callbacks.checkpoint.within={within}: wants 0 or more, such as 0.002"
+            )
         self.try_mean = try_mean
         self.within = within
         self.best_figure: float | None = None
