@@ -125,7 +125,7 @@ def _train(config: DictConfig, folder: Path, checkpoint: Path | None = None) -> 
     training = length_of_training(trainer) | take_best(trainer, plan.model, validate)
     training["curve"] = epoch_figures(trainer)
     validated = training.get("validation") or chosen_figures(trainer)
-    origin = {"training": training, "environment": made, **plan.said}
+    origin = {"training": training, "environment": made, **plan.data_facts}
     report = plan.test(tester, plan.model, plan.data, folder, config.task, origin)
     figures = plan.figures_of(report)
     figures |= {"training/minutes": training["minutes"], **validated}
@@ -138,7 +138,7 @@ def _train(config: DictConfig, folder: Path, checkpoint: Path | None = None) -> 
 @dataclass(frozen=True)
 class Plan:
     """What is trained on what, and tested how; ``watchers`` makes the callbacks that this kind of
-    data needs, and ``said`` is what the report says of how it began."""
+    data needs, and ``data_facts`` is what the report says of its data."""
 
     model: Recogniser | LanguageModel | PronunciationModel
     data: SpeechDataModule | TextDataModule | PronunciationDataModule
@@ -146,7 +146,7 @@ class Plan:
     figures_of: Callable[[dict[str, Any]], dict[str, float]]
     show: Callable[[dict[str, Any], Console], None]
     watchers: Callable[[], list[lightning.Callback]]
-    said: dict[str, Any]
+    data_facts: dict[str, Any]
 
 
 def plan_recogniser(
@@ -171,13 +171,13 @@ def plan_recogniser(
     labels = labels_by_language(data, recogniser.tokenizer)
     if labels is not None and rank_zero_only.rank == 0:  # type: ignore[attr-defined]
         write_csv(labels, folder / "labels.csv")
-    said = {"overlap": overlap}
+    facts = {"overlap": overlap}
     # Runs of old that are resumed do not have this setting.
     nearest = nearest_count(recogniser, config.get("nearest", 0))
     language = page_language(config.get("report"))
     test = partial(recogniser_test.test_and_report, nearest=nearest, language=language)
     watchers = partial(_make_watchers, SkippedUtterances, EmbeddingOrder, EpochFigures)
-    return Plan(recogniser, data, test, recogniser_test.figures_of, show_report, watchers, said)
+    return Plan(recogniser, data, test, recogniser_test.figures_of, show_report, watchers, facts)
 
 
 def plan_language_model(
@@ -197,8 +197,8 @@ def plan_language_model(
     model: LanguageModel = instantiate(config.model)
     data.connect(model.tokenizer)
     test = language_test.measure_and_report
-    said = {"text": data.summary()}
-    return Plan(model, data, test, figures_of, language_test.show, list, said)
+    facts = {"text": data.summary()}
+    return Plan(model, data, test, figures_of, language_test.show, list, facts)
 
 
 def plan_pronunciations(
@@ -233,8 +233,8 @@ def plan_pronunciations(
     model: PronunciationModel = instantiate(config.model)
     data.connect(model.letters, model.tokenizer)
     test = pronunciation_test.measure_and_report
-    said = {"dictionary": data.summary()}
-    return Plan(model, data, test, figures_of, pronunciation_test.show, list, said)
+    facts = {"dictionary": data.summary()}
+    return Plan(model, data, test, figures_of, pronunciation_test.show, list, facts)
 
 
 def _go_on(config: DictConfig, folder: Path) -> tuple[DictConfig, Path]:
