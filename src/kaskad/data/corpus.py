@@ -16,6 +16,7 @@ from kaskad.text.normalisation import normalise_transcripts
 log = logging.getLogger(__name__)
 
 Role = Literal["train", "train_ext", "validation", "test"]
+TRAINING: tuple[Role, ...] = ("train", "train_ext")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Corpus:
     ``language`` as in ISO 639-1 (ru, en). ``branch`` names the part of a cascade for
     it, and is the language unless given: two corpora of one language may have a branch each.
     ``silence``: seconds of digital silence put before and after each recording, for tests.
+    ``folds`` deals its utterances into so many parts, for cross-validation: what trains goes
+    without the part ``fold`` (from 0), and any other role has that part alone; see ``folds_of``.
 
     Roles: ``train`` is what the recogniser is for; several corpora may have it, and are trained on
     as one. ``train_ext`` is another language that trains beside it, ``validation`` chooses the
@@ -36,8 +39,14 @@ class Corpus:
     split: str | None = None
     branch: str = ""
     silence: float = 0.0
+    folds: int | None = None
+    fold: int = 0
 
     def __post_init__(self) -> None:
+        if self.folds is not None and not (self.folds >= 2 and 0 <= self.fold < self.folds):
+            raise ValueError(
+                f"folds={self.folds}, fold={self.fold}: two folds at least, and one of them, from 0"
+            )
         if self.role not in get_args(Role):
             raise ValueError(f"unknown role '{self.role}'; known: {', '.join(get_args(Role))}")
         object.__setattr__(self, "branch", self.branch or self.language)
@@ -45,8 +54,35 @@ class Corpus:
     def load(self) -> pl.DataFrame:
         """Make the manifest of this corpus, with the language of each row."""
         table = self.manifest(split=self.split or self.role)
+        if self.folds is not None:
+            held_out = folds_of(table, self.folds) == self.fold
+            table = table.filter(~held_out if self.role in TRAINING else held_out)
         own = ["language"] if "language" in table.columns else []
         return table.with_columns(language=pl.coalesce(*own, pl.lit(self.language)))
+
+
+def folds_of(table: pl.DataFrame, folds: int) -> pl.Series:
+    """The fold of each utterance, from 0: all of a speaker in one, where there are as many speakers
+    as folds at least, else each utterance by its ``id``.
+
+    Folds are of like size, and the same for the same table. Raises ``DataError`` where there is
+    less to deal out than there are folds.
+    """
+    dealt = "id"
+    if "speaker" in table.columns and table["speaker"].drop_nulls().n_unique() >= folds:
+        dealt = "speaker"
+    counts = table.group_by(dealt).len().sort("len", dealt, descending=True, nulls_last=True)
+    if counts.height < folds:
+        raise DataError(f"{folds} folds of {counts.height} utterances: give fewer folds")
+    sizes, fold_of = [0] * folds, []
+    for size in counts["len"]:
+        fold_of.append(sizes.index(min(sizes)))
+        sizes[fold_of[-1]] += size
+    numbered = counts.select(dealt, fold=pl.Series(fold_of))
+    joined = table.select(dealt).join(
+        numbered, on=dealt, how="left", maintain_order="left", nulls_equal=True
+    )
+    return joined["fold"]
 
 
 def require_branches(corpora: Mapping[str, Corpus], *, one_is_enough: bool = False) -> None:
