@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 from string import Template
 
+import polars as pl
 import pytest
 import torch
 import yaml
@@ -31,6 +32,7 @@ ONE_STEP = [
     "trainer.limit_test_batches=1",
 ]
 OF_AUDIO = ["datamodule.workers=0", "datamodule.batch_seconds=4"]
+OF_TEXT = {"datamodule=text", "model=g2p", "model=g2p_transformer", "model=corrector"}
 NEEDS: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_name("one_step.yaml").read_text())
 TONES = ["data=table", "data.root=$tone_corpus"]
 # Corpora as other tools lay them out are checked only; tests/corpora/ reads one of each.
@@ -83,6 +85,20 @@ def small_dictionary(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def heard_run(tmp_path: Path) -> Path:
+    """The hypotheses of a recogniser that takes one word for another."""
+    rows = [
+        (corpus, f"{number}", "да нет", "да да" if number % 2 else "да нет")
+        for corpus in ("held_out", "test")
+        for number in range(60)
+    ]
+    (tmp_path / "tested" / "tables").mkdir(parents=True)
+    table = pl.DataFrame(rows, ["corpus", "id", "reference", "hypothesis"], orient="row")
+    table.write_parquet(tmp_path / "tested" / "tables" / "hypotheses.parquet")
+    return tmp_path / "tested"
+
+
+@pytest.fixture
 def settings_for(request, monkeypatch) -> Callable[[str], list[str]]:
     """What a choice needs beside itself, with folders in place of the names of fixtures."""
 
@@ -108,7 +124,7 @@ def test_one_training_step_with(choice: str, compose, settings_for, tmp_path: Pa
     if choice in ON_A_GPU and not torch.cuda.is_available():
         pytest.skip("no GPU on this machine")
     settings = settings_for(choice)
-    if not {"datamodule=text", "model=g2p", "model=g2p_transformer"} & set(settings):
+    if not OF_TEXT & set(settings):
         settings += OF_AUDIO
     config = compose("train", tmp_path, choice, *ONE_STEP, *settings)
     figures = train(config)

@@ -18,6 +18,7 @@ from kaskad.commands.evaluate import BoundsError, evaluate
 from kaskad.config.messages import ConfigurationError
 from kaskad.data.checks import DataError
 from kaskad.models.recogniser import Recogniser
+from kaskad.runs.checkpoints import CheckpointError
 
 ROOT = Path(__file__).resolve().parents[2]
 ALONE = ["datamodule.workers=0", "datamodule.cache=null", "trainer.enable_progress_bar=false"]
@@ -89,6 +90,20 @@ def run(compose, tmp_path: Path) -> Run:
 
 def summary(folder: Path) -> list[dict]:
     return json.loads((folder / "summary.json").read_text())["rows"]
+
+
+def test_a_corrector_looks_through_what_was_heard(run, hears, corpus, corrector_of, tmp_path):
+    asked = [f"checkpoint={hears('б')}", "data=table", f"data.root={corpus}", *SMALL]
+    figures = run("run", *asked, f"corrector={corrector_of('б', 'а', 'ru')}")
+    assert figures["test/wer"] == pytest.approx(1 / 3, abs=1e-5)
+    report = json.loads((tmp_path / "run" / "report.json").read_text("utf-8"))
+    found = report["corpora"]["test"]["corrections"]
+    assert (found["mended"], found["broken"], found["untouched"]) == (4, 2, 0)
+    assert found["gain"] == pytest.approx(1 / 3, abs=1e-5)
+    heard = pl.read_csv(tmp_path / "run" / "hypotheses.csv")
+    assert set(heard["uncorrected"]) == {"б"} and set(heard["hypothesis"]) == {"а"}
+    with pytest.raises(CheckpointError, match="no corrector"):
+        run("bad", *asked, f"corrector={hears('а')}")
 
 
 def test_every_model_on_every_corpus_makes_a_row(run, hears, suite, tmp_path: Path, caplog):

@@ -15,6 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from kaskad.commands.transcribe import UntranscribedError, transcribe
+from kaskad.config.messages import ConfigurationError
 from kaskad.corpora.text_files import ManifestError
 from kaskad.runs.checkpoints import CheckpointError
 
@@ -65,6 +66,26 @@ def test_numbers_are_in_the_language_that_the_run_was_for(
     overrides = [f"checkpoint={checkpoint}", f"input={table}", f"output={tmp_path / 'out.csv'}"]
     transcribe(compose("transcribe", tmp_path, *overrides))
     assert pl.read_csv(tmp_path / "out.csv")["number"].to_list() == [5]
+
+
+def test_a_corrector_mends_a_text_and_keeps_what_was_heard(
+    compose, checkpoint: Path, make_corpus, corrector_of, tmp_path: Path
+) -> None:
+    asked = [f"checkpoint={checkpoint}", f"input={make_corpus(['шесть'])}"]
+    asked.append(f"corrector={corrector_of('5', '6', 'ru')}")
+    transcribe(compose("transcribe", tmp_path, *asked, f"output={tmp_path / 'out.csv'}"))
+    written = pl.read_csv(tmp_path / "out.csv", infer_schema=False)
+    assert written.select("uncorrected", "text", "number").rows() == [("5", "6", "6")]
+    transcribe(compose("transcribe", tmp_path, *asked, f"output={tmp_path / 'out.json'}"))
+    (recording,) = json.loads((tmp_path / "out.json").read_text("utf-8"))
+    (segment,) = recording["segments"]
+    assert segment["uncorrected"] == "5" and segment["words"][0]["text"] == "6"
+    assert segment["words"][0]["end"] > segment["words"][0]["start"]
+    with pytest.raises(CheckpointError, match="corrector of the language en"):
+        other = f"corrector={corrector_of('5', '6', 'en')}"
+        transcribe(compose("transcribe", tmp_path, *asked[:2], other))
+    with pytest.raises(ConfigurationError, match="a corrector reads whole utterances"):
+        transcribe(compose("transcribe", tmp_path, *asked, "source=live"))
 
 
 def test_a_table_may_be_transcribed_into_itself(

@@ -22,7 +22,7 @@ from kaskad.models.recogniser import Recogniser, load_recogniser
 
 CHOICES = (Path(__file__).parents[2] / "conf" / "model").glob("*.yaml")
 # Encoders that others trained have tests of their own, too: they need a folder to be read from.
-ELSEWHERE = ("lstm_lm", "transformer_lm", "g2p", "g2p_transformer", "pretrained_ctc")
+ELSEWHERE = ("lstm_lm", "transformer_lm", "g2p", "g2p_transformer", "corrector", "pretrained_ctc")
 MODELS = sorted(path.stem for path in CHOICES if path.stem not in ELSEWHERE)
 # The same nets, so small that a test of them is short.
 BLOCKS = "model.encoder={dim: 48, layers: 2, channels: [8, 8]}"

@@ -14,11 +14,13 @@ from rich.console import Console
 from kaskad.callbacks.skipped_utterances import SkippedUtterances
 from kaskad.config.messages import explain
 from kaskad.evaluation.nearest import nearest_count
+from kaskad.evaluation.own_data import language_of
 from kaskad.evaluation.plan import Plan, make_plan
 from kaskad.evaluation.recogniser import PARTS, _report, figures_of
 from kaskad.evaluation.results import TestResults
 from kaskad.evaluation.summary import BEYOND, FAILED, Row, rows_of, show_summary, write_summary
 from kaskad.metrics.registry import METRICS
+from kaskad.models.corrected import correct_with
 from kaskad.models.ensemble import load_ensemble
 from kaskad.models.recogniser import Recogniser
 from kaskad.models.streaming import hear_in_chunks
@@ -163,6 +165,10 @@ def report_on(
         "checkpoint": ", ".join(checkpoints),
         "environment": environment(trained.get("seed")),
     }
+    if config.get("corrector") is not None:
+        correct_with(recogniser, config.corrector, language_of(trained, checkpoints[0]))
+        title += ", corrected"
+        origin["corrector"] = str(find_checkpoint(Path(config.corrector)).resolve())
     return report_of(recogniser, config, title, origin, folder, go_on=go_on)
 
 

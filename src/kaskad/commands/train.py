@@ -5,7 +5,7 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -24,23 +24,18 @@ from kaskad.callbacks.embedding_order import EmbeddingOrder
 from kaskad.callbacks.epoch_figures import EpochFigures, epoch_figures
 from kaskad.callbacks.final_metrics import tell_figures
 from kaskad.callbacks.skipped_utterances import SkippedUtterances
-from kaskad.config.messages import ConfigurationError
 from kaskad.config.overrides import group_choices, pasteable
-from kaskad.data.corpus import read_transcripts
-from kaskad.data.datamodule import SpeechDataModule
-from kaskad.data.pronunciations import PronunciationDataModule
-from kaskad.data.text_datamodule import TextDataModule
-from kaskad.data.written import TRAIN
-from kaskad.evaluation import language_model as language_test
-from kaskad.evaluation import pronunciations as pronunciation_test
 from kaskad.evaluation import recogniser as recogniser_test
 from kaskad.evaluation.blank import tell_if_blank
 from kaskad.evaluation.nearest import nearest_count
-from kaskad.evaluation.written import figures_of
+from kaskad.evaluation.text_plans import (
+    Plan,
+    plan_corrections,
+    plan_language_model,
+    plan_pronunciations,
+)
 from kaskad.metrics.registry import METRICS
-from kaskad.models.language_model import LanguageModel
 from kaskad.models.module import Learner
-from kaskad.models.pronunciation import PronunciationModel
 from kaskad.models.recogniser import Recogniser
 from kaskad.models.training_data import fit_tokenizer, labels_by_language, load_data
 from kaskad.models.transfer import take_pretrained, transfer_weights
@@ -135,20 +130,6 @@ def _train(config: DictConfig, folder: Path, checkpoint: Path | None = None) -> 
     return figures
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is trained on what, and tested how; ``watchers`` makes the callbacks that this kind of
-    data needs, and ``data_facts`` is what the report says of its data."""
-
-    model: Recogniser | LanguageModel | PronunciationModel
-    data: SpeechDataModule | TextDataModule | PronunciationDataModule
-    test: Callable[..., dict[str, Any]]
-    figures_of: Callable[[dict[str, Any]], dict[str, float]]
-    show: Callable[[dict[str, Any], Console], None]
-    watchers: Callable[[], list[lightning.Callback]]
-    data_facts: dict[str, Any]
-
-
 def plan_recogniser(
     config: DictConfig, folder: Path, made: dict[str, Any], *, begins: bool
 ) -> Plan:
@@ -180,63 +161,6 @@ def plan_recogniser(
     return Plan(recogniser, data, test, recogniser_test.figures_of, show_report, watchers, facts)
 
 
-def plan_language_model(
-    config: DictConfig, folder: Path, made: dict[str, Any], *, begins: bool
-) -> Plan:
-    """Plan a language model's run: on transcripts and texts, whose audio is not read."""
-    if config.init_from:
-        raise ConfigurationError("init_from: there is nothing that a language model takes over")
-    if not issubclass(get_class(config.datamodule._target_), TextDataModule):
-        raise ConfigurationError("datamodule: a language model learns from text: datamodule=text")
-    corpora = instantiate(config.data.corpora, _convert_="all")
-    transcripts = {name: read_transcripts({name: corpus}) for name, corpus in corpora.items()}
-    data: TextDataModule = instantiate(config.datamodule, _convert_="all")(
-        transcripts=transcripts, seed=config.seed
-    )
-    fit_tokenizer(config, data)
-    model: LanguageModel = instantiate(config.model)
-    data.connect(model.tokenizer)
-    test = language_test.measure_and_report
-    facts = {"text": data.summary()}
-    return Plan(model, data, test, figures_of, language_test.show, list, facts)
-
-
-def plan_pronunciations(
-    config: DictConfig, folder: Path, made: dict[str, Any], *, begins: bool
-) -> Plan:
-    """Plan the run of a model of pronunciations, on a dictionary."""
-    if config.init_from:
-        raise ConfigurationError(
-            "init_from: there is nothing that a model of pronunciations takes over"
-        )
-    if not issubclass(get_class(config.datamodule._target_), PronunciationDataModule):
-        raise ConfigurationError(
-            "datamodule: a model of pronunciations learns from words: datamodule=pronunciations"
-        )
-    corpora = instantiate(config.data.corpora, _convert_="all")
-    tables = {name: corpus.manifest(split=corpus.role) for name, corpus in corpora.items()}
-    strange = [name for name, table in tables.items() if "pronunciation" not in table.columns]
-    if strange:
-        raise ConfigurationError(
-            f"data: {', '.join(strange)} has no pronunciations\n"
-            "take data=pronunciations data.path=… (a dictionary), or data=espeak_pronunciations"
-        )
-    roles = {name: corpus.role for name, corpus in corpora.items()}
-    data: PronunciationDataModule = instantiate(config.datamodule)(
-        tables=tables, roles=roles, seed=config.seed
-    )
-    for part, texts in (
-        (config.model.letters, data.words(TRAIN)),
-        (config.tokenizer, data.phones(TRAIN)),
-    ):
-        part.update(instantiate(part).fit(texts).state())
-    model: PronunciationModel = instantiate(config.model)
-    data.connect(model.letters, model.tokenizer)
-    test = pronunciation_test.measure_and_report
-    facts = {"dictionary": data.summary()}
-    return Plan(model, data, test, figures_of, pronunciation_test.show, list, facts)
-
-
 def _go_on(config: DictConfig, folder: Path) -> tuple[DictConfig, Path]:
     """The settings of the run to go on with, and its checkpoint."""
     # Lightning warns of what we have taken care of.
@@ -255,6 +179,7 @@ PLANS: dict[str, Callable[..., Plan]] = {
     "speech": plan_recogniser,
     "text": plan_language_model,
     "pronunciations": plan_pronunciations,
+    "corrections": plan_corrections,
 }
 
 

@@ -25,6 +25,7 @@ from kaskad.corpora.paths import as_written_here
 from kaskad.corpora.table_files import WRITERS, read_table_file, require_writable, write_table
 from kaskad.corpora.text_files import ManifestError
 from kaskad.evaluation.own_data import language_of
+from kaskad.models.corrected import correct_with
 from kaskad.models.ensemble import load_ensemble
 from kaskad.models.recogniser import Recogniser, load_recogniser
 from kaskad.runs.checkpoints import CheckpointError
@@ -70,6 +71,13 @@ def transcribe(config: DictConfig) -> dict[str, float]:
         if output is not None:
             require_output(output, table)
         recogniser, trained = _load(config, "checkpoint", "text")
+        if config.corrector is not None:
+            if config.source != FILES:
+                raise ConfigurationError(
+                    f"corrector and source={config.source}: a corrector reads whole utterances; "
+                    "leave it out, or take source=files"
+                )
+            correct_with(recogniser, config.corrector, language_of(trained, config.checkpoint))
         models = [recogniser]
         if config.gender_checkpoint is not None:
             models.append(_load(config, "gender_checkpoint", "gender")[0])
@@ -209,6 +217,9 @@ def as_table(
     table = table[[row for row, _ in sides]]
     texts = [side.text if side.error is None else None for _, side in sides]
     text = pl.Series("text", texts, pl.String)
+    if any(side.uncorrected is not None for _, side in sides):
+        before = [side.uncorrected for _, side in sides]
+        table = table.with_columns(pl.Series("uncorrected", before, pl.String))
     channels = [side.channels[0] for _, side in sides]
     if any(channel is not None for channel in channels):
         table = table.with_columns(pl.Series("channel", channels, pl.Int64))

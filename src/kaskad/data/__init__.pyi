@@ -1,5 +1,7 @@
 from .corpus import Corpus as Corpus
+from .corrections import CorrectionDataModule as CorrectionDataModule
 from .datamodule import SpeechDataModule as SpeechDataModule
+from .hypotheses import read_hypotheses as read_hypotheses
 from .overlap import OverlapCheck as OverlapCheck
 from .pronunciations import PronunciationDataModule as PronunciationDataModule
 from .samplers.balanced import Balanced as Balanced

@@ -26,7 +26,8 @@ class Hypothesis:
     ``score`` is what the decoder ranked it by: the natural logarithm of the probability of its
     alignments, and whatever a language model adds; ``acoustic_score`` is that without the language
     model. ``alternatives`` are the runners-up of an n-best list, best first. ``problem`` says why
-    an utterance could not be decoded, and so has no words.
+    an utterance could not be decoded, and so has no words. ``uncorrected`` is the text before a
+    corrector looked through it, ``None`` without one.
     """
 
     text: str
@@ -35,6 +36,7 @@ class Hypothesis:
     acoustic_score: float | None = None
     alternatives: list["Hypothesis"] = field(default_factory=list)
     problem: str | None = None
+    uncorrected: str | None = None
 
     @property
     def confidence(self) -> float | None:

@@ -104,20 +104,41 @@ def _compare(path: Path, model: TextModel | PretrainedTextModel, written: Tokeni
     """Warn of characters that are ``written`` and not known; refuse where they are many."""
     ours = set("".join(written.labels)) - {" "}
     if isinstance(model, PretrainedTextModel):
+        known: set[str] = set()
         missing = model.unknown("".join(ours))
-        theirs = "other characters"
     else:
         known = set("".join(model.tokenizer.labels)) - {" "}
-        missing, theirs = ours - known, _listed(known)
+        missing = ours - known
+    require_spelling(path, "language model", ours, missing, known, ANOTHER)
+
+
+def require_spelling(
+    path: Path, kind: str, ours: set[str], missing: set[str], known: set[str], another: str
+) -> None:
+    """Warn of characters that a model of text does not know; refuse it where they are many.
+
+    Args:
+        path: Of the model.
+        kind: What it is.
+        ours: The characters that the recogniser writes.
+        missing: Those of them that the model does not know.
+        known: What it knows, if that can be listed.
+        another: What to do where it is refused.
+
+    Raises:
+        ValueError: Where more of them are missing than known.
+    """
     if len(missing) > (1 - LEAST_SPELT) * len(ours):
+        theirs = _listed(known) or "other characters"
         raise ValueError(
-            f"{path}: this language model spells with {theirs}, and the recogniser writes "
-            f"{_listed(ours)}: another language, or other units; {ANOTHER}"
+            f"{path}: this {kind} spells with {theirs}, and the recogniser writes {_listed(ours)}: "
+            f"another language, or other units; {another}"
         )
     if missing:
         log.warning(
-            "%s: this language model does not know %s: words with these count as unknown",
+            "%s: this %s does not know %s: words with these count as unknown",
             path,
+            kind,
             _listed(missing),
         )
 

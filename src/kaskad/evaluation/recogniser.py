@@ -11,8 +11,10 @@ from kaskad.data.checks import DataError
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.evaluation.nearest import nearest_in_training
 from kaskad.evaluation.results import TestResults
+from kaskad.metrics import corrections
 from kaskad.models.ctc import CTCRecogniser
 from kaskad.models.recogniser import Recogniser
+from kaskad.reports.breakdown import speakers_of
 from kaskad.reports.footprint import footprint
 from kaskad.reports.report import attach_scores, describe, worst, write_report
 from kaskad.storage.tables import write_csv
@@ -95,6 +97,7 @@ def _report(
         "corpora": {
             name: {
                 **describe(table, scores[name], results.seconds(name), close.get(name)),
+                **_corrections(table),
                 "of": data.manifests[name].height - len(results.unread(name)),
                 "skipped": lost.get(name, 0),
                 "language": data.corpora[name].language,
@@ -112,6 +115,15 @@ def _report(
     write_report(report, together, folder, language)
     results.forget()
     return report
+
+
+def _corrections(table: pl.DataFrame) -> dict[str, Any]:
+    """What a corrector mended and broke, where one looked through the hypotheses."""
+    if "uncorrected" not in table.columns:
+        return {}
+    columns = (table[name].fill_null("").to_list() for name in ("reference", "uncorrected"))
+    judged = corrections.judge(*columns, table["hypothesis"].to_list())
+    return {"corrections": corrections.summary(judged, speakers_of(table))}
 
 
 def _test(

@@ -22,6 +22,8 @@ HYPOTHESES = {
     "hypothesis": pl.String(),
     "score": pl.Float64(),
     "confidences": pl.List(pl.Float64()),  # of the words
+    "alternatives": pl.List(pl.String()),  # the texts of an n-best list, without the first
+    "uncorrected": pl.String(),  # the hypothesis before a corrector looked through it
     "problem": pl.String(),
     "unread": pl.String(),
     "seconds": pl.Float64(),
@@ -62,10 +64,11 @@ class TestResults(lightning.Callback):
         self._since = now
         for id_, text, found in zip(batch.ids, batch.texts, outputs["hypotheses"], strict=True):
             sure = [word.confidence for word in found.words]
-            row = (id_, text, found.text, found.score, sure, found.problem, None, seconds)
-            self._rows.append(row)
+            others = [other.text for other in found.alternatives]
+            said = (found.text, found.score, sure, others, found.uncorrected, found.problem)
+            self._rows.append((id_, text, *said, None, seconds))
         for lost in batch.skipped:
-            self._rows.append((lost.id, None, None, None, None, None, lost.reason, seconds))
+            self._rows.append((lost.id, *[None] * 7, lost.reason, seconds))
         if len(self._rows) >= self.every:
             self._write_part()
 
@@ -75,7 +78,7 @@ class TestResults(lightning.Callback):
     def hypotheses(self, corpus: str) -> pl.DataFrame:
         """All parts of a corpus, in their order; the columns are those of ``HYPOTHESES``."""
         parts = [read_parquet(path) for path in self._parts(corpus)]
-        return pl.concat([pl.DataFrame(schema=HYPOTHESES), *parts])
+        return pl.concat([pl.DataFrame(schema=HYPOTHESES), *parts], how="diagonal")
 
     def left(self, corpus: str, manifest: pl.DataFrame) -> pl.DataFrame:
         """The utterances that are still to be decoded; raises ``DataError`` if others are now
@@ -100,7 +103,8 @@ class TestResults(lightning.Callback):
         )
         ours = [name for name in hypotheses.columns if name != "id"]  # not an earlier test's
         others = manifest.drop("text", "corpus", "wer", *ours, strict=False)
-        return others.join(hypotheses, on="id", how="inner", maintain_order="left")
+        table = others.join(hypotheses, on="id", how="inner", maintain_order="left")
+        return table if table["uncorrected"].count() else table.drop("uncorrected")
 
     def unread(self, corpus: str) -> list[Skipped]:
         """What could not be read."""

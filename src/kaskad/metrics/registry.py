@@ -66,6 +66,18 @@ METRICS: dict[str, Metric] = {
         "references",
         places=_in("report", "summary", "epoch", "curves"),
     ),
+    "wer_heard": Metric("WER as heard", "the WER of the hypotheses before any was corrected"),
+    "mended": Metric(
+        "mended",
+        "sentences that were wrong and have been corrected, as a share of those that were wrong",
+        lower_is_better=False,
+        places=_in("epoch", "curves"),
+    ),
+    "broken": Metric(
+        "broken",
+        "sentences that were right and no longer are, as a share of those that were right",
+        places=_in("epoch", "curves"),
+    ),
     "wer_plain": Metric(
         "WER, ё as е",
         "the WER where every ё is written as е and there are no stress marks",

@@ -1,4 +1,5 @@
 from .cascade import CascadeRecogniser as CascadeRecogniser
+from .corrector import Corrector as Corrector
 from .ctc import CTCRecogniser as CTCRecogniser
 from .ctc_crf import CTCCRFLoss as CTCCRFLoss
 from .ctc_losses import CTCLoss as CTCLoss

@@ -25,7 +25,7 @@ class Learner(lightning.LightningModule):
     """
 
     # What it learns from, which also says how it is tested.
-    learns_from_data: Literal["speech", "text", "pronunciations"] = "speech"
+    learns_from_data: Literal["speech", "text", "pronunciations", "corrections"] = "speech"
 
     def __init__(
         self,

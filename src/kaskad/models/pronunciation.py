@@ -1,31 +1,31 @@
 """A model of pronunciations (grapheme to phoneme): letters in, phones out, with attention."""
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import polars as pl
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from kaskad.data.pronunciations import Spellings, spell
+from kaskad.data.pronunciations import Spellings
+from kaskad.data.written import spell
 from kaskad.decoding.attention_beam import AttentionBeamSearch
 from kaskad.metrics.pronunciations import judge, shares
 from kaskad.models.encoders.encoder import Encoder
 from kaskad.models.layers.attention_decoder import AttentionDecoder
-from kaskad.models.module import Learner
+from kaskad.models.letter_reader import LetterReader
 from kaskad.models.seq2seq import spelling_losses
-from kaskad.runs import distributed
 from kaskad.text.pronunciations import Pronunciation, fold_word
 from kaskad.text.tokenizer import Tokenizer
 
 TOGETHER = 256  # words that are pronounced at a time
 SHOWN = 5
 
+Answer = tuple[str, list[str], list[str]]  # a word, its references, the candidates
 
-class PronunciationModel(Learner):
+
+class PronunciationModel(LetterReader):
     """An encoder of letters, and a decoder with attention that writes the phones of a word.
 
     Source: Toshniwal and Livescu, "Jointly Learning to Align and Convert Graphemes to Phonemes with
@@ -59,24 +59,11 @@ class PronunciationModel(Learner):
         objective: str = "per",
         **training: Any,
     ) -> None:
-        super().__init__(tokenizer, **training)
-        self.letters = letters
-        self.embedding = nn.Embedding(letters.size, embedding_size)
-        self.encoder = encoder
+        super().__init__(letters, tokenizer, encoder, embedding_size, objective, **training)
         self.attention_decoder = attention_decoder(input_size=encoder.dim, labels=tokenizer.size)
         self.search = search
         self.phones_per_letter = phones_per_letter
         self.label_smoothing = label_smoothing
-        self.objective = objective
-        # Of validation and test, by the number of the loader: word, references, candidates.
-        self._judged: dict[int, list[tuple[str, list[str], list[str]]]] = defaultdict(list)
-        self._losses: list[float] = []
-
-    def forward(self, spelt: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, letters), (batch,) -> what attention looks at (batch, letters, dim), (batch,)."""
-        # In float32 whatever the precision of the run: on a processor bfloat16 is slower here.
-        with torch.autocast(spelt.device.type, enabled=False):
-            return self.encoder(self.embedding(spelt), lengths)
 
     def losses(self, batch: Spellings) -> Tensor:
         """The loss of each pronunciation, per phone and end (batch,)."""
@@ -134,47 +121,20 @@ class PronunciationModel(Learner):
             found += self.candidates(spelt.to(self.device), lengths.to(self.device), n_best)
         return found
 
-    def training_step(self, batch: Spellings, batch_index: int) -> Tensor:
-        """The mean loss of a pronunciation; of a process its share, so that the mean over
-        processes is that loss."""
-        count = int(distributed.total(torch.tensor(len(batch.words), device=self.device)))
-        total = self.losses(batch).sum() if batch.words else self.no_share()
-        share = total / count
-        loss = distributed.total(share.detach())
-        self.log(
-            "training/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=count
-        )
-        return share * distributed.count()
+    def answers(self, batch: Spellings) -> list[Answer]:
+        found = self.candidates(batch.spelt, batch.spelt_lengths, self.search.beam)
+        phones = [[each.phones for each in candidates] for candidates in found]
+        return [*zip(batch.words, batch.references, phones, strict=True)]
 
-    def validation_step(self, batch: Spellings, batch_index: int) -> None:
-        if batch.words:
-            self._losses += self.losses(batch).tolist()
-            self._judge(batch)
-
-    def on_validation_epoch_end(self) -> None:
-        self._judged[0] = [*chain(*distributed.gathered(self._judged[0]))]
-        losses = [*chain(*distributed.gathered(self._losses))]
-        figures = {name: each.value for name, each in shares(self.judged()).items()}
-        self.log_dict({f"validation/{name}": value for name, value in figures.items()})
-        self.log("validation/loss", sum(losses) / len(losses))
-        self.log(self.objective, figures[self.objective], prog_bar=True, logger=False)
-        self._judged.clear()
-        self._losses.clear()
-
-    def on_test_epoch_start(self) -> None:
-        self._judged.clear()
-
-    def test_step(self, batch: Spellings, batch_index: int, dataloader_idx: int = 0) -> None:
-        if batch.words:
-            self._judge(batch, dataloader_idx)
+    def figures(self, answers: list[Answer]) -> dict[str, float]:
+        return {name: each.value for name, each in shares(_table(answers)).items()}
 
     def judged(self, loader: int = 0) -> pl.DataFrame:
         """The words of a loader as ``judge`` has them, with columns ``word`` and ``candidates``."""
-        words, references, candidates = zip(*self._judged[loader], strict=True)
-        own = pl.DataFrame({"word": words, "candidates": [" | ".join(each) for each in candidates]})
-        return own.hstack(judge(references, candidates))
+        return _table(self._answers[loader])
 
-    def _judge(self, batch: Spellings, loader: int = 0) -> None:
-        found = self.candidates(batch.spelt, batch.spelt_lengths, self.search.beam)
-        phones = [[each.phones for each in candidates] for candidates in found]
-        self._judged[loader] += zip(batch.words, batch.references, phones, strict=True)
+
+def _table(answers: list[Answer]) -> pl.DataFrame:
+    words, references, candidates = zip(*answers, strict=True)
+    own = pl.DataFrame({"word": words, "candidates": [" | ".join(each) for each in candidates]})
+    return own.hstack(judge(references, candidates))

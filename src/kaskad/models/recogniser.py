@@ -289,6 +289,7 @@ def require_recogniser(model: nn.Module, path: Path) -> Recogniser:
             "recogniser",
             "pronunciations": "a model of pronunciations serves as tokenizer.pronunciations=…, and "
             "in Python as kaskad.load(…).pronounce([…])",
+            "corrections": "a corrector serves as corrector=… beside the checkpoint of one",
         }
         use = uses.get(getattr(model, "learns_from_data", ""), uses["text"])
         raise CheckpointError(f"{path}: a {type(model).__name__}, which recognises nothing; {use}")

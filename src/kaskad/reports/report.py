@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kaskad.metrics.calibration import calibration, words_right
+from kaskad.metrics.corrections import OUTCOMES
 from kaskad.metrics.error_rates import WORD_ERRORS
 from kaskad.metrics.registry import shown_in
 from kaskad.metrics.scores import Scores
@@ -140,10 +141,21 @@ def show_report(report: Mapping[str, Any], console: Console) -> None:
         )
     console.print(examples)
     undecoded = sum(len(part["problems"]) for part in corpora.values())
+    show_corrections(report, console)
     if undecoded:
         console.print(f"{undecoded} utterances could not be decoded; report.html names them")
     if report["skipped"]:
         console.print(f"utterances skipped: {len(report['skipped'])}; skipped.csv says why")
+
+
+def show_corrections(report: Mapping[str, Any], console: Console) -> None:
+    """Print what a corrector mended and broke in each corpus, and by how much the WER is lower."""
+    for name, part in report["corpora"].items():
+        if found := part.get("corrections"):
+            counts = ", ".join(f"{found[outcome]} {outcome}" for outcome in OUTCOMES)
+            low, high = (100 * bound for bound in found["gain_interval"])
+            gain = f"{100 * found['gain']:.2f} % ({low:.2f} to {high:.2f})"
+            console.print(f"{name}: {counts}; the WER is lower by {gain}", highlight=False)
 
 
 def how_many(part: Mapping[str, Any]) -> str:

@@ -111,8 +111,10 @@ def word_record(word: Word) -> dict[str, Any]:
 
 
 def _hypothesis(hypothesis: Hypothesis) -> dict[str, Any]:
+    before = hypothesis.uncorrected
     return {
         "text": hypothesis.text,
+        **({} if before is None else {"uncorrected": before}),
         "score": _rounded(hypothesis.score),
         "confidence": _rounded(hypothesis.confidence),
         "words": list(map(word_record, hypothesis.words)),

@@ -41,6 +41,13 @@ class Transcript:
         return " ".join(passage.text for passage in self.passages if passage.text)
 
     @property
+    def uncorrected(self) -> str | None:
+        """The text before a corrector looked through it; ``None`` without one, or passages."""
+        before = [passage.hypothesis.uncorrected for passage in self.passages]
+        known = [text for text in before if text is not None]
+        return " ".join(text for text in known if text) if known else None
+
+    @property
     def words(self) -> list[Word]:
         return [word for passage in self.passages for word in passage.words]
 

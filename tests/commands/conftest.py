@@ -1,0 +1,52 @@
+"""What tests of commands share: a corrector that takes one word for another."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from kaskad.data.corrections import CorrectionDataModule, Sentence
+from kaskad.runs.trusted_parts import instantiate_trusted
+
+
+@pytest.fixture
+def corrector_of(tmp_path: Path) -> Callable[[str, str, str], Path]:
+    """Teach a corrector of a language that one word is another, and save it as a run does."""
+
+    def make(heard: str, said: str, language: str) -> Path:
+        torch.manual_seed(0)
+        letters = sorted({*heard, *said, " "})
+        tokenizer = {"_target_": "kaskad.text.WordTokenizer", "alphabet": sorted({heard, said})}
+        node: dict[str, Any] = {
+            "_target_": "kaskad.models.Corrector",
+            "letters": {"_target_": "kaskad.text.CharacterTokenizer", "alphabet": letters},
+            "tokenizer": tokenizer,
+            "embedding_size": 8,
+            "encoder": {
+                "_target_": "kaskad.models.RecurrentEncoder",
+                "input_size": 8,
+                "cell": "gru",
+                "hidden_size": 8,
+                "layers": 1,
+                "bidirectional": True,
+                "dropout": 0.0,
+            },
+        }
+        model = instantiate_trusted(node, tmp_path)
+        rows = [Sentence(heard, said, []), Sentence(said, said, []), Sentence("", "", [])]
+        batch = CorrectionDataModule.collate(rows, model.letters, model.tokenizer)
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+        for _ in range(60):
+            optimizer.zero_grad()
+            model.losses(batch).sum().backward()
+            optimizer.step()
+        model.margin.fill_(0.0)
+        path = tmp_path / f"corrector_{language}.ckpt"
+        corpora = {"train": {"role": "train", "language": language}}
+        config = {"model": node, "data": {"corpora": corpora}}
+        torch.save({"config": config, "state_dict": model.state_dict()}, path)
+        return path
+
+    return make
