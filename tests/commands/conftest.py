@@ -1,4 +1,4 @@
-"""What tests of commands share: a corrector that takes one word for another."""
+"""What tests of commands share: recognisers that hear one letter, correctors of one word."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,9 +6,31 @@ from typing import Any
 
 import pytest
 import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 from kaskad.data.corrections import CorrectionDataModule, Sentence
 from kaskad.runs.trusted_parts import instantiate_trusted
+
+
+@pytest.fixture
+def hears(compose, tmp_path: Path):
+    """Make the checkpoint of a recogniser that hears one letter in everything."""
+
+    def make(letter: str) -> Path:
+        alphabet = "tokenizer.alphabet=['а','б']"
+        config = compose("train", tmp_path, "data=table", "data.root=.", "model=lstm", alphabet)
+        recogniser = instantiate(config.model)
+        recogniser.head.weight.data.zero_()
+        recogniser.head.bias.data = torch.tensor(
+            [0.0, 9.0 * (letter == "а"), 9.0 * (letter == "б")]
+        )
+        resolved = OmegaConf.to_container(config, resolve=True)
+        path = tmp_path / f"{'ab'['аб'.index(letter)]}.ckpt"  # a letter that Hydra reads
+        torch.save({"config": resolved, "state_dict": recogniser.state_dict()}, path)
+        return path
+
+    return make
 
 
 @pytest.fixture

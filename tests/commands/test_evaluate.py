@@ -10,8 +10,6 @@ import numpy as np
 import polars as pl
 import pytest
 import soundfile
-import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from kaskad.commands.evaluate import BoundsError, evaluate
@@ -27,26 +25,6 @@ SMALL = [*ALONE, "datamodule.max_utterances=1", "save_every=2"]
 TEXTS = ["а", "а", "б", "а", "б", "а"]
 SECONDS = [0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
 Run = Callable[..., dict[str, float]]
-
-
-@pytest.fixture
-def hears(compose, tmp_path: Path):
-    """Make the checkpoint of a recogniser that hears one letter in everything."""
-
-    def make(letter: str) -> Path:
-        alphabet = "tokenizer.alphabet=['а','б']"
-        config = compose("train", tmp_path, "data=table", "data.root=.", "model=lstm", alphabet)
-        recogniser = instantiate(config.model)
-        recogniser.head.weight.data.zero_()
-        recogniser.head.bias.data = torch.tensor(
-            [0.0, 9.0 * (letter == "а"), 9.0 * (letter == "б")]
-        )
-        resolved = OmegaConf.to_container(config, resolve=True)
-        path = tmp_path / f"{'ab'['аб'.index(letter)]}.ckpt"  # a letter that Hydra reads
-        torch.save({"config": resolved, "state_dict": recogniser.state_dict()}, path)
-        return path
-
-    return make
 
 
 @pytest.fixture
