@@ -32,7 +32,7 @@ from kaskad.models.recogniser import Recogniser, load_recogniser
 from kaskad.reports.report import find_results
 from kaskad.runs.checkpoints import read_checkpoint
 
-MOST = 50  # recordings that are heard
+MOST = 50  # recordings that are used
 results = find_results(Path(os.environ.get("KASKAD_RUN", "runs")))
 run = results.parents[1]
 paths = pl.read_parquet(results)["path"].head(MOST).to_list()
@@ -41,7 +41,7 @@ print(run, len(epochs), "checkpoints")
 
 
 # %%
-def heard(recogniser: Recogniser) -> dict[str, np.ndarray]:
+def branch_outputs(recogniser: Recogniser) -> dict[str, np.ndarray]:
     """What comes out of each subnet: (frames, dim), those of all recordings one after the other."""
     found: dict[str, list[np.ndarray]] = {}
     rate = recogniser.features.sample_rate
@@ -60,7 +60,7 @@ def heard(recogniser: Recogniser) -> dict[str, np.ndarray]:
 similarities = []
 with torch.inference_mode():
     for epoch, path in sorted(epochs.items()):
-        outputs = heard(load_recogniser(path)[0])
+        outputs = branch_outputs(load_recogniser(path)[0])
         for one, other in combinations(outputs, 2):
             row = (epoch + 1, f"{one} and {other}", linear_cka(outputs[one], outputs[other]))
             similarities.append(row)

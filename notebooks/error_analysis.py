@@ -83,15 +83,15 @@ if "confusions" in tables:
         .sort("count", descending=True)
         .head(40)
     )
-    said, heard = (letters[side].unique().sort().to_list() for side in ("reference", "hypothesis"))
-    counts = np.zeros((len(said), len(heard)))
+    references, hypotheses = (letters[side].unique().sort().to_list() for side in ("reference", "hypothesis"))
+    counts = np.zeros((len(references), len(hypotheses)))
     for reference, hypothesis, count in letters.rows():
-        counts[said.index(reference), heard.index(hypothesis)] = count
+        counts[references.index(reference), hypotheses.index(hypothesis)] = count
     figure, axes = plt.subplots(figsize=(6, 6))
     axes.imshow(counts, cmap="Oranges")
-    axes.set_xticks(range(len(heard)), heard)
-    axes.set_yticks(range(len(said)), said)
-    axes.set(xlabel="heard", ylabel="said")
+    axes.set_xticks(range(len(hypotheses)), hypotheses)
+    axes.set_yticks(range(len(references)), references)
+    axes.set(xlabel="hypothesis", ylabel="reference")
     plt.show()
 
 # %% [markdown]

@@ -1,4 +1,4 @@
-"""Kaskad trains, judges and ships small speech recognisers."""
+"""Kaskad trains, tests and ships small speech recognisers."""
 
 import lazy_loader
 

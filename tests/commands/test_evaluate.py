@@ -228,7 +228,7 @@ def test_a_killed_evaluation_goes_on_and_ends_the_same(
     table = Path("model_1", "whole", "tables", "hypotheses.parquet")
     one, other = (pl.read_parquet(tmp_path / name / table) for name in ("run", "killed"))
     assert one.equals(other)
-    assert not list((tmp_path / "killed").rglob("heard"))
+    assert not list((tmp_path / "killed").rglob("decoded"))
 
 
 @pytest.fixture

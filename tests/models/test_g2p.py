@@ -13,7 +13,7 @@ from kaskad.commands.train import train
 from kaskad.config.messages import ConfigurationError
 from kaskad.corpora.pronunciations import make_pronunciations, read_pronunciations
 from kaskad.data.checks import DataError
-from kaskad.metrics.pronunciations import judge, shares
+from kaskad.metrics.pronunciations import score, shares
 from kaskad.models.pronunciation import PronunciationModel
 from kaskad.models.recogniser import load_recogniser
 from kaskad.runs.checkpoints import CheckpointError
@@ -116,10 +116,10 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(
 
 
 def test_the_nearest_of_several_references_counts() -> None:
-    judged = judge([["a b c", "a d"], ["x"], ["x y"]], [["a d", "a"], [], ["y", "x y"]])
-    assert judged["errors"].to_list() == [0, 1, 1]
-    assert judged["phones"].to_list() == [2, 1, 2]
-    figures = {name: each.value for name, each in shares(judged).items()}
+    scored = score([["a b c", "a d"], ["x"], ["x y"]], [["a d", "a"], [], ["y", "x y"]])
+    assert scored["errors"].to_list() == [0, 1, 1]
+    assert scored["phones"].to_list() == [2, 1, 2]
+    figures = {name: each.value for name, each in shares(scored).items()}
     assert figures["per"] == pytest.approx(2 / 5)
     assert figures["word_accuracy"] == pytest.approx(1 / 3)
     assert figures["candidate_accuracy"] == pytest.approx(2 / 3)

@@ -157,7 +157,7 @@ def test_the_table_of_a_recipe_bears_its_name_and_wants_figures_that_runs_give(
     if config.datamodule._target_.endswith("PronunciationDataModule"):
         given |= {"test/word_accuracy", "test/candidate_accuracy"}
     if config.datamodule._target_.endswith("CorrectionDataModule"):
-        ours = ("wer_heard", "mended", "broken")
+        ours = ("wer_uncorrected", "mended", "broken")
         given |= {f"{test}/{name}" for test in tests for name in ours}
     given |= {config.optimised_metric, "training/minutes", "parameters"}
     assert wanted.union(*table.harmonic_mean.values()) <= given

@@ -1,4 +1,4 @@
-"""What a model of corrections learns from and is judged on: what was heard, and what was said."""
+"""What a model of corrections is trained and tested on: hypotheses and references."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,10 +18,10 @@ BEYOND = -100  # in place of an edit, where a text has no more places: what nll_
 
 
 class Sentence(NamedTuple):
-    """What was heard, what was said, the other texts of the n-best list, and the utterance."""
+    """Hypothesis and reference, the other texts of the n-best list, and the utterance."""
 
-    heard: str
-    said: str
+    hypothesis: str
+    reference: str
     alternatives: list[str]
     id: str = ""
 
@@ -30,7 +30,7 @@ class Corrections(NamedTuple):
     """A batch: letters ``spelt`` (batch, letters) and ``spelt_lengths`` (batch,).
 
     Of each place of a text (see ``kaskad.data.edits``), ``letters`` (batch, places) has its last
-    letter, ``edits`` (batch, places) the edit that makes of the text what was said, ``BEYOND``
+    letter, ``edits`` (batch, places) the edit that makes the reference of the text, ``BEYOND``
     after the last place, and ``votes`` (batch, places, labels + 1) the share of the alternatives
     that have each edit there.
     """
@@ -46,7 +46,7 @@ class Corrections(NamedTuple):
 class CorrectionDataModule(LetterDataModule):
     """Serves batches of hypotheses of like length.
 
-    What trains is what was heard, and ``simulated`` times as many sentences with errors drawn from
+    What trains are hypotheses, and ``simulated`` times as many sentences with errors drawn from
     its confusions: the references, and the lines of the files ``text``, but for those that stand in
     validation or test.
 
@@ -61,10 +61,10 @@ class CorrectionDataModule(LetterDataModule):
         seed: Of the errors and of the order of batches.
 
     Raises:
-        DataError: Where there is nothing to learn from, or to judge.
+        DataError: Where there is nothing to train on, or to test on.
     """
 
-    units = ("letters heard", "words said")
+    units = ("letters of hypotheses", "words of references")
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class CorrectionDataModule(LetterDataModule):
             role: [tables[name] for name, its in roles.items() if its == role]
             for role in ("train", "validation", "test")
         }
-        # A reference that is empty is of silence: what is heard there is no error of words.
+        # A reference that is empty is of silence: a hypothesis there is no error of words.
         spoken = {
             role: pl.concat(parts).filter(pl.col("reference") != "") if parts else pl.DataFrame()
             for role, parts in by_role.items()
@@ -99,20 +99,20 @@ class CorrectionDataModule(LetterDataModule):
         self.tests = [name for name, role in roles.items() if role == "test"]
         self.tables = {name: tables[name] for name in self.tests}
         self.tables[VALIDATION] = spoken["validation"]
-        heard = spoken["train"].filter(pl.col("hypothesis") != "")
-        if heard.is_empty():
+        recognised = spoken["train"].filter(pl.col("hypothesis") != "")
+        if recognised.is_empty():
             raise DataError("every hypothesis to learn from is empty: there is nothing to correct")
         made = self._simulated(spoken, text, simulated, language)
-        self.tables[TRAIN] = pl.concat([heard.drop("speaker"), made])
-        self._empty = spoken["train"].height - heard.height
+        self.tables[TRAIN] = pl.concat([recognised.drop("speaker"), made])
+        self._empty = spoken["train"].height - recognised.height
         self._made = made.height
 
     def read(self, name: str) -> list[str]:
-        """What was heard in "train", "validation" or a test corpus, as it is read."""
+        """The hypotheses of "train", "validation" or a test corpus, as it is read."""
         return [last_letters(text)[0] for text in self.tables[name]["hypothesis"]]
 
     def written(self, name: str) -> list[str]:
-        """What was said."""
+        """The references."""
         return self.tables[name]["reference"].to_list()
 
     def rows(self, name: str) -> list[Sentence]:
@@ -124,9 +124,9 @@ class CorrectionDataModule(LetterDataModule):
         return collate(rows, letters, tokenizer)
 
     def summary(self) -> dict[str, Any]:
-        """What a report says of what was learnt from."""
+        """What a report says of what was trained on."""
         return {
-            "heard": self.tables[TRAIN].height - self._made,
+            "hypotheses": self.tables[TRAIN].height - self._made,
             "simulated": self._made,
             "empty": self._empty,
             "validation": self.tables[VALIDATION].height,
@@ -140,21 +140,23 @@ class CorrectionDataModule(LetterDataModule):
         times: int,
         language: str | None,
     ) -> pl.DataFrame:
-        """Sentences with errors as they were heard: columns reference, hypothesis, alternatives."""
+        """Sentences with errors drawn: columns reference, hypothesis, alternatives."""
         known = pl.concat(
             table.select(text="reference", language=pl.lit(language or ""), role=pl.lit(role))
             for role, table in spoken.items()
         )
         remove = ("test", "validation") if text else ()
         sentences, _ = training_text(gather(known, text, language=language), remove)
-        said = sentences["text"].to_list()
+        references = sentences["text"].to_list()
         train = spoken["train"]
         errors = SimulatedErrors(train["reference"].to_list(), train["hypothesis"].to_list())
         rows = [
-            ("", sentence, heard)
+            ("", sentence, hypothesis)
             for time in range(times)
-            for sentence, heard in zip(said, errors(said, self.seed + time), strict=True)
-            if heard
+            for sentence, hypothesis in zip(
+                references, errors(references, self.seed + time), strict=True
+            )
+            if hypothesis
         ]
         schema = dict.fromkeys(("id", "reference", "hypothesis"), pl.String)
         none = pl.lit([], pl.List(pl.String))
@@ -163,18 +165,20 @@ class CorrectionDataModule(LetterDataModule):
 
 def collate(sentences: Sequence[Sentence], letters: Tokenizer, words: Tokenizer) -> Corrections:
     """Read sentences by ``letters``, find the edits in terms of ``words``, and pad both."""
-    read = [last_letters(each.heard) for each in sentences]
+    read = [last_letters(each.hypothesis) for each in sentences]
     spelt, spelt_lengths = spell([text for text, _ in read], letters)
     places, counts = padded([found for _, found in read])
     wanted = edits_between(
-        [each.heard for each in sentences], [each.said for each in sentences], words.labels
+        [each.hypothesis for each in sentences],
+        [each.reference for each in sentences],
+        words.labels,
     )
     edits, _ = padded([each.places for each in wanted])
     beyond = torch.arange(edits.shape[1]) >= counts[:, None]
     votes = torch.zeros(*places.shape, words.size + 1)
     for row, sentence in enumerate(sentences):
         others = sentence.alternatives
-        for each in edits_between([sentence.heard] * len(others), others, words.labels):
+        for each in edits_between([sentence.hypothesis] * len(others), others, words.labels):
             votes[row, range(len(each.places)), each.places] += 1 / len(others)
     return Corrections(
         list(sentences), spelt, spelt_lengths, places, edits.masked_fill(beyond, BEYOND), votes

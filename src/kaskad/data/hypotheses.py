@@ -1,4 +1,4 @@
-"""What recognisers heard in their tests and what was said there, for a model of corrections."""
+"""Hypotheses of recognisers in their tests, and the references, for a model of corrections."""
 
 import logging
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def read_hypotheses(
     Args:
         split: ``train`` and ``validation``: of the corpus ``held_out``, in which an utterance is in
             one of them alone. Any other is the name of a corpus of the runs ``test``.
-        runs: Runs, or folders of runs, of train.py, whose test on ``held_out`` is learnt from.
+        runs: Runs, or folders of runs, of train.py, whose test on ``held_out`` is trained on.
         held_out: A corpus of their tests that they did not train on.
         test: A run, or a folder of runs, whose newest test is the test.
         validation_share: The share of what was held out that chooses the checkpoint.
@@ -53,12 +53,12 @@ def read_hypotheses(
     if not 0 < validation_share < 1:
         raise DataError(f"data.validation_share={validation_share}: between 0 and 1, as 0.1")
     if split not in ("train", "validation"):
-        return _heard(find_results(Path(test)), split)
+        return _hypotheses(find_results(Path(test)), split)
     folders = [runs] if isinstance(runs, str) else runs
     tables = [table for folder in folders for table in _tables_below(Path(folder))]
     for table in tables:
         _require_unheard(table.parents[1], held_out)
-    whole = pl.concat(_heard(table, held_out) for table in tables)
+    whole = pl.concat(_hypotheses(table, held_out) for table in tables)
     chosen = [crc32(id_.encode()) / 2**32 < validation_share for id_ in whole["id"]]
     in_validation = pl.Series(chosen, dtype=pl.Boolean)
     return whole.filter(in_validation if split == "validation" else ~in_validation)
@@ -69,7 +69,7 @@ def _tables_below(folder: Path) -> list[Path]:
     return found or [find_results(folder)]  # which says what is missing
 
 
-def _heard(path: Path, corpus: str) -> pl.DataFrame:
+def _hypotheses(path: Path, corpus: str) -> pl.DataFrame:
     whole = read_parquet(path)
     known = whole["corpus"].unique(maintain_order=True).to_list()
     if corpus not in known:
@@ -108,7 +108,7 @@ def _require_unheard(run: Path, corpus: str) -> None:
         apart = tested.get("folds") and _fold(tested) == _fold(trained)
         if trained.get("role") in TRAINING and same and not apart:
             raise DataError(
-                f"{run}: its recogniser trained on '{corpus}', of which it knows what was said; "
+                f"{run}: its recogniser trained on '{corpus}', and so knows its references; "
                 "learn from folds: train.py -m data/parts@data=folds data.folds=2 data.fold=0,1"
             )
 

@@ -1,4 +1,4 @@
-"""What a model of pronunciations learns from and is judged on: words, and the phones of each."""
+"""What a model of pronunciations is trained and tested on: words, and the phones of each."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,15 +16,15 @@ log = logging.getLogger(__name__)
 
 class Spellings(NamedTuple):
     """A batch: the ``references`` of each word, its letters ``spelt`` (batch, letters) and
-    ``spelt_lengths`` (batch,), the phones ``said`` (batch, phones), those of the first reference,
-    and ``said_lengths`` (batch,); 0 beyond the end of each."""
+    ``spelt_lengths`` (batch,), the ``phones`` (batch, phones), those of the first reference,
+    and ``phone_lengths`` (batch,); 0 beyond the end of each."""
 
     words: list[str]
     references: list[list[str]]
     spelt: Tensor
     spelt_lengths: Tensor
-    said: Tensor
-    said_lengths: Tensor
+    phones: Tensor
+    phone_lengths: Tensor
 
 
 class PronunciationDataModule(LetterDataModule):
@@ -35,7 +35,7 @@ class PronunciationDataModule(LetterDataModule):
     test a word is one row with all its pronunciations. ``skipped`` has the rows of no use. A batch
     has at most ``max_words``, and ``batch_letters`` with padding.
 
-    Raises ``DataError`` where there is nothing to learn from, or to judge.
+    Raises ``DataError`` where there is nothing to train on, or to test on.
     """
 
     units = ("letters", "phones")
@@ -68,9 +68,9 @@ class PronunciationDataModule(LetterDataModule):
         self.tests = [name for name, role in roles.items() if role == "test"]
         one = pl.concat_list("pronunciation")
         self.tables = {TRAIN: good.filter(role="train").select("word", pronunciations=one)}
-        judged = {VALIDATION: good.filter(role="validation")}
-        judged |= {name: good.filter(corpus=name) for name in self.tests}
-        for name, table in judged.items():
+        tested = {VALIDATION: good.filter(role="validation")}
+        tested |= {name: good.filter(corpus=name) for name in self.tests}
+        for name, table in tested.items():
             self.tables[name] = table.group_by("word", maintain_order=True).agg(
                 pronunciations="pronunciation"
             )
@@ -96,8 +96,8 @@ class PronunciationDataModule(LetterDataModule):
         """Encode words and their pronunciations, and pad them into a batch."""
         words = [word for word, _ in rows]
         references = [list(known) for _, known in rows]
-        said = [tokenizer.encode(known[0]) for known in references]
-        return Spellings(words, references, *spell(words, letters), *padded(said))
+        phones = [tokenizer.encode(known[0]) for known in references]
+        return Spellings(words, references, *spell(words, letters), *padded(phones))
 
     def summary(self) -> dict[str, Any]:
         """What a report says of the dictionary."""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from kaskad.metrics.alignment import Unit, align
 
-NOTHING = ""  # what a word or letter is taken for that was not heard
+NOTHING = ""  # what a word or letter is taken for that was left out
 
 
 class SimulatedErrors:
     """Puts errors into texts as often as ``hypotheses`` have them against ``references``.
 
-    A word that the references have is taken for what it was taken for there, or not heard, at the
+    A word that the references have is taken for what it was taken for there, or left out, at the
     same rates; of any other word the letters are. Between words, others are inserted that were
     inserted there. Errors are drawn place by place: they do not come in groups, as real ones do.
     """
@@ -27,44 +27,44 @@ class SimulatedErrors:
         return [self._with_errors(text, draw) for text in texts]
 
     def _with_errors(self, text: str, draw: random.Random) -> str:
-        heard = [self._words.inserted(draw)]
+        written = [self._words.inserted(draw)]
         for word in text.split():
             if self._words.knows(word):
-                heard.append(self._words.heard(word, draw))
+                written.append(self._words.taken_for(word, draw))
             else:
                 letters = (
-                    self._letters.heard(letter, draw) + self._letters.inserted(draw)
+                    self._letters.taken_for(letter, draw) + self._letters.inserted(draw)
                     for letter in word
                 )
-                heard.append("".join(letters))
-            heard.append(self._words.inserted(draw))
-        return " ".join(" ".join(heard).split())
+                written.append("".join(letters))
+            written.append(self._words.inserted(draw))
+        return " ".join(" ".join(written).split())
 
 
 class _Confusions:
-    """What each word or letter was heard as, and what was heard between them."""
+    """What each word or letter was taken for, and what was put between them."""
 
     def __init__(self, references: Sequence[str], hypotheses: Sequence[str], unit: Unit) -> None:
-        heard: dict[str, Counter[str]] = {}
+        written: dict[str, Counter[str]] = {}
         insertions: Counter[str] = Counter()
         for reference, edits in zip(references, align(references, hypotheses, unit), strict=True):
             pairs = [pair for edit in edits for pair in edit.pairs()]
-            for said, found in pairs:
-                if said == NOTHING:
+            for spoken, found in pairs:
+                if spoken == NOTHING:
                     insertions[found] += 1
                 else:
-                    heard.setdefault(said, Counter())[found] += 1
+                    written.setdefault(spoken, Counter())[found] += 1
             length = len(reference.split()) if unit == "words" else len(reference)
-            inserted = sum(said == NOTHING for said, _ in pairs)
+            inserted = sum(spoken == NOTHING for spoken, _ in pairs)
             insertions[NOTHING] += max(0, length + 1 - inserted)
-        self._heard = {said: _Drawn(found) for said, found in heard.items()}
+        self._taken_for = {spoken: _Drawn(found) for spoken, found in written.items()}
         self._inserted = _Drawn(insertions)
 
-    def knows(self, said: str) -> bool:
-        return said in self._heard
+    def knows(self, spoken: str) -> bool:
+        return spoken in self._taken_for
 
-    def heard(self, said: str, draw: random.Random) -> str:
-        return self._heard[said].one(draw) if said in self._heard else said
+    def taken_for(self, spoken: str, draw: random.Random) -> str:
+        return self._taken_for[spoken].one(draw) if spoken in self._taken_for else spoken
 
     def inserted(self, draw: random.Random) -> str:
         return self._inserted.one(draw)

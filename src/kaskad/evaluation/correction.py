@@ -42,23 +42,23 @@ def measure_and_report(
     tables = []
     for loader, name in enumerate(data.tests):
         speakers = data.tables[name].select("id", "speaker")
-        judged = model.judged(loader).join(speakers, on="id", how="left", maintain_order="left")
-        groups = speakers_of(judged)
-        found = shares(judged)
-        wrong = judged.filter(pl.col("errors_heard") > 0)
-        texts = wrong["heard"].to_list(), wrong["reference"].to_list()
+        scored = model.scored(loader).join(speakers, on="id", how="left", maintain_order="left")
+        groups = speakers_of(scored)
+        found = shares(scored)
+        wrong = scored.filter(pl.col("errors_before") > 0)
+        texts = wrong["hypothesis"].to_list(), wrong["reference"].to_list()
         corpora[name] = {
-            "sentences": judged.height,
-            "empty": judged.filter(heard="").height,
+            "sentences": scored.height,
+            "empty": scored.filter(hypothesis="").height,
             "wrong": wrong.height,
             "within_reach": sum(
                 each.complete for each in edits_between(*texts, model.tokenizer.labels)
             ),
             "figures": {figure: each.value for figure, each in found.items()},
             "intervals": intervals(found, groups),
-            "corrections": summary(judged, groups),
+            "corrections": summary(scored, groups),
         }
-        tables.append(judged.select(pl.lit(name).alias("corpus"), pl.all()))
+        tables.append(scored.select(pl.lit(name).alias("corpus"), pl.all()))
     report = {
         "title": title,
         **footprint(model),

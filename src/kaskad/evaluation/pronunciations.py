@@ -36,18 +36,18 @@ def measure_and_report(
     corpora: dict[str, dict[str, Any]] = {}
     tables = []
     for loader, name in enumerate(data.tests):
-        judged = model.judged(loader)
-        found = shares(judged)
+        scored = model.scored(loader)
+        found = shares(scored)
         confused = count_confusions(
-            judged["reference"].to_list(), judged["heard"].to_list(), "words"
+            scored["reference"].to_list(), scored["hypothesis"].to_list(), "words"
         )
         corpora[name] = {
-            "words": judged.height,
+            "words": scored.height,
             "figures": {figure: each.value for figure, each in found.items()},
             "intervals": intervals(found),
             "confusions": confused.head(CONFUSIONS).to_dicts(),
         }
-        tables.append(judged.select(pl.lit(name).alias("corpus"), pl.all()))
+        tables.append(scored.select(pl.lit(name).alias("corpus"), pl.all()))
     report = {
         "title": title,
         **footprint(model),

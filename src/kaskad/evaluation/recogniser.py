@@ -122,8 +122,8 @@ def _corrections(table: pl.DataFrame) -> dict[str, Any]:
     if "uncorrected" not in table.columns:
         return {}
     columns = (table[name].fill_null("").to_list() for name in ("reference", "uncorrected"))
-    judged = corrections.judge(*columns, table["hypothesis"].to_list())
-    return {"corrections": corrections.summary(judged, speakers_of(table))}
+    compared = corrections.score(*columns, table["hypothesis"].to_list())
+    return {"corrections": corrections.summary(compared, speakers_of(table))}
 
 
 def _test(

@@ -98,7 +98,7 @@ def plan_pronunciations(
 def plan_corrections(
     config: DictConfig, folder: Path, made: dict[str, Any], *, begins: bool
 ) -> Plan:
-    """Plan the run of a corrector, on what recognisers heard."""
+    """Plan the run of a corrector, on hypotheses of recognisers."""
     return _plan_reader(config, CORRECTIONS)
 
 

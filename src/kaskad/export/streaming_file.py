@@ -89,13 +89,13 @@ class OnnxStreamingRecogniser:
         self.session = session
 
     def __call__(self, inputs: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        heard = [
+        found = [
             OnnxStream(self.session).push(samples[:length], is_last=True)
             for samples, length in zip(inputs, lengths, strict=True)
         ]
-        frames = np.array([len(each) for each in heard])
-        log_probs = np.zeros((len(heard), max(frames), heard[0].shape[1]), np.float32)
-        for row, each in zip(log_probs, heard, strict=True):
+        frames = np.array([len(each) for each in found])
+        log_probs = np.zeros((len(found), max(frames), found[0].shape[1]), np.float32)
+        for row, each in zip(log_probs, found, strict=True):
             row[: len(each)] = each
         return log_probs, frames
 
@@ -120,10 +120,10 @@ def _difference(recogniser: CTCRecogniser, file: Path) -> float:
     """By how much the graph differs from the recogniser's stream, at most."""
     waveform = example_batch(recogniser.features.sample_rate)[0][0].numpy()
     wanted = recogniser.stream().posteriors(waveform, is_last=True).numpy()
-    heard = OnnxStream(session_of(file))
+    stream = OnnxStream(session_of(file))
     third = len(waveform) // 3
     parts = [waveform[:third], waveform[third:], waveform[:0]]
-    found = np.concatenate([heard.push(each, is_last=len(each) == 0) for each in parts])
+    found = np.concatenate([stream.push(each, is_last=len(each) == 0) for each in parts])
     if found.shape != wanted.shape:
         raise ExportError(f"the graph gives {len(found)} frames, and PyTorch {len(wanted)}")
     return float(np.abs(found - wanted).max())

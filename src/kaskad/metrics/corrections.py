@@ -11,31 +11,31 @@ from kaskad.metrics.error_rates import WORD_ERRORS, count_errors
 from kaskad.metrics.significance import paired_interval
 
 # A sentence that was wrong is right now; the other way round; it has fewer errors, or more; it has
-# been changed for as many; it is as it was heard.
+# been changed for as many; it is as it was recognised.
 OUTCOMES = ("mended", "broken", "better", "worse", "changed", "untouched")
 
 
-def judge(
-    references: Sequence[str], heard: Sequence[str], corrected: Sequence[str]
+def score(
+    references: Sequence[str], hypotheses: Sequence[str], corrected: Sequence[str]
 ) -> pl.DataFrame:
-    """Compare each sentence with its reference, as it was heard and as it was corrected.
+    """Compare each sentence with its reference, as it was recognised and as it was corrected.
 
-    Columns: ``reference``, ``heard``, ``corrected``, ``words`` (of the reference), ``errors_heard``
-    and, after the correction, ``errors``, and ``outcome``, one of ``OUTCOMES``.
+    Columns: ``reference``, ``hypothesis``, ``corrected``, ``words`` (of the reference),
+    ``errors_before`` and, after the correction, ``errors``, and ``outcome``, one of ``OUTCOMES``.
     """
-    texts = {"reference": references, "heard": heard, "corrected": corrected}
+    texts = {"reference": references, "hypothesis": hypotheses, "corrected": corrected}
     before, after = (
         count_errors(references, each, "words").select("words", errors=WORD_ERRORS)
-        for each in (heard, corrected)
+        for each in (hypotheses, corrected)
     )
-    fewer = pl.col("errors") < pl.col("errors_heard")
-    more = pl.col("errors") > pl.col("errors_heard")
+    fewer = pl.col("errors") < pl.col("errors_before")
+    more = pl.col("errors") > pl.col("errors_before")
     outcome = (
-        pl.when(pl.col("heard") == pl.col("corrected"))
+        pl.when(pl.col("hypothesis") == pl.col("corrected"))
         .then(pl.lit("untouched"))
         .when(fewer & (pl.col("errors") == 0))
         .then(pl.lit("mended"))
-        .when(more & (pl.col("errors_heard") == 0))
+        .when(more & (pl.col("errors_before") == 0))
         .then(pl.lit("broken"))
         .when(fewer)
         .then(pl.lit("better"))
@@ -45,34 +45,34 @@ def judge(
     )
     return (
         pl.DataFrame(texts, dict.fromkeys(texts, pl.String))
-        .hstack(before.rename({"errors": "errors_heard"}))
+        .hstack(before.rename({"errors": "errors_before"}))
         .hstack(after.select("errors"))
         .with_columns(outcome=outcome)
     )
 
 
-def shares(judged: pl.DataFrame) -> dict[str, Share]:
-    """The figures of sentences that ``judge`` compared: ``wer``, ``wer_heard``, ``mended`` (of
-    those that were wrong) and ``broken`` (of those that were right)."""
-    words = judged["words"].to_numpy()
-    wrong = judged["errors_heard"].to_numpy() > 0
-    outcome = judged["outcome"].to_numpy()
+def shares(scored: pl.DataFrame) -> dict[str, Share]:
+    """The figures of sentences that ``score`` compared: ``wer``, ``wer_uncorrected``, ``mended``
+    (of those that were wrong) and ``broken`` (of those that were right)."""
+    words = scored["words"].to_numpy()
+    wrong = scored["errors_before"].to_numpy() > 0
+    outcome = scored["outcome"].to_numpy()
     return {
-        "wer": share(judged["errors"].to_numpy(), words),
-        "wer_heard": share(judged["errors_heard"].to_numpy(), words),
+        "wer": share(scored["errors"].to_numpy(), words),
+        "wer_uncorrected": share(scored["errors_before"].to_numpy(), words),
         "mended": share(outcome == "mended", wrong),
         "broken": share(outcome == "broken", ~wrong),
     }
 
 
-def summary(judged: pl.DataFrame, speakers: np.ndarray | None = None) -> dict[str, Any]:
+def summary(scored: pl.DataFrame, speakers: np.ndarray | None = None) -> dict[str, Any]:
     """How many sentences have each outcome, and ``gain``: by how much the WER is lower, with its
     95 % interval, drawn by ``speakers`` where they are known."""
-    found = shares(judged)
-    counts = dict(judged["outcome"].value_counts().iter_rows())
-    low, high = paired_interval(found["wer"], found["wer_heard"], speakers)
+    found = shares(scored)
+    counts = dict(scored["outcome"].value_counts().iter_rows())
+    low, high = paired_interval(found["wer"], found["wer_uncorrected"], speakers)
     return {
         **{outcome: counts.get(outcome, 0) for outcome in OUTCOMES},
-        "gain": found["wer_heard"].value - found["wer"].value,
+        "gain": found["wer_uncorrected"].value - found["wer"].value,
         "gain_interval": [low, high],
     }

@@ -9,18 +9,18 @@ from kaskad.metrics.bootstrap import Share, share
 from kaskad.metrics.error_rates import WORD_ERRORS, count_errors
 
 
-def judge(references: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]) -> pl.DataFrame:
+def score(references: Sequence[Sequence[str]], candidates: Sequence[Sequence[str]]) -> pl.DataFrame:
     """Compare the ``candidates`` for each word, the best first, with its ``references``.
 
-    Both are phones between blanks. Columns: ``heard``, the best candidate; ``reference``, the
+    Both are phones between blanks. Columns: ``hypothesis``, the best candidate; ``reference``, the
     pronunciation that it is nearest to; ``phones`` of that, ``errors``, ``right``, and
     ``among_candidates``: whether any candidate is right.
     """
     best = [each[0] if each else "" for each in candidates]
     rows = [row for row, known in enumerate(references) for _ in known]
-    heard = [best[row] for row in rows]
+    hypothesis = [best[row] for row in rows]
     known = list(chain.from_iterable(references))
-    counted = count_errors(known, heard, "words").select(errors=WORD_ERRORS, phones="words")
+    counted = count_errors(known, hypothesis, "words").select(errors=WORD_ERRORS, phones="words")
     nearest = (
         counted.with_columns(row=pl.Series(rows, dtype=pl.Int64), reference=pl.Series(known))
         .sort("row", "errors", maintain_order=True)
@@ -31,7 +31,7 @@ def judge(references: Sequence[Sequence[str]], candidates: Sequence[Sequence[str
         for known, found in zip(references, candidates, strict=True)
     ]
     return nearest.select(
-        pl.Series("heard", best, dtype=pl.String),
+        pl.Series("hypothesis", best, dtype=pl.String),
         "reference",
         "phones",
         "errors",
@@ -40,10 +40,10 @@ def judge(references: Sequence[Sequence[str]], candidates: Sequence[Sequence[str
     )
 
 
-def shares(judged: pl.DataFrame) -> dict[str, Share]:
-    """The figures of words that were judged: ``per``, ``word_accuracy``, ``candidate_accuracy``."""
+def shares(scored: pl.DataFrame) -> dict[str, Share]:
+    """The figures of words that were scored: ``per``, ``word_accuracy``, ``candidate_accuracy``."""
     return {
-        "per": share(judged["errors"].to_numpy(), judged["phones"].to_numpy()),
-        "word_accuracy": share(judged["right"].to_numpy()),
-        "candidate_accuracy": share(judged["among_candidates"].to_numpy()),
+        "per": share(scored["errors"].to_numpy(), scored["phones"].to_numpy()),
+        "word_accuracy": share(scored["right"].to_numpy()),
+        "candidate_accuracy": share(scored["among_candidates"].to_numpy()),
     }

@@ -66,7 +66,9 @@ METRICS: dict[str, Metric] = {
         "references",
         places=_in("report", "summary", "epoch", "curves"),
     ),
-    "wer_heard": Metric("WER as heard", "the WER of the hypotheses before any was corrected"),
+    "wer_uncorrected": Metric(
+        "WER uncorrected", "the WER of the hypotheses before any was corrected"
+    ),
     "mended": Metric(
         "mended",
         "sentences that were wrong and have been corrected, as a share of those that were wrong",

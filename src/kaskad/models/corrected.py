@@ -62,24 +62,25 @@ def corrected(corrector: Corrector, hypotheses: Sequence[Hypothesis]) -> list[Hy
     return [_replaced(*each) for each in zip(hypotheses, found, strict=True)]
 
 
-def _replaced(heard: Hypothesis, found: Sequence[Corrected]) -> Hypothesis:
+def _replaced(hypothesis: Hypothesis, found: Sequence[Corrected]) -> Hypothesis:
     text = " ".join(each.word for each in found)
-    if all(each.probability is None for each in found) and text == heard.text:
-        return replace(heard, uncorrected=heard.text)
+    if all(each.probability is None for each in found) and text == hypothesis.text:
+        return replace(hypothesis, uncorrected=hypothesis.text)
     words = []
-    if len(heard.words) == len(heard.text.split()):
-        words = [_timed(each, heard.words) for each in found]
-    return replace(heard, text=text, words=words, uncorrected=heard.text)
+    if len(hypothesis.words) == len(hypothesis.text.split()):
+        words = [_timed(each, hypothesis.words) for each in found]
+    return replace(hypothesis, text=text, words=words, uncorrected=hypothesis.text)
 
 
-def _timed(found: Corrected, heard: Sequence[Word]) -> Word:
+def _timed(found: Corrected, recognised: Sequence[Word]) -> Word:
     number = found.place // 2
     if is_word(found.place):
-        word = heard[number]
+        word = recognised[number]
         if found.probability is None:
             return word
         return replace(word, text=found.word, confidence=found.probability)
-    before, after = heard[number - 1 : number] if number else [], heard[number : number + 1]
+    before = recognised[number - 1 : number] if number else []
+    after = recognised[number : number + 1]
     ends = [word.end for word in before] or [word.start for word in after]
     starts = [word.start for word in after] or ends
     return Word(found.word, ends[0], starts[0], found.probability)

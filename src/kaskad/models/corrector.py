@@ -1,4 +1,4 @@
-"""A model of corrections: a hypothesis of a recogniser in, the text that was said out."""
+"""A model of corrections: a hypothesis of a recogniser in, the corrected text out."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from kaskad.data.corrections import BEYOND, Corrections, Sentence, collate
 from kaskad.data.edits import KEEP, edited
-from kaskad.metrics.corrections import judge, shares
+from kaskad.metrics.corrections import score, shares
 from kaskad.models.encoders.encoder import Encoder
 from kaskad.models.letter_reader import LetterReader
 from kaskad.text.tokenizer import Tokenizer
 
 TOGETHER = 256  # sentences that are corrected at a time
-# By how much more probable (natural logarithm) than the word as it was heard an edit must be.
+# By how much more probable (natural logarithm) than the word of the hypothesis an edit must be.
 MARGINS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, float("inf"))
 
 
@@ -46,11 +46,11 @@ class Corrector(LetterReader):
     """Reads a hypothesis letter by letter, and says of each word, and of each gap between words,
     whether it is to be kept, replaced by another word, or taken away: see ``kaskad.data.edits``.
 
-    It copies unless it knows better: before it has learnt anything, keeping is ``caution`` (natural
+    It copies unless it knows better: before training, keeping is ``caution`` (natural
     logarithm) likelier than any edit, and an edit is made only where it is likelier than keeping by
     a margin. Each validation chooses the margin with the fewest errors of those with which no more
     sentences are broken than mended; where none lowers the WER, it is infinite. The edits with
-    which the alternatives of an n-best list come of the hypothesis vote, with learnt weights.
+    which the alternatives of an n-best list come of the hypothesis vote, with learned weights.
 
     Sources: Malmi et al., "Encode, Tag, Realize: High-Precision Text Editing" (2019); Omelianchuk
     et al., "GECToR – Grammatical Error Correction: Tag, Not Rewrite" (2020).
@@ -113,7 +113,7 @@ class Corrector(LetterReader):
         return losses.sum(dim=1) / (batch.edits != BEYOND).sum(dim=1)
 
     def answers(self, batch: Corrections) -> list[Answer]:
-        """Each sentence with the edits that are likelier than to keep what was heard."""
+        """Each sentence with the edits that are likelier than to keep the hypothesis."""
         log_probs = self.edit_log_probs(batch)
         best, edits = log_probs.max(dim=2)
         gains = best - log_probs[:, :, KEEP]
@@ -127,50 +127,52 @@ class Corrector(LetterReader):
         """The figures with the best margin, which is kept from here on."""
         best: dict[str, float] = {}
         for margin in MARGINS:
-            judged = self._judged(answers, margin)
-            found = {name: each.value for name, each in shares(judged).items()}
-            counts = dict(judged["outcome"].value_counts().iter_rows())
+            scored = self._scored(answers, margin)
+            found = {name: each.value for name, each in shares(scored).items()}
+            counts = dict(scored["outcome"].value_counts().iter_rows())
             harms = counts.get("broken", 0) > counts.get("mended", 0)
             if not harms and (not best or found["wer"] <= best["wer"]):
                 best = found
                 self.margin.fill_(margin)
         return best
 
-    def judged(self, loader: int = 0) -> pl.DataFrame:
-        """The sentences of a test as ``judge`` has them, corrected with the margin."""
-        return self._judged(self._answers[loader], float(self.margin))
+    def scored(self, loader: int = 0) -> pl.DataFrame:
+        """The sentences of a test as ``score`` has them, corrected with the margin."""
+        return self._scored(self._answers[loader], float(self.margin))
 
     @torch.inference_mode()
     def correct(self, sentences: Sequence[Sentence]) -> list[list[Corrected]]:
-        """The words of each sentence as corrected; what was said is not looked at.
+        """The words of each sentence as corrected; the references are not looked at.
 
         A sentence without words stays without.
         """
         self.eval()
         found = []
         for start in range(0, len(sentences), TOGETHER):
-            part = [each._replace(said=each.heard) for each in sentences[start : start + TOGETHER]]
+            some = sentences[start : start + TOGETHER]
+            part = [each._replace(reference=each.hypothesis) for each in some]
             batch = collate(part, self.letters, self.tokenizer)
             batch = Corrections(batch.sentences, *(each.to(self.device) for each in batch[1:]))
             found += [self._edited(*each, float(self.margin)) for each in self.answers(batch)]
         return found
 
-    def _judged(self, answers: Sequence[Answer], margin: float) -> pl.DataFrame:
+    def _scored(self, answers: Sequence[Answer], margin: float) -> pl.DataFrame:
         sentences = [sentence for sentence, _ in answers]
         corrected = [
             " ".join(each.word for each in self._edited(*answer, margin)) for answer in answers
         ]
-        judged = judge([s.said for s in sentences], [s.heard for s in sentences], corrected)
-        return judged.insert_column(0, pl.Series("id", [s.id for s in sentences], pl.String))
+        references = [each.reference for each in sentences]
+        scored = score(references, [each.hypothesis for each in sentences], corrected)
+        return scored.insert_column(0, pl.Series("id", [s.id for s in sentences], pl.String))
 
     def _edited(
         self, sentence: Sentence, proposals: Sequence[Proposal], margin: float
     ) -> list[Corrected]:
-        edits = [KEEP] * (2 * len(sentence.heard.split()) + 1)
+        edits = [KEEP] * (2 * len(sentence.hypothesis.split()) + 1)
         sure = {}
         for proposal in proposals:
-            if proposal.gain > margin and sentence.heard:
+            if proposal.gain > margin and sentence.hypothesis:
                 edits[proposal.place] = proposal.edit
                 sure[proposal.place] = proposal.probability
-        words = edited(sentence.heard, edits, self.tokenizer.labels)
+        words = edited(sentence.hypothesis, edits, self.tokenizer.labels)
         return [Corrected(word, place, sure.get(place)) for word, place in words]

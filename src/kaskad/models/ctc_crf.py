@@ -97,7 +97,7 @@ def log_of_all_texts(log_probs: Tensor, lengths: Tensor, ngram: Tensor) -> Tenso
 class _AllTexts(torch.autograd.Function):
     """Forward and backward over frames, in probabilities.
 
-    A state is a history, the ``order - 1`` labels said last, and whether a blank came after them:
+    A state is a history, the ``order - 1`` last labels, and whether a blank came after them:
     (batch, 2, histories), the blank first. The probabilities of a frame are divided by their sum,
     which keeps them in range: any label can follow any history, so that no state which counts
     later is ever far below the others. With bigrams of 35 labels this takes a third of the time
@@ -111,14 +111,14 @@ class _AllTexts(torch.autograd.Function):
         frames, batch, _ = probs.shape
         ends = ngram.reshape(-1, labels)[:, BOUNDARY]
         steps = _steps(ngram)
-        said = _of_last_label(probs, len(ends))
+        spoken = _of_last_label(probs, len(ends))
         states = probs.new_zeros(frames + 1, batch, 2, len(ends))
         states[0, :, 0, 0] = 1.0
         sums = probs.new_ones(frames, batch)
         for frame, going_on in enumerate(_going_on(lengths, frames)):
             old, new = states[frame], states[frame + 1]
             new[:, 0] = old.sum(dim=1) * probs[frame, :, BLANK, None]
-            new[:, 1] = (_say(old, steps) + old[:, 1]) * said[frame]
+            new[:, 1] = (_one_more(old, steps) + old[:, 1]) * spoken[frame]
             total = torch.where(going_on, new.sum(dim=(1, 2)), 1.0)
             sums[frame] = total
             new[:] = torch.where(going_on[:, None, None], new / total[:, None, None], old)
@@ -134,7 +134,7 @@ class _AllTexts(torch.autograd.Function):
         frames, batch, labels = probs.shape
         ends = ngram.reshape(-1, labels)[:, BOUNDARY]
         steps = _steps(ngram).transpose(1, 2).contiguous()
-        said = _of_last_label(probs, len(ends))
+        spoken = _of_last_label(probs, len(ends))
         # What the rest of an utterance makes of each state.
         rest = (ends / last[:, None])[:, None].repeat(1, 2, 1)
         occupied = torch.zeros_like(probs)
@@ -146,9 +146,9 @@ class _AllTexts(torch.autograd.Function):
             occupied[frame, :, BLANK] = here[:, 0].sum(dim=1)
             blank, label = (
                 rest[:, :1] * probs[frame, :, BLANK, None, None],
-                rest[:, 1] * said[frame],
+                rest[:, 1] * spoken[frame],
             )
-            before = _unsay(label, steps) + blank
+            before = _one_less(label, steps) + blank
             before[:, 1] += label
             rest = torch.where(
                 going_on[frame, :, None, None], before / sums[frame, :, None, None], rest
@@ -185,15 +185,15 @@ def _going_on(lengths: Tensor, frames: int) -> Tensor:
     return ~padding_mask(lengths, frames).T
 
 
-def _say(states: Tensor, steps: Tensor) -> Tensor:
+def _one_more(states: Tensor, steps: Tensor) -> Tensor:
     """The histories (batch, histories) after one more label: the first is forgotten."""
     batch, (later, firsts, _) = len(states), steps.shape
     by_first = states.reshape(batch, firsts, later)
     return torch.bmm(by_first.permute(2, 0, 1), steps).transpose(0, 1).reshape(batch, -1)
 
 
-def _unsay(histories: Tensor, steps: Tensor) -> Tensor:
-    """What ``_say`` does, backwards: (batch, histories) to states, by transposed steps."""
+def _one_less(histories: Tensor, steps: Tensor) -> Tensor:
+    """What ``_one_more`` does, backwards: (batch, histories) to states, by transposed steps."""
     batch, (later, labels, _) = len(histories), steps.shape
     by_later = histories.view(batch, later, labels).transpose(0, 1)
     return torch.bmm(by_later, steps).permute(1, 2, 0).reshape(batch, 2, -1)

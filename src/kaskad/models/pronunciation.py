@@ -11,7 +11,7 @@ from torch import Tensor
 from kaskad.data.pronunciations import Spellings
 from kaskad.data.written import spell
 from kaskad.decoding.attention_beam import AttentionBeamSearch
-from kaskad.metrics.pronunciations import judge, shares
+from kaskad.metrics.pronunciations import score, shares
 from kaskad.models.encoders.encoder import Encoder
 from kaskad.models.layers.attention_decoder import AttentionDecoder
 from kaskad.models.letter_reader import LetterReader
@@ -68,9 +68,9 @@ class PronunciationModel(LetterReader):
     def losses(self, batch: Spellings) -> Tensor:
         """The loss of each pronunciation, per phone and end (batch,)."""
         encoded, lengths = self(batch.spelt, batch.spelt_lengths)
-        log_probs, _ = self.attention_decoder(encoded, lengths, batch.said)
+        log_probs, _ = self.attention_decoder(encoded, lengths, batch.phones)
         smoothing = self.label_smoothing if self.training else 0.0
-        return spelling_losses(log_probs, batch.said, batch.said_lengths, smoothing)
+        return spelling_losses(log_probs, batch.phones, batch.phone_lengths, smoothing)
 
     def candidates(
         self, spelt: Tensor, lengths: Tensor, n_best: int = 1
@@ -89,7 +89,7 @@ class PronunciationModel(LetterReader):
         return [
             [
                 Pronunciation(self.tokenizer.decode(labels), float(torch.tensor(score).exp()))
-                for labels, score in ([said for said in each if said[0]] or each)[:n_best]
+                for labels, score in ([one for one in each if one[0]] or each)[:n_best]
             ]
             for each in found
         ]
@@ -110,8 +110,8 @@ class PronunciationModel(LetterReader):
                 for word, unknown in list(strange.items())[:SHOWN]
             )
             raise ValueError(
-                f"{len(strange)} of {len(folded)} words have letters that this model has not "
-                f"learnt, or none: {shown}; it knows {' '.join(self.letters.labels[1:])}. Write "
+                f"{len(strange)} of {len(folded)} words have letters that this model does not "
+                f"know, or none: {shown}; it knows {' '.join(self.letters.labels[1:])}. Write "
                 "numbers and abbreviations as words, or train with a dictionary that has them"
             )
         self.eval()
@@ -129,12 +129,12 @@ class PronunciationModel(LetterReader):
     def figures(self, answers: list[Answer]) -> dict[str, float]:
         return {name: each.value for name, each in shares(_table(answers)).items()}
 
-    def judged(self, loader: int = 0) -> pl.DataFrame:
-        """The words of a loader as ``judge`` has them, with columns ``word`` and ``candidates``."""
+    def scored(self, loader: int = 0) -> pl.DataFrame:
+        """The words of a loader as ``score`` has them, with columns ``word`` and ``candidates``."""
         return _table(self._answers[loader])
 
 
 def _table(answers: list[Answer]) -> pl.DataFrame:
     words, references, candidates = zip(*answers, strict=True)
     own = pl.DataFrame({"word": words, "candidates": [" | ".join(each) for each in candidates]})
-    return own.hstack(judge(references, candidates))
+    return own.hstack(score(references, candidates))

@@ -19,7 +19,7 @@ def estimate_dense(texts: Iterable[Sequence[int]], labels: int, order: int) -> n
         order: 1 for unigrams, 2 for bigrams.
 
     Returns:
-        An axis a label, the last that of the label foreseen: ``[a, b, c]`` is the probability of c
+        An axis a label, the last that of the label predicted: ``[a, b, c]`` is the probability of c
         after a and b. Its shape is ``(labels,) * order``; each text begins after ``order - 1``
         boundaries and ends with one.
     """

@@ -29,7 +29,7 @@ def read_options(space: Mapping[str, Any]) -> dict[str, BaseDistribution]:
 def search(
     space: Space,
     trials: int | None,
-    judge: Callable[[dict[str, Any]], float],
+    measure: Callable[[dict[str, Any]], float],
     *,
     direction: Literal["minimize", "maximize"],
     seed: int,
@@ -40,12 +40,12 @@ def search(
         space: What each option may be.
         trials: How many are tried, each another; None, or no fewer than there are: all, in their
             order.
-        judge: Called with the options of a trial; returns its figure.
+        measure: Called with the options of a trial; returns its figure.
         direction: Whether that figure is to become small or large.
         seed: The draw follows from this number.
 
     Yields:
-        The options of each trial, once it has been judged.
+        The options of each trial, once it has been measured.
 
     Raises:
         ConfigurationError: If all are to be tried, and there is no end of them.
@@ -71,7 +71,7 @@ def search(
         chosen = tuple(trial.params[name] for name in space)
         is_new = chosen not in known
         if is_new:
-            known[chosen] = judge(dict(trial.params))
+            known[chosen] = measure(dict(trial.params))
         study.tell(trial, known[chosen])
         if is_new:
             yield dict(trial.params)
