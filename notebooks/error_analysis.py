@@ -83,7 +83,9 @@ if "confusions" in tables:
         .sort("count", descending=True)
         .head(40)
     )
-    references, hypotheses = (letters[side].unique().sort().to_list() for side in ("reference", "hypothesis"))
+    references, hypotheses = (
+        letters[side].unique().sort().to_list() for side in ("reference", "hypothesis")
+    )
     counts = np.zeros((len(references), len(hypotheses)))
     for reference, hypothesis, count in letters.rows():
         counts[references.index(reference), hypotheses.index(hypothesis)] = count
