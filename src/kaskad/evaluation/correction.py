@@ -21,7 +21,7 @@ from kaskad.reports.report import show_corrections
 from kaskad.storage.files import write_text
 from kaskad.storage.tables import write_csv
 
-FIGURES = ("wer_heard", "wer", "mended", "broken")
+FIGURES = ("wer_uncorrected", "wer", "mended", "broken")
 
 
 def measure_and_report(

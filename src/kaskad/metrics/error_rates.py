@@ -145,8 +145,11 @@ def score(
         parts.append(count_errors(plain_references, plain_hypotheses, "words", PLAIN))
     if phones is not None:
         both = {"reference_phones": phones(references), "hypothesis_phones": phones(hypotheses)}
-        said_phones, heard_phones = both.values()
-        parts += [pl.DataFrame(both), count_errors(said_phones, heard_phones, "words", "phones")]
+        reference_phones, hypothesis_phones = both.values()
+        parts += [
+            pl.DataFrame(both),
+            count_errors(reference_phones, hypothesis_phones, "words", "phones"),
+        ]
     return ErrorRates(
         pl.concat([table, *parts], how="horizontal").with_columns(
             pl.Series("number", numbers, pl.Int64),
