@@ -145,11 +145,7 @@ def score(
         parts.append(count_errors(plain_references, plain_hypotheses, "words", PLAIN))
     if phones is not None:
         both = {"reference_phones": phones(references), "hypothesis_phones": phones(hypotheses)}
-        reference_phones, hypothesis_phones = both.values()
-        parts += [
-            pl.DataFrame(both),
-            count_errors(reference_phones, hypothesis_phones, "words", "phones"),
-        ]
+        parts += [pl.DataFrame(both), count_errors(*both.values(), "words", "phones")]
     return ErrorRates(
         pl.concat([table, *parts], how="horizontal").with_columns(
             pl.Series("number", numbers, pl.Int64),
