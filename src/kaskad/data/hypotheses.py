@@ -57,7 +57,7 @@ def read_hypotheses(
     folders = [runs] if isinstance(runs, str) else runs
     tables = [table for folder in folders for table in _tables_below(Path(folder))]
     for table in tables:
-        _require_unheard(table.parents[1], held_out)
+        _require_not_trained_on(table.parents[1], held_out)
     whole = pl.concat(_hypotheses(table, held_out) for table in tables)
     chosen = [crc32(id_.encode()) / 2**32 < validation_share for id_ in whole["id"]]
     in_validation = pl.Series(chosen, dtype=pl.Boolean)
@@ -89,7 +89,7 @@ def _hypotheses(path: Path, corpus: str) -> pl.DataFrame:
     )
 
 
-def _require_unheard(run: Path, corpus: str) -> None:
+def _require_not_trained_on(run: Path, corpus: str) -> None:
     """Raise ``DataError`` where a run trained on the corpus that it was tested on."""
     path = run / "config.yaml"
     if not path.is_file():  # of evaluate.py, as a rule
