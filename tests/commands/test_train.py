@@ -153,6 +153,15 @@ def test_a_run_that_can_read_too_little_stops_after_its_first_epoch(
     assert {*pl.read_csv(tmp_path / "skipped.csv")["id"]} == {"nan-train", "nan-validation"}
 
 
+def test_a_run_that_ends_before_its_first_validation_is_validated_then(
+    compose, tone_corpus: Path, tmp_path: Path
+) -> None:
+    overrides = [f"data.root={tone_corpus}", "trainer.max_epochs=1", "datamodule.batch_seconds=4"]
+    overrides += ["trainer.limit_train_batches=1", "trainer.check_val_every_n_epoch=2"]
+    figures = train(compose("train", tmp_path, *SMALL, *overrides))
+    assert figures["validation/wer"] > 0.0
+
+
 def test_a_run_that_is_refused_names_all_that_it_could_not_use(
     compose, tone_corpus: Path, tmp_path: Path
 ) -> None:

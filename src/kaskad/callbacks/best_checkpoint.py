@@ -183,12 +183,15 @@ def take_best(
     """Load the best weights into ``model``; returns which file, and what validation said of it.
 
     ``validate`` is asked for the figures of the mean of several checkpoints, where it is to be
-    tried; the mean is kept as average.ckpt.
+    tried; the mean is kept as average.ckpt. It is asked for those of the last weights where the run
+    ended, by its time, before its first validation.
     """
     checkpoint = best_checkpoint(trainer)
     if checkpoint is None:
         log.warning("no checkpoint was written: the weights of the last step are tested")
-        return {}
+        if chosen_figures(trainer) or not trainer.enable_validation:
+            return {}
+        return {"validation": _rounded(validate())}
     saved = read_checkpoint(checkpoint.best_model_path)
     path, figures = Path(checkpoint.best_model_path), chosen_figures(trainer)
     model.load_state_dict(saved["state_dict"])
