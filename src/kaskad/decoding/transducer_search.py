@@ -57,7 +57,8 @@ class TransducerSearch:
         tokenizer: what the labels are.
         seconds_per_frame: of the encoder.
         beam: beginnings of a hypothesis that are followed at once; 1 is greedy search.
-        labels_per_frame: how many labels a frame may have.
+        labels_per_frame: how many labels a frame may have. After so many comes a blank, however
+            improbable, so that a word with more letters in a frame would be lost.
         language_model: of words; see ``WordScores`` for its weights ``alpha``, ``beta`` and
             ``unk_score_offset``.
 
@@ -69,8 +70,8 @@ class TransducerSearch:
         self,
         tokenizer: Tokenizer,
         seconds_per_frame: float,
-        beam: int = 1,
-        labels_per_frame: int = 3,
+        beam: int = 4,
+        labels_per_frame: int = 10,
         language_model: str | Path | None = None,
         alpha: float = 0.3,
         beta: float = 0.5,
