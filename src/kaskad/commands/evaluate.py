@@ -23,7 +23,7 @@ from kaskad.metrics.registry import METRICS
 from kaskad.models.corrected import correct_with
 from kaskad.models.ensemble import load_ensemble
 from kaskad.models.recogniser import Recogniser
-from kaskad.models.streaming import hear_in_chunks
+from kaskad.models.streaming import decode_in_chunks
 from kaskad.reports.report import show_report
 from kaskad.reports.wording import page_language
 from kaskad.runs.checkpoints import find_checkpoint, settings_of
@@ -159,7 +159,7 @@ def report_on(
     )
     title = f"{settings_of(trained, 'task', checkpoints[0], str)} on {name}"
     if config.streaming.chunk is not None:
-        hear_in_chunks(recogniser, config.streaming.chunk)
+        decode_in_chunks(recogniser, config.streaming.chunk)
         title += f", in chunks of {config.streaming.chunk} samples"
     origin = {
         "checkpoint": ", ".join(checkpoints),

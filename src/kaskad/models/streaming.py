@@ -46,7 +46,7 @@ def _of_features(features: Features) -> str | None:
     return None
 
 
-def hear_in_chunks(recogniser: "Recogniser", samples: int) -> None:
+def decode_in_chunks(recogniser: "Recogniser", samples: int) -> None:
     """Have a recogniser decode each utterance as a stream of chunks of so many ``samples``.
 
     Raises ``StreamingError`` where it cannot.

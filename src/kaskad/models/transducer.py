@@ -21,8 +21,8 @@ from kaskad.text.tokenizer import BLANK, Tokenizer
 class TransducerRecogniser(Recogniser):
     """Features, any encoder, a net that predicts labels, and one that joins the two.
 
-    Source: Graves, "Sequence Transduction with Recurrent Neural Networks" (2012). With an encoder
-    that does not look ahead it can decode a stream.
+    Source: Graves, "Sequence Transduction with Recurrent Neural Networks" (2012). It decodes
+    whole utterances; streams are for CTC.
 
     Args:
         features: what the encoder is given.
