@@ -121,7 +121,7 @@ def test_a_language_model_has_its_say(tmp_path: Path) -> None:
     [
         ({"beam": 0}, "beam is 0"),
         ({"labels_per_frame": 0}, "labels_per_frame is 0"),
-        ({"language_model": "lm.arpa"}, "a beam of 1 has one"),
+        ({"beam": 1, "language_model": "lm.arpa"}, "a beam of 1 has one"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused(wrong: dict, sentence: str) -> None:
