@@ -130,7 +130,7 @@ def test_a_file_that_is_gone_when_its_turn_comes_is_told(corpus: Path, tmp_path:
     places = pack(manifest, tmp_path, most=1_000_000, seed=0)
     lost = places.drop_nulls("reason")
     assert lost["path"].to_list() == [manifest["path"][3]]
-    assert lost["reason"][0] == f"{manifest['path'][3]}: there is no such file"
+    assert lost["reason"][0].startswith(f"{manifest['path'][3]}: there is no such file")
     assert places["place"].null_count() == 1
     for path, place in places.drop_nulls("place").select("path", "place").rows():
         assert read_bytes(tmp_path / place) == Path(path).read_bytes()
