@@ -84,6 +84,7 @@ def test_words_have_times_by_ctc_and_the_confidence_of_their_labels(run: Path) -
     assert [(word.start, word.end) for word in found.words] == [(None, None), (None, None)]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_evaluated_and_transcribes_without_a_word_about_it(
     run: Path, compose, tmp_path: Path
 ) -> None:
@@ -96,6 +97,7 @@ def test_a_checkpoint_is_evaluated_and_transcribes_without_a_word_about_it(
     assert pl.read_csv(output)["number"].to_list() == [21, 100, 42, 2003]
 
 
+@pytest.mark.slow
 def test_a_decoder_of_ctc_is_refused(run: Path) -> None:
     decoder = OmegaConf.create({"_target_": "kaskad.decoding.GreedyDecoder"})
     with pytest.raises(CheckpointError, match="its model has no decoder= to replace"):
