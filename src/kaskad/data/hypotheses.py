@@ -16,12 +16,12 @@ from kaskad.storage.tables import read_parquet
 
 log = logging.getLogger(__name__)
 
-HEARD = {
-    "id": pl.String,
-    "reference": pl.String,
-    "hypothesis": pl.String,
-    "alternatives": pl.List(pl.String),
-    "speaker": pl.String,
+COLUMNS: dict[str, pl.DataType] = {
+    "id": pl.String(),
+    "reference": pl.String(),
+    "hypothesis": pl.String(),
+    "alternatives": pl.List(pl.String()),
+    "speaker": pl.String(),
 }
 
 
@@ -82,7 +82,7 @@ def _hypotheses(path: Path, corpus: str) -> pl.DataFrame:
         raise DataError(f"{path.parents[1]}: recognises no words: there is nothing to correct")
     columns = [
         pl.col(name).cast(kind) if name in table.columns else pl.lit(None, kind).alias(name)
-        for name, kind in HEARD.items()
+        for name, kind in COLUMNS.items()
     ]
     return table.select(columns).with_columns(
         pl.col("hypothesis").fill_null(""), pl.col("alternatives").fill_null([])

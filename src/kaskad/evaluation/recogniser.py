@@ -121,8 +121,10 @@ def _corrections(table: pl.DataFrame) -> dict[str, Any]:
     """What a corrector mended and broke, where one looked through the hypotheses."""
     if "uncorrected" not in table.columns:
         return {}
-    columns = (table[name].fill_null("").to_list() for name in ("reference", "uncorrected"))
-    compared = corrections.score(*columns, table["hypothesis"].to_list())
+    references, before = (
+        table[name].fill_null("").to_list() for name in ("reference", "uncorrected")
+    )
+    compared = corrections.score(references, before, table["hypothesis"].to_list())
     return {"corrections": corrections.summary(compared, speakers_of(table))}
 
 

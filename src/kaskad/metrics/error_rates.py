@@ -144,8 +144,9 @@ def score(
     if (plain_references, plain_hypotheses) != (list(references), list(hypotheses)):
         parts.append(count_errors(plain_references, plain_hypotheses, "words", PLAIN))
     if phones is not None:
-        both = {"reference_phones": phones(references), "hypothesis_phones": phones(hypotheses)}
-        parts += [pl.DataFrame(both), count_errors(*both.values(), "words", "phones")]
+        told, found = phones(references), phones(hypotheses)
+        parts.append(pl.DataFrame({"reference_phones": told, "hypothesis_phones": found}))
+        parts.append(count_errors(told, found, "words", "phones"))
     return ErrorRates(
         pl.concat([table, *parts], how="horizontal").with_columns(
             pl.Series("number", numbers, pl.Int64),
