@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from kaskad.callbacks.media import MediaCallback
+from kaskad.callbacks.media import MediaCallback, require_count
 from kaskad.data.batch import Batch
 from kaskad.loggers.media_logger import MediaLogger
 from kaskad.models.recogniser import Recogniser
@@ -27,8 +27,7 @@ class AttentionMaps(MediaCallback):
 
     def __init__(self, utterances: int = 4, every_n_epochs: int = 1) -> None:
         super().__init__(every_n_epochs)
-        if type(utterances) is not int or utterances < 1:
-            raise ValueError(f"utterances is {utterances}; it must be 1 or more")
+        require_count("utterances", utterances)
         self.utterances = utterances
         self._last: Batch | None = None
 

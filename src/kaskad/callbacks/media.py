@@ -9,12 +9,17 @@ from kaskad.loggers.media_logger import MediaLogger
 from kaskad.models.recogniser import Recogniser
 
 
+def require_count(name: str, value: object) -> None:
+    """Raise ``ValueError`` where an option is no whole number from 1 on."""
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{name} is {value}; it must be 1 or more")
+
+
 class MediaCallback(lightning.Callback):
     """A callback that shows something after a validation, every ``every_n_epochs`` of training."""
 
     def __init__(self, every_n_epochs: int = 1) -> None:
-        if type(every_n_epochs) is not int or every_n_epochs < 1:
-            raise ValueError(f"every_n_epochs is {every_n_epochs}; it must be 1 or more")
+        require_count("every_n_epochs", every_n_epochs)
         self.every_n_epochs = every_n_epochs
         self._next = 0
 

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytorch_lightning as lightning
 
-from kaskad.callbacks.media import MediaCallback
+from kaskad.callbacks.media import MediaCallback, require_count
 from kaskad.data.batch import Batch, Collate
 from kaskad.data.datamodule import SpeechDataModule
 from kaskad.data.dataset import SpeechDataset
@@ -23,8 +23,7 @@ class Samples(MediaCallback):
 
     def __init__(self, utterances: int = 4, every_n_epochs: int = 1) -> None:
         super().__init__(every_n_epochs)
-        if type(utterances) is not int or utterances < 1:
-            raise ValueError(f"utterances is {utterances}; it must be 1 or more")
+        require_count("utterances", utterances)
         self.utterances = utterances
         self._batch: Batch | None = None
         self._introduced = False

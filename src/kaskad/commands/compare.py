@@ -31,7 +31,7 @@ from kaskad.storage.tables import read_parquet, write_csv
 def compare(config: DictConfig) -> dict[str, float]:
     """Compare the tested runs ``config.runs``, each with the first, and write what is found.
 
-    Into the folder of the run go comparison.json, comparison.html and changed.csv: utterances in
+    Into the folder of the run go comparison.json, comparison.html and changed.csv: utterances
     for which a model has another hypothesis than the first. Returns the differences.
     """
     folder = Path(config.run_dir)

@@ -46,7 +46,7 @@ class Corrections(NamedTuple):
 class CorrectionDataModule(LetterDataModule):
     """Serves batches of hypotheses of like length.
 
-    What trains are hypotheses, and ``simulated`` times as many sentences with errors drawn from
+    It trains on hypotheses, and on ``simulated`` times as many sentences with errors drawn from
     its confusions: the references, and the lines of the files ``text``, but for those that stand in
     validation or test.
 

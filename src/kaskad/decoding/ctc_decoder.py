@@ -198,14 +198,14 @@ class SearchDecoder(Decoder):
     def decode(self, log_probs: Tensor, lengths: Tensor) -> list[Hypothesis]:
         rows = log_probs.float().cpu().numpy()
         utterances = [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
-        hypotheses = self._hear_all(utterances)
+        hypotheses = self._decode_all(utterances)
         return hypotheses if self._rescore is None else self._rescore(hypotheses)
 
-    def _hear_all(self, utterances: Sequence[np.ndarray]) -> list[Hypothesis]:
+    def _decode_all(self, utterances: Sequence[np.ndarray]) -> list[Hypothesis]:
         if self.workers == 1:
             return [self.decode_one(utterance) for utterance in utterances]
         try:
-            return list(self._processes.map(_hear, utterances))
+            return list(self._processes.map(_decode_in_process, utterances))
         except BrokenProcessPool as error:
             del self._processes
             raise RuntimeError(
@@ -244,5 +244,5 @@ def _begin(decoder: weakref.ref[SearchDecoder]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered by the process above
 
 
-def _hear(log_probs: np.ndarray) -> Hypothesis:
+def _decode_in_process(log_probs: np.ndarray) -> Hypothesis:
     return _decoder.decode_one(log_probs)
