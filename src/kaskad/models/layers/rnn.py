@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kaskad.models.layers.at_once import outputs_at_once
+
 
 def reverse_by_length(sequences: Tensor, lengths: Tensor) -> Tensor:
     """Turn round the first ``lengths`` frames of each of (batch, frames, dim); its own inverse."""
@@ -86,10 +88,12 @@ class RecurrentLayers(nn.Module):
     def layer_outputs(self, sequences: Tensor, lengths: Tensor) -> Iterator[Tensor]:
         """What comes out of each layer: (batch, frames, dim)."""
         for index, ahead in enumerate(self.forwards):
-            output = ahead(sequences)[0]
             if self.backwards:
-                turned, _ = self.backwards[index](reverse_by_length(sequences, lengths))
+                both = [sequences, reverse_by_length(sequences, lengths)]
+                output, turned = outputs_at_once([ahead, self.backwards[index]], both)
                 output = torch.cat([output, reverse_by_length(turned, lengths)], dim=2)
+            else:
+                output = ahead(sequences)[0]
             sequences = self._finished(output, sequences, index)
             yield sequences
 
