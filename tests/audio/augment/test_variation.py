@@ -62,6 +62,13 @@ def test_truncation_cuts_speech_off() -> None:
     assert max(left) <= 15
 
 
+def test_truncation_cuts_no_more_than_a_few_frames_off_each_end() -> None:
+    torch.manual_seed(0)
+    speech = [Truncate(p=1.0, share=1.0, frames=2)(energies(), LENGTHS) for _ in range(50)]
+    left = [int((varied[0, : lengths[0]].mean(1) > -5).sum()) for varied, lengths in speech]
+    assert 11 <= min(left) < 14
+
+
 def test_a_channel_is_constant_in_time_and_smooth_over_the_bins() -> None:
     change = Channel(decibel=3.0)(torch.zeros(500, 4, 40), torch.full((500,), 4))
     assert torch.equal(change[:, 0], change[:, 3])

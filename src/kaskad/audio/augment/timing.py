@@ -30,25 +30,26 @@ class Tempo(nn.Module):
 
 
 class Truncate(nn.Module):
-    """Cuts off the end of the speech in the share ``p`` of the utterances, up to ``share`` of it;
-    and the beginning in half as many, up to half of ``share``.
+    """Cuts off the end of the speech in the share ``p`` of the utterances, up to ``share`` of it,
+    and the beginning in half as many, up to half of ``share``; at most ``frames`` at each end.
 
     For words that are recorded a moment too late. A transcript stays as it is, so this is for
-    labels of whole recordings, not for spelling.
+    labels of whole recordings, or with few ``frames`` for words as labels, not for spelling.
     """
 
-    def __init__(self, p: float = 0.3, share: float = 0.4) -> None:
+    def __init__(self, p: float = 0.3, share: float = 0.4, frames: int | None = None) -> None:
         super().__init__()
         self.p = p
         self.share = share
+        self.most = math.inf if frames is None else frames
 
     def forward(self, energies: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         first, last = speech_ends(speech_frames(energies.logsumexp(2), lengths, SPEECH))
         speech = last - first
         cut_end = _draw(lengths) < self.p
         cut_beginning = _draw(lengths) < self.p / 2
-        end = last - (self.share * _draw(lengths) * speech).long()
-        beginning = first + (self.share / 2 * _draw(lengths) * speech).long()
+        end = last - (_draw(lengths) * (self.share * speech).clamp(max=self.most)).long()
+        beginning = first + (_draw(lengths) * (self.share / 2 * speech).clamp(max=self.most)).long()
         beginning = torch.where(cut_beginning, beginning, 0)
         end = torch.where(cut_end, end, lengths)
         shorter = (end - beginning).clamp(min=1)
