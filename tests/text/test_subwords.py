@@ -1,5 +1,8 @@
 """SentencePiece finds pieces, as many as it may and the text has, and loses no character."""
 
+import base64
+from pathlib import Path
+
 import pytest
 
 from kaskad.text.numerals import number_to_words
@@ -37,6 +40,20 @@ def test_what_has_no_piece_is_left_out_and_named() -> None:
 
 def test_a_transcript_of_any_length_is_learnt_from() -> None:
     assert not SubwordTokenizer(100).fit(["один " * 2000 + "ы"]).unknown("ы")
+
+
+def test_pieces_of_a_published_model_are_taken_as_they_are(tmp_path: Path) -> None:
+    published = SubwordTokenizer(60).fit(NUMBERS)
+    file = tmp_path / "pieces.model"
+    file.write_bytes(base64.b64decode(published.model or ""))
+    taken = SubwordTokenizer(pieces=str(file)).fit(["сто"])
+    assert taken.labels == published.labels
+    file.unlink()  # it is in the state from then on
+    assert SubwordTokenizer(pieces=str(file), **taken.state()).encode("сто") == taken.encode("сто")
+    file.write_text("сто")
+    for place in (file, tmp_path / "nowhere.model"):
+        with pytest.raises(ValueError, match="is no model of SentencePiece"):
+            SubwordTokenizer(pieces=str(place)).fit(NUMBERS)
 
 
 def test_a_model_that_is_none_is_refused() -> None:

@@ -5,6 +5,7 @@ from .ctc_crf import CTCCRFLoss as CTCCRFLoss
 from .ctc_losses import CTCLoss as CTCLoss
 from .encoders.cascade import Cascade as Cascade
 from .encoders.cascade_lstm import CascadeLSTM as CascadeLSTM
+from .encoders.citrinet import Citrinet as Citrinet
 from .encoders.cnn1d import CNN1d as CNN1d
 from .encoders.cnn2d import CNN2d as CNN2d
 from .encoders.cnn2d_lstm import CNN2dLSTM as CNN2dLSTM

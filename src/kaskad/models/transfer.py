@@ -98,13 +98,13 @@ def transfer_weights(
                 transfer.fresh.append(name)
     used = {sources[name] for name in (*transfer.taken, *transfer.resized)}
     transfer.left.extend(sorted(theirs.keys() - used))
-    if all(_ends_in_labels(name) for name in transfer.taken):
-        raise CheckpointError(_why_nothing_fits(path, ours, theirs))
     unused = [*transfer.fresh, *transfer.left]
     if published is not None and any(name.startswith("encoder.") for name in unused):
         raise CheckpointError(
             f"{path}: not all of its encoder fits this one; take its sizes: {published.options}"
         )
+    if all(_ends_in_labels(name) for name in transfer.taken):
+        raise CheckpointError(_why_nothing_fits(path, ours, theirs))
     _tell(transfer, len(theirs))
     return transfer
 

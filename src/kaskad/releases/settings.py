@@ -15,6 +15,12 @@ KEPT = ("seed", "choices", "phone_errors", "datamodule", "sampler", "trainer", "
 OF_A_CORPUS = ("_target_", "role", "language", "branch", "split", "silence")
 SECRET = re.compile(r"(^|_)token$|secret|passw|credential|(api|private|access)_?key", re.IGNORECASE)
 PLACE_NAME = re.compile(r"(^|_)(root|path|folder|dir|file|cache|unpacked|table|manifest)s?$")
+# Options of the parts of a model that name a place from which nothing is read where it transcribes.
+NAMED_BY_PLACE = (
+    ("encoder", "pretrained"),
+    ("tokenizer", "pronunciations"),
+    ("tokenizer", "pieces"),
+)
 # An absolute path, one of a home, one of Windows, a URL, an interpolation.
 OF_A_PLACE = re.compile(r"^(/|~|\.\.?[/\\]|[A-Za-z]:[\\/]|\\\\)|://|\$\{")
 
@@ -34,8 +40,7 @@ def public_settings(config: Settings, source: str) -> Settings:
         name: _without_places(part) if name in TRAINING_PARTS else part
         for name, part in model.items()
     }
-    # Only the names of places from which nothing is read where it transcribes.
-    for part, option in (("encoder", "pretrained"), ("tokenizer", "pronunciations")):
+    for part, option in NAMED_BY_PLACE:
         settings = public["model"].get(part)
         if isinstance(settings, dict) and settings.get(option):
             names = _last_name(settings[option])

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Self
 
 import sentencepiece
@@ -31,7 +32,8 @@ class SubwordTokenizer(Tokenizer):
 
     ``vocabulary_size`` is the most labels there may be, the blank included: a small text has no
     more pieces to give. ``algorithm`` is ``bpe`` or ``unigram``. ``model`` is what SentencePiece
-    has estimated, its file in base64; ``None`` until ``fit``. ``yo_as_ye`` reads ё as е;
+    has estimated, its file in base64; ``None`` until ``fit``. ``pieces`` is a file of SentencePiece
+    that ``fit`` takes instead of estimating: that of a published model. ``yo_as_ye`` reads ё as е;
     ``stress_marks`` keeps accents on Cyrillic vowels.
     """
 
@@ -41,6 +43,7 @@ class SubwordTokenizer(Tokenizer):
         algorithm: str = "bpe",
         model: str | None = None,
         *,
+        pieces: str | None = None,
         yo_as_ye: bool = False,
         stress_marks: bool = False,
     ) -> None:
@@ -50,6 +53,7 @@ class SubwordTokenizer(Tokenizer):
             )
         self.vocabulary_size = vocabulary_size
         self.algorithm = algorithm
+        self.pieces = pieces
         self.yo_as_ye = yo_as_ye
         self.stress_marks = stress_marks
         self.model: str | None = None
@@ -57,8 +61,10 @@ class SubwordTokenizer(Tokenizer):
             self._take(model)
 
     def fit(self, transcripts: Iterable[str]) -> Self:
-        """Learn pieces; raises ``ValueError`` if there is no room for all characters, too."""
-        found = self._learn(list(transcripts))
+        """Learn pieces; raises ``ValueError`` if there is no room for all characters, too, or the
+        file of ``pieces`` is none of SentencePiece."""
+        learn = self._learn if self.pieces is None else self._read_pieces
+        found = learn(list(transcripts))
         if self.model is not None and self.model != found:
             raise ValueError(
                 f"this tokenizer already has {self.size} labels, estimated from another training "
@@ -130,6 +136,22 @@ class SubwordTokenizer(Tokenizer):
             minloglevel=2,
         )
         return base64.b64encode(model.getvalue()).decode()
+
+    def _read_pieces(self, transcripts: list[str]) -> str:
+        """What stands in the file of ``pieces``, which must have room for the blank."""
+        try:
+            model = Path(self.pieces or "").read_bytes()
+            read = sentencepiece.SentencePieceProcessor(model_proto=model)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"tokenizer.pieces={self.pieces}: is no model of SentencePiece: {error}"
+            ) from error
+        if read.unk_id() != BLANK:
+            raise ValueError(
+                f"tokenizer.pieces={self.pieces}: its label {BLANK} is "
+                f"{read.id_to_piece(BLANK)!r}, and must be the unknown, whose place the blank takes"
+            )
+        return base64.b64encode(model).decode()
 
     def _take(self, model: str) -> None:
         try:

@@ -17,9 +17,10 @@ class Stage(NamedTuple):
 class Block(nn.Module):
     """``repeats`` convolutions; before the last activation, earlier maps are added.
 
-    ``forward(maps (batch, inputs, frames), outside (batch, 1, frames), sources) -> (batch, filters,
-    ceil(frames / stride))``, where ``outside`` is True beyond the end, and ``sources`` are the maps
-    to add, each with as many channels as ``sources`` tells.
+    The last convolution makes the stride. ``squeeze`` is the reduction of a ``SqueezeExcite`` after
+    it; None leaves that out. ``forward(maps (batch, inputs, frames), outside (batch, 1, frames),
+    sources) -> (batch, filters, ceil(frames / stride))``, where ``outside`` is True beyond the end,
+    and ``sources`` are the maps to add, each with as many channels as ``sources`` tells.
     """
 
     def __init__(
@@ -32,14 +33,20 @@ class Block(nn.Module):
         stride: int = 1,
         dilation: int = 1,
         separable: bool = False,
+        squeeze: int | None = None,
     ) -> None:
         super().__init__()
         kernel_size, filters, dropout = stage
+        self.stride = stride
+        strides = [1] * (repeats - 1) + [stride]
         self.convolutions = nn.ModuleList(
-            convolution(channels, filters, kernel_size, stride, dilation, separable)
-            for channels in [inputs] + [filters] * (repeats - 1)
+            convolution(channels, filters, kernel_size, each, dilation, separable)
+            for channels, each in zip([inputs] + [filters] * (repeats - 1), strides, strict=True)
         )
-        self.residuals = nn.ModuleList(convolution(channels, filters) for channels in sources)
+        self.excite = SqueezeExcite(filters, squeeze) if squeeze is not None else None
+        self.residuals = nn.ModuleList(
+            convolution(channels, filters, stride=stride) for channels in sources
+        )
         self.activation = nn.Sequential(nn.ReLU(), nn.Dropout(dropout))
 
     def forward(self, maps: Tensor, outside: Tensor, sources: Sequence[Tensor] = ()) -> Tensor:
@@ -47,9 +54,43 @@ class Block(nn.Module):
             if index > 0:
                 maps = self.activation(maps)
             maps = layer(maps.masked_fill(outside, 0.0))
+        if self.excite is not None:
+            maps = self.excite(maps, outside[:, :, :: self.stride])
         for project, source in zip(self.residuals, sources, strict=True):
             maps = maps + project(source)
         return self.activation(maps)
+
+
+class SqueezeExcite(nn.Module):
+    """Weighs the channels of an utterance by what their means over it say, each from 0 to 1.
+
+    ``forward(maps (batch, channels, frames), outside (batch, 1, frames)) -> maps``, as many.
+    Source: Hu et al., "Squeeze-and-Excitation Networks" (CVPR 2018), section 3.
+
+    Args:
+        channels: of the maps.
+        reduction: how many times fewer values lie between the means and the weights.
+
+    Raises:
+        ValueError: where there are fewer channels than that.
+    """
+
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__()
+        if not 1 <= reduction <= channels:
+            raise ValueError(f"squeeze is {reduction}; it must be from 1 to {channels}")
+        between = channels // reduction
+        self.weigh = nn.Sequential(
+            nn.Linear(channels, between, bias=False),
+            nn.ReLU(),
+            nn.Linear(between, channels, bias=False),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, maps: Tensor, outside: Tensor) -> Tensor:
+        frames = (~outside).sum(dim=2).clamp(min=1)
+        means = maps.masked_fill(outside, 0.0).sum(dim=2) / frames
+        return maps * self.weigh(means)[:, :, None]
 
 
 def convolution(
