@@ -67,6 +67,16 @@ def test_the_language_model_and_the_weights_of_the_decoder_go_along(
     assert verify(place).texts == ["б"] * 3
 
 
+def test_the_language_model_of_a_transducer_goes_along(untrained, released, arpa: Path) -> None:
+    small = ["model.encoder.hidden_size=8", "model.prediction.hidden_size=8", "model.joint_size=8"]
+    run = untrained("model=transducer", *small, f"model.search.language_model='{arpa}'")
+    place = released(run)
+    arpa.unlink()
+    settings = yaml.safe_load((place / "config.yaml").read_text())["model"]["search"]
+    assert settings["language_model"] == "./decoder/language_model.arpa"
+    assert len(verify(place).texts) == 3
+
+
 def test_a_language_model_is_released_alone_and_within_another_release(
     untrained, trained, released
 ) -> None:

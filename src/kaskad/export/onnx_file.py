@@ -3,7 +3,7 @@
 import json
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,11 +155,23 @@ def difference(net: nn.Module, graph: OnnxRecogniser, inputs: Tensor, lengths: T
 
 def external_file(file: Path) -> str | None:
     """The name of another file in which a graph has weights; None where it is whole by itself."""
-    graph = onnx.load(str(file), load_external_data=False).graph
-    for weight in graph.initializer:
+    model = onnx.load(str(file), load_external_data=False)
+    nodes = [*model.graph.node, *(node for each in model.functions for node in each.node)]
+    for weight in (*model.graph.initializer, *_tensors_in(nodes)):
         for entry in weight.external_data:
-            return str(entry.value)
+            if entry.key == "location":
+                return str(entry.value)
     return None
+
+
+def _tensors_in(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
+    """The constants of nodes, and all that stands in their branches and loops."""
+    for node in nodes:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for graph in (attribute.g, *attribute.graphs):
+                yield from graph.initializer
+                yield from _tensors_in(graph.node)
 
 
 def quantise(file: Path, output: Path) -> None:

@@ -2,12 +2,14 @@
 
 import gzip
 import tarfile
+import zlib
 from pathlib import Path
 
 from kaskad.runs.released import ReleaseError, require_within
+from kaskad.storage.archives import growth_of, most_unpacked
 from kaskad.storage.files import written_whole
 
-MOST_FILES, MOST_BYTES = 10_000, 100 * 2**30  # of what is unpacked
+MOST_FILES = 10_000
 
 
 def pack(folder: Path, archive: Path, name: str) -> None:
@@ -33,10 +35,14 @@ def unpack(archive: Path, into: Path) -> Path:
     holds a link, a device, a path that leaves its folder, or a file twice.
     """
     try:
+        if excess := growth_of(archive):  # headers included, which tarfile reads whole
+            raise ReleaseError(f"{archive}: {excess}; nothing was unpacked")
         with tarfile.open(archive, "r:gz") as tar:
             names, size = set[str](), 0
+            most = most_unpacked(archive)
             for entry in tar:
-                require_within(entry.name.removeprefix("./"), str(archive))
+                entry.name = entry.name.removeprefix("./")
+                require_within(entry.name, str(archive))
                 if not (entry.isreg() or entry.isdir()):
                     kind = "a link" if entry.issym() or entry.islnk() else "no plain file"
                     raise ReleaseError(f"{archive}: {entry.name} is {kind}; nothing was unpacked")
@@ -44,7 +50,7 @@ def unpack(archive: Path, into: Path) -> Path:
                     raise ReleaseError(f"{archive}: holds {entry.name} twice; nothing was unpacked")
                 names.add(entry.name)
                 size += entry.size
-                if len(names) > MOST_FILES or size > MOST_BYTES:
+                if len(names) > MOST_FILES or size > most:
                     raise ReleaseError(f"{archive}: holds far more than a release does")
             tops = {name.partition("/")[0] for name in names}
             if len(tops) != 1:
@@ -52,8 +58,8 @@ def unpack(archive: Path, into: Path) -> Path:
                     f"{archive}: holds {len(tops)} folders, and not that of one release"
                 )
             tar.extractall(into, filter="data")
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        if isinstance(error, ReleaseError):
-            raise
+    except ReleaseError:
+        raise
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, RecursionError) as error:
         raise ReleaseError(f"{archive}: cannot be unpacked: {error}") from None
     return into / tops.pop()

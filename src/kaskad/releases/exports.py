@@ -50,10 +50,16 @@ def verify_exports(
             raise ReleaseError(f"{place}: holds no graph, or not what it is to decode")
         # That of fewer bits is what is shipped, where there are two.
         graph = min(graphs, key=lambda each: each.stat().st_size)
-        for each in graphs:
-            if outside := external_file(each):
-                raise ReleaseError(f"{each}: has weights in {outside}, which no release has")
-        decoded = _decoded(place, graph.name, recogniser, signals)
+        try:
+            for each in graphs:
+                if outside := external_file(each):
+                    raise ReleaseError(f"{each}: has weights in {outside}, which no release has")
+            decoded = _decoded(place, graph.name, recogniser, signals)
+        except ReleaseError:
+            raise
+        except Exception as error:  # readers of graphs raise errors of their own kinds
+            what = str(error).partition("\n")[0]
+            raise ReleaseError(f"{graph}: cannot be run: {what}") from None
         utterances.compare(decoded, expected, str(place))
         verified.append(place.name)
     return verified

@@ -97,8 +97,11 @@ def pack_model(
         raise ReleaseError(
             f"{source.checkpoint}: its model has no decoder= to replace; leave that out"
         )
-    if (chosen := decoder or model.get("decoder")) is not None:
-        model["decoder"] = gather_decoder_files(chosen, stage)
+    if decoder is not None:
+        model["decoder"] = decoder
+    for part in ("decoder", "search"):
+        if isinstance(model.get(part), dict):
+            model[part] = gather_decoder_files(part, model[part], stage)
     settings = public_settings({**source.config, "model": model}, str(source.checkpoint))
     write_settings(settings, stage / CONFIG)
     write_weights(source.weights, stage / WEIGHTS)

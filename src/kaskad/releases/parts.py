@@ -45,9 +45,9 @@ def write_settings(settings: Settings, file: Path) -> None:
     file.write_text(text, encoding="utf-8")
 
 
-def gather_decoder_files(decoder: Settings, folder: Path) -> Settings:
-    """Copy what the options of a decoder name into the release ``folder``; returns the options,
-    which name the copies.
+def gather_decoder_files(part: str, decoder: Settings, folder: Path) -> Settings:
+    """Copy what the options of a decoder, that ``part`` of a model, name into the release
+    ``folder``; returns the options, which name the copies.
 
     Raises ``ReleaseError`` where one is not there.
     """
@@ -55,14 +55,15 @@ def gather_decoder_files(decoder: Settings, folder: Path) -> Settings:
     for option in FILE_OPTIONS:
         value = decoder.get(option)
         if isinstance(value, str) and value != NO_FILE:
-            gathered[option] = WITHIN + _gather(option, Path(value), folder)
+            gathered[option] = WITHIN + _gather(f"{part}.{option}", Path(value), folder)
     return gathered
 
 
-def _gather(option: str, source: Path, folder: Path) -> str:
+def _gather(name: str, source: Path, folder: Path) -> str:
     """Copy one file, or of a language model that reads whole texts, its weights and settings."""
     if not source.exists():
-        raise ReleaseError(f"decoder.{option}={source}: there is no such file to release")
+        raise ReleaseError(f"{name}={source}: there is no such file to release")
+    option = name.partition(".")[2]
     place = folder / "decoder"
     place.mkdir(exist_ok=True)
     if option == "rescore" and is_pretrained(source):
@@ -75,9 +76,9 @@ def _gather(option: str, source: Path, folder: Path) -> str:
         write_weights(other["state_dict"], rescorer / WEIGHTS)
         write_settings(public_settings(other["config"], str(checkpoint)), rescorer / CONFIG)
         return f"rescore/{WEIGHTS}"
-    name = f"{option}{_suffix(option, source)}"
-    shutil.copyfile(source, place / name)
-    return f"decoder/{name}"
+    copy = f"{option}{_suffix(option, source)}"
+    shutil.copyfile(source, place / copy)
+    return f"decoder/{copy}"
 
 
 def _copy_pretrained(source: Path, place: Path) -> str:

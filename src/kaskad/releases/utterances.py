@@ -13,7 +13,7 @@ from kaskad.audio.precomputed import read_signal
 from kaskad.audio.reading import read_audio
 from kaskad.models.language_model import LanguageModel
 from kaskad.models.recogniser import Recogniser
-from kaskad.runs.released import ReleaseError, require_within
+from kaskad.runs.released import ReleaseError, read_text, require_within
 from kaskad.storage.files import write_text
 
 FOLDER = "utterances"
@@ -101,11 +101,17 @@ def read_expected(folder: Path) -> list[dict[str, Any]]:
     """The expected hypotheses; raises ``ReleaseError`` where the file is malformed."""
     file = folder / EXPECTED
     try:
-        rows = json.loads(file.read_text(encoding="utf-8"))
+        rows = json.loads(read_text(file))
         for row in rows:
-            row["text"] + "", row["score"] + 0.0, row["tolerance"] + 0.0
+            row["text"] + ""
+            if not row["tolerance"] <= tolerance(row["score"]):
+                raise ReleaseError(
+                    f"{file}: lets scores be off by {row['tolerance']}, more than a release does"
+                )
             require_within(row.get("file", "none"), str(file))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except ReleaseError:
+        raise
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ReleaseError(f"{file}: cannot be read: {error}") from None
     if not rows:
         raise ReleaseError(f"{file}: names no utterance: the release cannot be tested")
@@ -128,7 +134,10 @@ def compare(decoded: Sequence[Decoded], expected: Sequence[dict[str, Any]], wher
 
 
 def read(file: Path, sample_rate: int) -> np.ndarray:
-    """A test utterance as a recogniser is given it."""
-    if file.suffix == ".npy":
-        return np.asarray(np.load(file, allow_pickle=False), dtype=np.float32)
-    return read_audio(file, sample_rate)
+    """A test utterance as a recogniser is given it; raises ``ReleaseError`` where it is none."""
+    try:
+        if file.suffix == ".npy":  # mapped: no memory is taken for values that are not there
+            return np.array(np.load(file, mmap_mode="r", allow_pickle=False), dtype=np.float32)
+        return read_audio(file, sample_rate)
+    except (OSError, ValueError, TypeError) as error:
+        raise ReleaseError(f"{file}: cannot be read as an utterance: {error}") from None

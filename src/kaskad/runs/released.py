@@ -6,12 +6,17 @@ Nothing in it is executed, and nothing outside it is read: what its configuratio
 import hashlib
 import os
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 from torch import Tensor
+
+from kaskad.runs.saved_configuration import DEPTH
+from kaskad.storage.archives import growth_of
+from kaskad.storage.plain_yaml import read_plain_yaml
 
 SUMS = "SHA256SUMS"  # what makes a folder a release; `sha256sum -c SHA256SUMS` reads it, too
 WEIGHTS, CONFIG = "model.safetensors", "config.yaml"
@@ -25,9 +30,17 @@ SUFFIXES = {
     ".safetensors", ".yaml", ".json", ".md", ".txt", ".csv", ".parquet", ".model", ".arpa",
     ".gz", ".kenlm", ".flac", ".npy", ".onnx", ".tflite",
 }  # fmt: skip
+# How files of these kinds begin: one of another kind under such a name is refused.
+BEGINNINGS: dict[str, tuple[bytes, ...]] = {
+    ".json": (b"{", b"["),
+    ".npy": (b"\x93NUMPY",),
+    ".flac": (b"fLaC",),
+    ".parquet": (b"PAR1",),
+    ".gz": (b"\x1f\x8b",),
+}
+MOST_TEXT = 64 * 2**20  # bytes of what is read as text: hashes, settings, transcripts
 PICKLES = re.compile(rb"\x80[\x02-\x05]|PK\x03\x04")  # begins a pickle, or what torch.save writes
 _LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class ReleaseError(ValueError):
@@ -65,8 +78,8 @@ def read_released(weights: Path) -> dict[str, Any]:
 def require_whole(root: Path) -> dict[str, str]:
     """The SHA-256 of each file of a release, by its name; raises ``ReleaseError`` unless each is
     there, as it was made, and there is nothing else."""
-    listed = _read_sums(root / SUMS)
     there = set(_files_in(root)) - {SUMS}
+    listed = _read_sums(root / SUMS)
     if missing := sorted(listed.keys() - there):
         raise ReleaseError(f"{root}: {missing[0]} is missing; copy the release again")
     if extra := sorted(there - listed.keys()):
@@ -76,16 +89,32 @@ def require_whole(root: Path) -> dict[str, str]:
         if file.suffix not in SUFFIXES:
             raise ReleaseError(f"{root}: {name} is of no kind that a release has; nothing was read")
         with file.open("rb") as opened:
-            if PICKLES.match(opened.read(4)):
-                raise ReleaseError(
-                    f"{root}: {name} is a pickle, which may execute code; nothing was read of it"
-                )
+            head = opened.read(8)
+        if PICKLES.match(head):
+            raise ReleaseError(
+                f"{root}: {name} is a pickle, which may execute code; nothing was read of it"
+            )
+        if not head.startswith(BEGINNINGS.get(file.suffix, b"")):
+            raise ReleaseError(
+                f"{root}: {name} does not begin as a file {file.suffix}; nothing was read of it"
+            )
+        if file.suffix == ".gz":
+            _require_honest(file)
         if sha256(file) != digest:
             raise ReleaseError(
                 f"{root}: {name} is not as it was made (its SHA-256 is another); copy the release "
                 "again"
             )
     return listed
+
+
+def _require_honest(file: Path) -> None:
+    try:
+        excess = growth_of(file)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ReleaseError(f"{file}: cannot be unpacked: {error}") from None
+    if excess:
+        raise ReleaseError(f"{file}: {excess}; nothing was read of it")
 
 
 def write_sums(root: Path) -> None:
@@ -101,28 +130,44 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def read_text(file: Path) -> str:
+    """The text of a file of a release; raises ``ReleaseError`` where it is none, or has no end."""
+    try:
+        if file.stat().st_size > MOST_TEXT:
+            raise ReleaseError(f"{file}: is far larger than that of a release; nothing was read")
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReleaseError(f"{file}: cannot be read as text: {error}") from None
+
+
 def require_within(name: str, where: str) -> None:
     """Raise ``ReleaseError`` unless the name of a file stays in its folder, ``where``."""
     path = PurePosixPath(name)
-    is_plain = name == path.as_posix() and "\\" not in name and name.isprintable()
+    is_plain = name == path.as_posix() and not set(name) & set("\\:") and name.isprintable()
     if path.is_absolute() or ".." in path.parts or not is_plain or name in ("", "."):
         raise ReleaseError(f"{where}: names {name!r}, which does not lie within the release")
 
 
 def _read_sums(file: Path) -> dict[str, str]:
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise ReleaseError(f"{file.parent}: no release: it has no readable {SUMS}") from None
+    if not file.is_file():
+        raise ReleaseError(f"{file.parent}: no release: it has no {SUMS}")
     listed: dict[str, str] = {}
-    for number, line in enumerate(lines, start=1):
+    seen: set[str] = set()
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
         found = _LINE.fullmatch(line)
         if found is None:
             raise ReleaseError(f"{file}, line {number}: wants a SHA-256, two blanks and a name")
-        require_within(found[2], f"{file}, line {number}")
-        if found[2] in listed:
-            raise ReleaseError(f"{file}, line {number}: names {found[2]} a second time")
-        listed[found[2]] = found[1]
+        name = found[2]
+        require_within(name, f"{file}, line {number}")
+        if not name.isascii():
+            raise ReleaseError(
+                f"{file}, line {number}: names {name!a}, with letters that look like others; a "
+                "release has names in ASCII alone"
+            )
+        if name.lower() in seen:
+            raise ReleaseError(f"{file}, line {number}: names {name} a second time")
+        seen.add(name.lower())  # of another case, it is the same file on some machines
+        listed[name] = found[1]
     return listed
 
 
@@ -139,8 +184,10 @@ def _files_in(root: Path) -> Iterator[str]:
 
 def _read_config(file: Path) -> dict[str, Any]:
     try:
-        config = yaml.load(file.read_text(encoding="utf-8"), Loader=_LOADER)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        config = read_plain_yaml(read_text(file))
+    except ReleaseError:
+        raise
+    except (ValueError, yaml.YAMLError) as error:
         what = str(error).partition("\n")[0]
         raise ReleaseError(f"{file}: cannot be read as YAML of plain values: {what}") from None
     if not isinstance(config, dict):
@@ -153,23 +200,37 @@ def _read_weights(file: Path) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
     try:
-        return load_file(file)
+        weights = load_file(file)
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise ReleaseError(f"{file}: no whole file of weights: {error}") from None
+    for name, weight in weights.items():
+        if weight.is_floating_point() and weight.isnan().any():
+            raise ReleaseError(f"{file}: its weight {name} holds what is no number (NaN)")
+    return weights
 
 
 def _place_files(config: Mapping[str, Any], root: Path, listed: Mapping[str, str]) -> None:
-    """Have the decoder's options that name a file name it in full."""
-    model = config.get("model")
-    decoder = model.get("decoder") if isinstance(model, dict) else None
-    if not isinstance(decoder, dict):
-        return
-    for option in FILE_OPTIONS:
-        value = decoder.get(option)
-        if not isinstance(value, str) or value == NO_FILE:
+    """Have the decoder's options that name a file name it in full, wherever a decoder is made."""
+    waiting: list[tuple[str, Any]] = [("model", config.get("model"))]
+    seen = set[int]()  # YAML may name one value in many places
+    while waiting:
+        place, node = waiting.pop()
+        if id(node) in seen or place.count(".") > DEPTH:  # what lies deeper is refused
             continue
-        name = value.removeprefix(WITHIN)
-        require_within(name, f"{root}: decoder.{option}")
-        if not value.startswith(WITHIN) or name not in listed:
-            raise ReleaseError(f"{root}: decoder.{option} names {value}, no file of the release")
-        decoder[option] = str(root / name)
+        seen.add(id(node))
+        if isinstance(node, list):
+            waiting += [(place, child) for child in node]
+        if not isinstance(node, dict):
+            continue
+        waiting += [(f"{place}.{name}", child) for name, child in node.items()]
+        for option in FILE_OPTIONS:
+            value = node.get(option)
+            if not isinstance(value, str) or value == NO_FILE:
+                continue
+            name = value.removeprefix(WITHIN)
+            require_within(name, f"{root}: {place}.{option}")
+            if not value.startswith(WITHIN) or name not in listed:
+                raise ReleaseError(
+                    f"{root}: {place}.{option} names {value}, no file of the release"
+                )
+            node[option] = str(root / name)

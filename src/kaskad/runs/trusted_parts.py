@@ -57,6 +57,10 @@ def load_model(
         model = instantiate_trusted(node | parts, path, trusted)
     if not isinstance(model, nn.Module):
         raise CheckpointError(f"{path}: its model is a {type(model).__name__}, and no net")
+    for name, weight in model.state_dict().items():
+        found = weights.get(name, weight)
+        if found.is_floating_point() != weight.is_floating_point():
+            raise CheckpointError(f"{path}: its weight {name} is {found.dtype}, not {weight.dtype}")
     try:
         model.load_state_dict(weights)
     except Exception as error:  # of another shape, as a rule; a tensor may be odd in many ways

@@ -1,14 +1,16 @@
-"""What a file written by ``torch.save`` would take of memory, and whether it is as it was written,
-asked before it is loaded.
+"""What a packed file would take of memory, and whether it is as it was written, asked before it is
+loaded.
 
-It is a zip archive of a pickle and of the bytes of each tensor, as they are. One whose parts are
-said to be larger than the file, or whose pickle makes something of a size that it only names, takes
-any amount of memory, though it has a few bytes.
+That of ``torch.save`` is a zip archive of a pickle and of the bytes of each tensor, as they are.
+One whose parts are said to be larger than the file, or whose pickle makes something of a size that
+it only names, takes any amount of memory, though it has a few bytes.
 """
 
+import gzip
 import os
 import re
 import zipfile
+from pathlib import Path
 from typing import BinaryIO
 
 # Of what PyTorch lets a pickle call, that which takes a size and makes as much: no checkpoint
@@ -16,6 +18,26 @@ from typing import BinaryIO
 MADE_BY_SIZE = re.compile(
     rb"c(?:builtins|__builtin__)\nbytearray\n|ctorch(?:\.\w+)*\n(?:\w*Tensor|UntypedStorage)\n"
 )
+# What gzip unpacks is at most so many times as large: weights pack badly, and texts by ten or so.
+MOST_PACKED, FREELY = 50, 2**20
+BLOCK = 2**20  # bytes
+
+
+def most_unpacked(file: Path) -> int:
+    """How many bytes a file of gzip may become."""
+    return MOST_PACKED * file.stat().st_size + FREELY
+
+
+def growth_of(file: Path) -> str | None:
+    """Why a file of gzip is made to fill a memory or a disk; None where it is not. Raises
+    ``OSError``, ``EOFError`` and ``zlib.error`` for what is no such file."""
+    size, most = 0, most_unpacked(file)
+    with gzip.open(file) as unpacked:
+        while block := unpacked.read(BLOCK):
+            size += len(block)
+            if size > most:
+                return f"is more than {MOST_PACKED} times as large once it is unpacked"
+    return None
 
 
 def excess_of(file: BinaryIO) -> str | None:
