@@ -1,15 +1,16 @@
 """Size, WER and speed of a recogniser in PyTorch and in each form it is exported in, side by side.
 
-    python benchmarks/exported_speed.py --checkpoint releases/…/v1 [--sherpa runs/…]
+    python benchmarks/exported_speed.py --checkpoint releases/…/v1 [--sherpa runs/…] [--corpus an4]
 
-Spoken numbers of data=numbers are heard one by one, greedily, on one thread; the ways take turns,
-so that what else runs on the machine slows all of them alike, and the fastest turn of each counts.
+Test utterances are heard one by one, greedily, on one thread; the ways take turns, so that what
+else runs on the machine slows all of them alike, and the fastest turn of each counts.
 Kaskad's decoder listens to all but sherpa-onnx, which has its own, and needs a recogniser of
 features=kaldi. Beside them stands PyTorch with a beam and a 3-gram of the training transcripts.
 """
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kaskad.audio.reading import read_audio
-from kaskad.corpora import make_numbers
+from kaskad.corpora import make_numbers, read_an4
 from kaskad.export.decoding import decoding_through, open_graph
 from kaskad.export.formats import export
 from kaskad.metrics.error_rates import score
@@ -35,6 +36,11 @@ from kaskad.runs.environment import environment
 
 Hear = Callable[[np.ndarray], str]
 ROUNDS = 3  # turns in which the utterances are heard
+# How a corpus is read, where it lies unless that is said, and its language.
+CORPORA: dict[str, tuple[Callable[[Path, str], pl.DataFrame], Path, str]] = {
+    "numbers": (make_numbers, Path("data/numbers"), "ru"),
+    "an4": (read_an4, Path(os.environ.get("KASKAD_DATA", "data"), "an4"), "en"),
+}
 
 
 def forms_of(name: str, recogniser: CTCRecogniser, folder: Path) -> dict[str, tuple[int, Hear]]:
@@ -87,7 +93,11 @@ def with_language_model(checkpoint: Path, transcripts: pl.DataFrame, folder: Pat
 
 
 def measure(
-    ways: dict[str, tuple[int, Hear]], utterances: Sequence[np.ndarray], texts: list[str], rate: int
+    ways: dict[str, tuple[int, Hear]],
+    utterances: Sequence[np.ndarray],
+    texts: list[str],
+    rate: int,
+    language: str,
 ) -> dict[str, dict[str, Any]]:
     """Bytes, WER, and audio seconds a second of each way; those of its fastest turn."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
@@ -102,7 +112,7 @@ def measure(
     return {
         name: {
             "bytes": size,
-            "wer": score(texts, heard[name], "ru").figures()["wer"],
+            "wer": score(texts, heard[name], language).figures()["wer"],
             "audio_seconds_per_second": seconds / min(taken[name]),
             "real_time_factor": min(taken[name]) / seconds,
         }
@@ -129,16 +139,18 @@ def show(figures: dict[str, dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, required=True, help="of data=numbers")
+    parser.add_argument("--checkpoint", type=Path, required=True, help="of such a corpus")
     parser.add_argument("--sherpa", type=Path, help="a checkpoint of features=kaldi")
-    parser.add_argument("--data", type=Path, default=Path("data/numbers"))
+    parser.add_argument("--corpus", choices=[*CORPORA], default="numbers")
+    parser.add_argument("--data", type=Path, help="where the corpus lies")
     parser.add_argument("--utterances", type=int, default=100)
     parser.add_argument("--output", type=Path, help="a JSON file for the figures")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    test = make_numbers(arguments.data, "test").head(arguments.utterances)
-    train = make_numbers(arguments.data, "train").with_columns(
-        role=pl.lit("train"), language=pl.lit("ru")
+    read, place, spoken_in = CORPORA[arguments.corpus]
+    test = read(arguments.data or place, "test").head(arguments.utterances)
+    train = read(arguments.data or place, "train").with_columns(
+        role=pl.lit("train"), language=pl.lit(spoken_in)
     )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -152,7 +164,7 @@ def main() -> None:
             ways["kaldi sherpa-onnx"] = sherpa(other, folder)
         rate = recogniser.features.sample_rate
         spoken = [read_audio(Path(path), rate) for path in test["path"]]
-        figures = measure(ways, spoken, test["text"].to_list(), rate)
+        figures = measure(ways, spoken, test["text"].to_list(), rate, spoken_in)
     show(figures)
     if arguments.output:
         kept = {"figures": figures, "environment": environment(None)}
