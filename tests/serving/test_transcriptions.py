@@ -6,10 +6,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import anyio
 import numpy as np
 import openai
 import pytest
 import soundfile
+
+from kaskad.serving.batching import Workers
+from kaskad.serving.figures import Figures
 
 PATH = "/v1/audio/transcriptions"
 
@@ -60,6 +64,23 @@ def test_requests_at_the_same_time_share_batches(serve, recogniser, audio: bytes
     assert float(batches.split()[1]) < 8
     assert f'kaskad_requests_total{{endpoint="{PATH}",status="200"}} 8.0' in metrics
     assert 'kaskad_audio_seconds_total{endpoint="transcriptions",model="streaming"} 24.0' in metrics
+
+
+def test_devices_work_side_by_side(recogniser, audio: bytes) -> None:
+    together = threading.Barrier(2, timeout=30)  # passed only by two at once
+
+    class OnADevice:
+        features = recogniser.features
+
+        def decode_waveforms(self, waveforms: list) -> list:
+            together.wait()
+            return recogniser.decode_waveforms(waveforms)
+
+    waveform = soundfile.read(io.BytesIO(audio), dtype="float32")[0]
+    workers = Workers({"a": [OnADevice(), OnADevice()]}, 0.1, 0.0, Figures())
+    heard = [future.result(60).text for future in workers.transcribe("a", [waveform] * 4)]
+    workers.close()
+    assert heard == [recogniser.decode_waveforms([waveform])[0].text] * 4
 
 
 def test_bad_audio_is_refused_with_a_reason(serve, audio: bytes) -> None:
@@ -129,6 +150,29 @@ def test_what_is_too_large_or_too_long_is_refused(serve, audio: bytes) -> None:
     answer = post(serve(duration=2.0), audio)
     assert answer.status_code == 413
     assert "lasts 3 s" in answer.text
+
+
+def test_a_client_that_sends_nothing_is_not_waited_for(serve) -> None:
+    client = serve(timeout=0.2)
+    sent: list[dict] = []
+
+    async def receive() -> dict:
+        return await anyio.sleep_forever()
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"multipart/form-data; boundary=b"), (b"content-length", b"999")]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": PATH,
+        "query_string": b"",
+        "headers": headers,
+    }
+    client.portal.call(client.app, scope, receive, send)
+    assert sent[0]["status"] == 408
+    assert client.app.state.service.requests == 0
 
 
 def test_a_full_service_asks_to_come_back(serve, audio: bytes) -> None:
