@@ -28,6 +28,7 @@ KINDS = {
                 "model.head=per_language"],
     "gru": ["model=gru_ctc", "model.encoder.hidden_size=16", "features=mfcc"],
     "quartznet": ["model=quartznet", "model.encoder.width=0.1", "features.normalise=bins"],
+    "citrinet": ["model=citrinet", "model.encoder.filters=16", "model.encoder.last=16"],
 }  # fmt: skip
 
 
@@ -67,7 +68,7 @@ def make(compose, tmp_path: Path) -> Callable[..., Recogniser]:
     return of
 
 
-@pytest.mark.parametrize("kind", fast_and_slow(KINDS, slow=["gru", "quartznet"]))
+@pytest.mark.parametrize("kind", fast_and_slow(KINDS, slow=["gru", "quartznet", "citrinet"]))
 def test_onnx_gives_the_posteriors_of_pytorch_for_any_batch(kind, make, clips, tmp_path) -> None:
     recogniser = make(*KINDS[kind])
     facts = export(recogniser, "onnx", tmp_path / "onnx")

@@ -124,7 +124,7 @@ def require_ctc(recogniser: Recogniser) -> CTCRecogniser:
     if not isinstance(recogniser, CTCRecogniser):
         raise ExportError(
             f"a {type(recogniser).__name__} cannot be exported: only recognisers with CTC "
-            "(model=cnn2d_lstm, lstm, gru_ctc, quartznet, jasper, cascade_lstm) have posteriors "
+            "(model=cnn2d_lstm, lstm, gru_ctc, quartznet, citrinet, cascade_lstm) have posteriors "
             "frame by frame"
         )
     return recogniser
