@@ -1,10 +1,10 @@
-"""How far the times of words are from those at which they are said, in milliseconds.
+"""How far the times of words are from those at which they are spoken, in milliseconds.
 
     python benchmarks/alignment_error.py checkpoint [--utterances 200] [--output alignment.json]
 
 Russian numbers, each word synthesised alone, freed of the silence around it, and set close to the
 next: so the times are known. They are held against those of forced alignment (``Aligner``) and of
-what the recogniser hears, where it hears all words right.
+the hypotheses of the recogniser, where all words are right.
 """
 
 import argparse
@@ -66,12 +66,12 @@ def errors(
 
 
 def measure(recogniser: CTCRecogniser, utterances: int) -> dict[str, dict[str, float]]:
-    """The errors of words that are aligned, and of words that are heard."""
+    """The errors of words that are aligned, and of words that are recognised."""
     generator = np.random.default_rng(0)
     rate = recogniser.features.sample_rate
     aligner = Aligner(recogniser.tokenizer, recogniser.seconds_per_frame)
     aligned: list[tuple[float, float]] = []
-    heard: list[tuple[float, float]] = []
+    recognised: list[tuple[float, float]] = []
     for index in range(utterances):
         number = int(generator.integers(1, 1_000_000))
         spoken = speak(number, VOICES[index % len(VOICES)], rate, generator)
@@ -79,8 +79,8 @@ def measure(recogniser: CTCRecogniser, utterances: int) -> dict[str, dict[str, f
         aligned += errors(aligner(log_probs, spoken.text, "ru").words, spoken.times)
         [found] = recogniser.decoder(log_probs[None], torch.tensor([len(log_probs)]))
         if found.text == spoken.text:
-            heard += errors(found.words, spoken.times)
-    return {"aligned": summary(aligned), "heard": summary(heard)}
+            recognised += errors(found.words, spoken.times)
+    return {"aligned": summary(aligned), "recognised": summary(recognised)}
 
 
 def summary(pairs: Sequence[tuple[float, float]]) -> dict[str, float]:

@@ -45,7 +45,7 @@ NOISE = 1.5
 
 @dataclass
 class Spoken:
-    """Posteriors of some utterances, (frames, labels) each, and what was said."""
+    """Posteriors of some utterances, (frames, labels) each, and their references."""
 
     tokenizer: Tokenizer
     log_probs: list[Tensor]
@@ -99,7 +99,7 @@ def make_ways(spoken: Spoken, arpa: Path, workers: int) -> dict[str, Way]:
 
 
 def measure(ways: dict[str, Way], rounds: int, references: list[str]) -> dict[str, dict[str, Any]]:
-    """Seconds of each way in each round, and the WER of what it hears."""
+    """Seconds of each way in each round, and the WER of its hypotheses."""
     figures: dict[str, dict[str, Any]] = {name: {"seconds": []} for name in ways}
     for turn in track(range(rounds), "Decoding", console=Console(stderr=True)):
         for name in [*ways] if turn % 2 else reversed(ways):
@@ -142,8 +142,11 @@ def main() -> None:
     logging.getLogger("pyctcdecode").setLevel(logging.ERROR)
     torch.set_num_threads(1)
     generator = np.random.default_rng(0)
-    known, said = draw_numbers(5_000, generator), draw_numbers(arguments.utterances, generator)
-    spoken = speak(said, CharacterTokenizer().fit(known), generator)
+    known, references = (
+        draw_numbers(5_000, generator),
+        draw_numbers(arguments.utterances, generator),
+    )
+    spoken = speak(references, CharacterTokenizer().fit(known), generator)
     with tempfile.TemporaryDirectory() as folder:
         arpa = Path(folder) / "numbers.arpa"
         transcripts = pl.DataFrame({"text": known, "language": "ru", "role": "train"})

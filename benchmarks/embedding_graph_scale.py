@@ -92,7 +92,7 @@ def order_by_graph(folder: Path, threads: int) -> Cost:
     cost = Cost()
     manifest = pl.read_parquet(folder / "manifest.parquet")
     embeddings = np.load(folder / "embeddings.npy", mmap_mode="r")
-    with cost.step("rows met"):
+    with cost.step("rows seen"):
         rows = seen_rows(embeddings)
     with cost.step("graphs and walk"):
         walk = walk_through(embeddings, rows, seed=0, threads=threads)

@@ -2,9 +2,9 @@
 
     python benchmarks/exported_speed.py --checkpoint releases/…/v1 [--sherpa runs/…] [--corpus an4]
 
-Test utterances are heard one by one, greedily, on one thread; the ways take turns, so that what
+Test utterances are transcribed one by one, greedily, on one thread; the ways take turns, so that what
 else runs on the machine slows all of them alike, and the fastest turn of each counts.
-Kaskad's decoder listens to all but sherpa-onnx, which has its own, and needs a recogniser of
+Kaskad's decoder is used for all but sherpa-onnx, which has its own, and needs a recogniser of
 features=kaldi. Beside them stands PyTorch with a beam and a 3-gram of the training transcripts.
 """
 
@@ -34,20 +34,22 @@ from kaskad.models.recogniser import load_recogniser
 from kaskad.ngrams.language_model import make_language_model
 from kaskad.runs.environment import environment
 
-Hear = Callable[[np.ndarray], str]
-ROUNDS = 3  # turns in which the utterances are heard
-# How a corpus is read, where it lies unless that is said, and its language.
+Transcribe = Callable[[np.ndarray], str]
+ROUNDS = 3  # turns in which the utterances are transcribed
+# How a corpus is read, where it lies by default, and its language.
 CORPORA: dict[str, tuple[Callable[[Path, str], pl.DataFrame], Path, str]] = {
     "numbers": (make_numbers, Path("data/numbers"), "ru"),
     "an4": (read_an4, Path(os.environ.get("KASKAD_DATA", "data"), "an4"), "en"),
 }
 
 
-def forms_of(name: str, recogniser: CTCRecogniser, folder: Path) -> dict[str, tuple[int, Hear]]:
-    """The bytes and the ear of PyTorch and of each graph that hears samples."""
+def forms_of(
+    name: str, recogniser: CTCRecogniser, folder: Path
+) -> dict[str, tuple[int, Transcribe]]:
+    """The bytes of PyTorch and of each graph that takes samples, and how each transcribes."""
 
-    def by(listening: CTCRecogniser) -> Hear:
-        return lambda samples: listening.decode_waveforms([samples])[0].text
+    def by(recogniser: CTCRecogniser) -> Transcribe:
+        return lambda samples: recogniser.decode_waveforms([samples])[0].text
 
     weights = sum(each.nbytes for each in recogniser.encoder.state_dict().values())
     weights += sum(each.nbytes for each in recogniser.head.state_dict().values())
@@ -59,8 +61,8 @@ def forms_of(name: str, recogniser: CTCRecogniser, folder: Path) -> dict[str, tu
     return ways
 
 
-def sherpa(recogniser: CTCRecogniser, folder: Path) -> tuple[int, Hear]:
-    """The bytes and the ear of sherpa-onnx."""
+def sherpa(recogniser: CTCRecogniser, folder: Path) -> tuple[int, Transcribe]:
+    """The bytes of sherpa-onnx, and how it transcribes."""
     import sherpa_onnx
 
     facts = export(recogniser, "sherpa", folder / "sherpa")
@@ -70,16 +72,16 @@ def sherpa(recogniser: CTCRecogniser, folder: Path) -> tuple[int, Hear]:
         num_threads=torch.get_num_threads(),
     )
 
-    def hear(samples: np.ndarray) -> str:
+    def transcribe(samples: np.ndarray) -> str:
         stream = theirs.create_stream()
         stream.accept_waveform(facts["sample_rate"], samples)
         theirs.decode_stream(stream)
         return str(stream.result.text).strip()
 
-    return facts["bytes"], hear
+    return facts["bytes"], transcribe
 
 
-def with_language_model(checkpoint: Path, transcripts: pl.DataFrame, folder: Path) -> Hear:
+def with_language_model(checkpoint: Path, transcripts: pl.DataFrame, folder: Path) -> Transcribe:
     """The ear of PyTorch with a beam and a 3-gram of the training transcripts."""
     arpa = folder / "3.arpa"
     make_language_model(transcripts, arpa, order=3)
@@ -93,7 +95,7 @@ def with_language_model(checkpoint: Path, transcripts: pl.DataFrame, folder: Pat
 
 
 def measure(
-    ways: dict[str, tuple[int, Hear]],
+    ways: dict[str, tuple[int, Transcribe]],
     utterances: Sequence[np.ndarray],
     texts: list[str],
     rate: int,
@@ -101,18 +103,18 @@ def measure(
 ) -> dict[str, dict[str, Any]]:
     """Bytes, WER, and audio seconds a second of each way; those of its fastest turn."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
-    heard: dict[str, list[str]] = {}
+    texts_found: dict[str, list[str]] = {}
     for _ in range(ROUNDS):
-        for name, (_, hear) in ways.items():
-            hear(utterances[0])
+        for name, (_, transcribe) in ways.items():
+            transcribe(utterances[0])
             began = time.perf_counter()
-            heard[name] = [hear(samples) for samples in utterances]
+            texts_found[name] = [transcribe(samples) for samples in utterances]
             taken[name].append(time.perf_counter() - began)
     seconds = sum(map(len, utterances)) / rate
     return {
         name: {
             "bytes": size,
-            "wer": score(texts, heard[name], language).figures()["wer"],
+            "wer": score(texts, texts_found[name], language).figures()["wer"],
             "audio_seconds_per_second": seconds / min(taken[name]),
             "real_time_factor": min(taken[name]) / seconds,
         }

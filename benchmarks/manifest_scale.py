@@ -110,8 +110,8 @@ def write(folder: Path, rows: int) -> None:
     for suffix in (".parquet", ".csv"):
         write_manifest(table, folder / f"manifest{suffix}")
     paths = read_manifest(folder / "manifest.parquet")["path"]
-    said = {"sample_rate": SAMPLE_RATE, "channels": 1, "problem": None}
-    headers = table.select("duration", **{name: pl.lit(value) for name, value in said.items()})
+    known = {"sample_rate": SAMPLE_RATE, "channels": 1, "problem": None}
+    headers = table.select("duration", **{name: pl.lit(value) for name, value in known.items()})
     kept = file_for(paths, folder / "measured")
     kept.parent.mkdir()
     file_stats(paths).hstack(headers.cast(pl.Schema(HEADER))).write_parquet(kept)

@@ -89,12 +89,12 @@ async def _read(socket: Any) -> None:
 
 async def memory_of_an_hour(url: str, audio: bytes, seconds: float) -> dict[str, float]:
     """The memory, in MB, that the service holds after ten minutes of audio, and after an hour."""
-    memory, heard = {}, 0.0
+    memory, served = {}, 0.0
 
     async def client(session: httpx.AsyncClient, minutes: int) -> None:
-        nonlocal heard
-        while heard < 60 * minutes:
-            heard += seconds
+        nonlocal served
+        while served < 60 * minutes:
+            served += seconds
             files = {"file": ("a.wav", audio)}
             answer = await session.post(f"{url}/v1/audio/transcriptions", files=files)
             answer.raise_for_status()

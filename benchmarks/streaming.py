@@ -2,8 +2,8 @@
 
     python benchmarks/streaming.py --checkpoint runs/cnn2d_lstm_streaming_numbers [--minutes 2]
 
-Spoken numbers with pauses between them are pushed as fast as they are heard. Beside the streams
-stands the same audio heard whole, number by number, in batches.
+Spoken numbers with pauses between them are pushed as fast as they are decoded. Beside the streams
+stands the same audio decoded whole, number by number, in batches.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def speak(seconds: float, rate: int) -> tuple[list[np.ndarray], list[str]]:
 
 
 def streamed(recogniser: CTCRecogniser, audio: np.ndarray, chunk: int) -> dict[str, Any]:
-    """How long each push of a chunk took, what was said, and how often words were taken back."""
+    """How long each push of a chunk took, the text, and how often words were taken back."""
     stream = recogniser.stream(endpoint=ENDPOINT)
     texts: list[str] = []
     times: list[float] = []
@@ -83,25 +83,25 @@ def streamed(recogniser: CTCRecogniser, audio: np.ndarray, chunk: int) -> dict[s
 
 
 def whole(recogniser: CTCRecogniser, spoken: list[np.ndarray]) -> dict[str, Any]:
-    """The same audio heard number by number, 16 in a batch."""
+    """The same audio decoded number by number, 16 in a batch."""
     began = time.perf_counter()
     batches = [spoken[start : start + 16] for start in range(0, len(spoken), 16)]
-    heard = [each.text for batch in batches for each in recogniser.decode_waveforms(batch)]
+    texts = [each.text for batch in batches for each in recogniser.decode_waveforms(batch)]
     taken = time.perf_counter() - began
     seconds = sum(map(len, spoken)) / recogniser.features.sample_rate
-    return {"real_time_factor": taken / seconds, "text": " ".join(heard)}
+    return {"real_time_factor": taken / seconds, "text": " ".join(texts)}
 
 
 def memory_of_an_hour(recogniser: CTCRecogniser, audio: np.ndarray) -> dict[str, float]:
     """The most memory, in MB, after ten minutes and after an hour of one stream."""
     stream = recogniser.stream(endpoint=ENDPOINT)
-    peaks, heard, rate = {}, 0, recogniser.features.sample_rate
+    peaks, pushed, rate = {}, 0, recogniser.features.sample_rate
     for minutes in (10, 60):
-        while heard < 60 * minutes * rate:
+        while pushed < 60 * minutes * rate:
             for part in np.split(audio, range(rate, len(audio), rate)):
                 stream.push(part)
                 stream.take_ended()
-                heard += len(part)
+                pushed += len(part)
         peaks[f"after {minutes} minutes"] = (
             resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         )

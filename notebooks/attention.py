@@ -10,7 +10,7 @@
 # # Where attention looks
 #
 # `KASKAD_RUN` is a run of `model=seq2seq_gru`. For each label of a transcript, the decoder looks at
-# some frames: a net that has learnt to listen goes from left to right.
+# some frames: a net that has learned to attend goes from left to right.
 
 # %%
 import os

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # What the languages of a cascade have in common
 #
-# Each subnet of a cascade hears the same test recordings, whatever their language, and what comes
+# Each subnet of a cascade gets the same test recordings, whatever their language, and what comes
 # out of two of them is compared: by centred kernel alignment, 1 where both tell the same things
 # apart, 0 where they have nothing in common. A run that keeps all its checkpoints
 # (`callbacks.checkpoint.save_top_k=-1`) shows how that changes over training. `KASKAD_RUN` says

@@ -253,7 +253,7 @@ def broken(tmp_path: Path, write_tone) -> dict[str, Path]:
 def compose():
     """Compose a configuration as a script does, for a run in a folder of the test's own.
 
-    A training of the tests is judged on the clips that it learnt, unless they say otherwise, draws
+    A training of the tests is tested on its training clips unless they say otherwise, draws
     nothing on the console, and asks for little room on the disk.
     """
     training = ("trainer.enable_progress_bar=false", "trainer.enable_model_summary=false")

@@ -70,9 +70,9 @@ def main(seconds: float = 60.0, seed: int = 0) -> int:
         if code != 0:
             troubles += 1
             kept = shutil.move(folder / "case", folder / f"trouble-{seed}-{batch}")
-            said = (folder / "said").read_text() if (folder / "said").exists() else ""
+            message = (folder / "error").read_text() if (folder / "error").exists() else ""
             how = f"signal {-code}: it crashed, or took {LONGEST} s" if code < 0 else "an error"
-            print(f"{kept}: {how} {said}", file=sys.stderr)
+            print(f"{kept}: {how} {message}", file=sys.stderr)
         batch += 1
     print(f"{batch} times up to {CASES_A_PROCESS} files, seed {seed}: {troubles} made trouble")
     if not troubles:
@@ -104,7 +104,7 @@ def read_seeds(folder: Path) -> list[tuple[bytes, str, Reader]]:
     tables = ("zstd.parquet", "snappy.parquet", "uncompressed.parquet", "inside.parquet")
     others |= dict.fromkeys(tables, read_rows)
     return [
-        *((content, suffix, listen) for content, suffix in audio),
+        *((content, suffix, read_whole) for content, suffix in audio),
         *((Path(folder, name).read_bytes(), Path(name).suffix, r) for name, r in others.items()),
     ]
 
@@ -122,7 +122,7 @@ def read_rows(path: Path) -> None:
         read_manifest(path, unpacked=unpacked)
 
 
-def listen(path: Path) -> None:
+def read_whole(path: Path) -> None:
     read_header(path)
     read_audio(path, 16_000)
 
@@ -147,7 +147,9 @@ def run_batch(
             return 0
         # As often of audio as of all else.
         of_audio = chance.random() < 0.5
-        content, suffix, read = chance.choice([s for s in seeds if (s[2] is listen) == of_audio])
+        content, suffix, read = chance.choice(
+            [s for s in seeds if (s[2] is read_whole) == of_audio]
+        )
         path = folder / f"damaged{suffix}"
         path.unlink(missing_ok=True)
         path.write_bytes(damage(content, chance))
@@ -158,7 +160,7 @@ def run_batch(
         except (AudioError, CheckpointError):
             pass
         except BaseException as error:
-            (folder / "said").write_text(f"{suffix}: {type(error).__name__}: {error}")
+            (folder / "error").write_text(f"{suffix}: {type(error).__name__}: {error}")
             return 1
         finally:
             signal.alarm(0)

@@ -85,7 +85,7 @@ def small_dictionary(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def heard_run(tmp_path: Path) -> Path:
+def tested_run(tmp_path: Path) -> Path:
     """The hypotheses of a recogniser that takes one word for another."""
     rows = [
         (corpus, f"{number}", "да нет", "да да" if number % 2 else "да нет")

@@ -16,7 +16,7 @@ from kaskad.models.recogniser import Recogniser
 
 @pytest.fixture(scope="module")
 def trained(tone_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run that learnt the words of the tones, trained from Python."""
+    """The folder of a run trained on the words of the tones, trained from Python."""
     folder = tmp_path_factory.mktemp("runs") / "tones"
     figures = kaskad.train(
         [
@@ -104,7 +104,7 @@ def test_a_list_of_nothing_has_no_hypotheses(recogniser: Recogniser) -> None:
     assert recogniser.transcribe([]) == []
 
 
-def test_a_mistake_is_told_before_anything_is_built(tmp_path: Path) -> None:
+def test_a_mistake_is_reported_before_anything_is_built(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="takes no hiden_size; did you mean hidden_size"):
         kaskad.train(
             ["model=lstm", "+model.encoder.hiden_size=3", f"hydra.run.dir={tmp_path / 'run'}"]

@@ -18,7 +18,7 @@ from kaskad.config.overrides import as_typed
 from kaskad.runs import slurm
 from kaskad.runs.folder import run_lock
 from kaskad.runs.which_run import AUTO
-from kaskad.sweeps.interruption import told_how_to_go_on
+from kaskad.sweeps.interruption import show_how_to_go_on
 from kaskad.sweeps.objectives import require_objectives
 from kaskad.sweeps.results import Job, write_jobs
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 class GridSweeper(BasicSweeper):
     """Goes through the grid; `SweepTable` then shows what its jobs gave.
 
-    The same command with the same `hydra.sweep.dir` goes on: a job takes over the result that it
+    The same command with the same `hydra.sweep.dir` goes on: a job keeps the result that it
     left there, and one that was interrupted goes on. The folder of another job is moved aside, and
     what other sweeps left in the folder is not shown.
     """
@@ -38,7 +38,7 @@ class GridSweeper(BasicSweeper):
         self._jobs: list[Job] = []
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
-        hint = told_how_to_go_on("hydra.sweep.dir", str(folder))
+        hint = show_how_to_go_on("hydra.sweep.dir", str(folder))
         with run_lock(folder), hint, slurm.queued_again_when_warned():
             try:
                 returned = super().sweep(arguments)
@@ -58,7 +58,7 @@ class GridSweeper(BasicSweeper):
         write_jobs(self._jobs, Path(self.config.hydra.sweep.dir))
 
     def _expect(self, overrides: Sequence[str]) -> None:
-        """Note a job, check what it is to be judged by, and see that its folder is free for it."""
+        """Note a job, check the figure it is compared by, and see that its folder is free."""
         assert self.hydra_context is not None and self.launcher is not None
         assert self.config is not None
         number = len(self._jobs)

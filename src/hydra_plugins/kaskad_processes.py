@@ -24,7 +24,7 @@ class ProcessLauncher(JoblibLauncher):
     """`hydra/launcher=joblib`: Hydra's own, with a pool for each of the ``n_jobs`` places.
 
     In a pool that jobs share, one that the kernel kills takes the others with it. Here it costs
-    that job alone, which leaves no result. Each has its share of the cores as threads, hears the
+    that job alone, which leaves no result. Each has its share of the cores as threads, gets the
     signals that ask the sweep to stop, and does not outlive it.
     """
 

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from kaskad.runs import slurm
 from kaskad.runs.folder import run_lock
-from kaskad.sweeps.interruption import told_how_to_go_on
+from kaskad.sweeps.interruption import show_how_to_go_on
 from kaskad.sweeps.objectives import require_objectives
 from kaskad.sweeps.results import DIED, RESULT_FILE, JobResult, read_result
 
@@ -39,7 +39,7 @@ class OptunaSweeper(BasicSweeper):
         studies.require_options(options)
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
-        hint = told_how_to_go_on("sweep.study", options.study)
+        hint = show_how_to_go_on("sweep.study", options.study)
         with run_lock(folder), hint, slurm.queued_again_when_warned():
             if self.params:
                 log.info("the grid of the recipe is not gone through: %s", dict(self.params))

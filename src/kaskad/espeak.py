@@ -94,7 +94,7 @@ def _synthesise(text: str, voice: str, values: dict[str, int], seed: int) -> np.
 
 
 def pronounce(words: Sequence[str], *, voice: str) -> list[str]:
-    """Return each word in IPA, as it is said alone: "чай" is "t͡ʃʲˈɑj".
+    """Return each word in IPA, as it is spoken alone: "чай" is "t͡ʃʲˈɑj".
 
     Stress stands before its vowel; the letters of one phone are tied (U+0361). Asked for a whole
     phrase, the engine would run words together ("of the" is one). What it has no sound for is "".
@@ -109,11 +109,13 @@ def pronounce(words: Sequence[str], *, voice: str) -> list[str]:
 def _phonemes(engine: ctypes.CDLL, text: str) -> str:
     buffer = ctypes.create_string_buffer(text.encode())
     rest = ctypes.c_void_p(ctypes.addressof(buffer))
-    said = []
+    clauses = []
     while rest.value:  # a clause at a time
-        said.append(engine.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | _TIE).decode())
+        clauses.append(
+            engine.espeak_TextToPhonemes(ctypes.byref(rest), _UTF8, _IPA | _TIE).decode()
+        )
     # The tie comes between the letters of "(en)", too.
-    return "".join(_NO_IPA.sub("", _FOREIGN.sub("", "".join(said))).split())
+    return "".join(_NO_IPA.sub("", _FOREIGN.sub("", "".join(clauses))).split())
 
 
 def voice_variants() -> list[str]:

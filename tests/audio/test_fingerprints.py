@@ -12,8 +12,8 @@ from kaskad.audio.fingerprints import MOST_KEYS, RATE, fingerprints, keys_of, si
 
 @pytest.fixture(scope="module")
 def speech() -> np.ndarray:
-    said = espeak.synthesise("девятьсот девяносто девять", voice="ru")
-    return said[::5].astype(np.float32) / 32_768  # about RATE
+    speech = espeak.synthesise("девятьсот девяносто девять", voice="ru")
+    return speech[::5].astype(np.float32) / 32_768  # about RATE
 
 
 def test_a_copy_is_similar_wherever_it_lies(speech: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Any file is read as one mono waveform at one rate, or said to be unusable, and why."""
+"""Any file is read as one mono waveform at one rate, or refused with the reason."""
 
 import errno
 import io

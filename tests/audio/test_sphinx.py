@@ -43,10 +43,10 @@ FRAMES = {100: 1, 409: 1, 410: 2, 411: 2, 570: 3, 571: 3, 2_000: 11}
 
 def signal(samples: int = 2_000) -> torch.Tensor:
     times = np.arange(samples) / 16_000
-    said = 8_000 * np.sin(2 * np.pi * 440 * times)
-    said += 3_000 * np.sin(2 * np.pi * (1_500 + 800 * times) * times)
-    said += np.random.default_rng(0).normal(scale=300, size=samples)
-    return torch.from_numpy(np.round(said) / 2**15).float()
+    tone = 8_000 * np.sin(2 * np.pi * 440 * times)
+    tone += 3_000 * np.sin(2 * np.pi * (1_500 + 800 * times) * times)
+    tone += np.random.default_rng(0).normal(scale=300, size=samples)
+    return torch.from_numpy(np.round(tone) / 2**15).float()
 
 
 def test_cepstra_are_those_of_pocketsphinx() -> None:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 
 class BotAPI:
-    """Delivers to the bot of this token what is said, by ``user`` unless it is told otherwise, and
+    """Delivers messages to the bot of this token, from ``user`` by default, and
     keeps what is answered.
 
     The first ``failures`` requests get 502 and a page with their address, as from a proxy.
@@ -28,7 +28,7 @@ class BotAPI:
         self.files: dict[str, bytes] = {}
         self.is_asked = threading.Event()
         self.url = ""
-        self._said, self._ended = 0, False
+        self._sent, self._ended = 0, False
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -36,12 +36,12 @@ class BotAPI:
         self._started.wait()
 
     def say(self, user: int | None = None, **content: Any) -> None:
-        self._said += 1
+        self._sent += 1
         user = user or self.user
         chat = {"id": user, "type": "private", "first_name": "…"}
         sender = {"id": user, "is_bot": False, "first_name": "…"}
-        message = {"message_id": self._said, "date": 1, "chat": chat, "from": sender, **content}
-        self.waiting.append({"update_id": self._said, "message": message})
+        message = {"message_id": self._sent, "date": 1, "chat": chat, "from": sender, **content}
+        self.waiting.append({"update_id": self._sent, "message": message})
 
     def ask(self, text: str) -> str:
         self.say(text=text)

@@ -11,7 +11,7 @@ from pytorch_lightning.demos.boring_classes import BoringModel
 from kaskad.callbacks.limit_messages import LimitMessages, MessageLimit
 
 
-class Heard(logging.Handler):
+class Recorder(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.messages: list[str] = []
@@ -21,34 +21,34 @@ class Heard(logging.Handler):
 
 
 @pytest.fixture
-def heard():
+def recorder():
     """A handler of the root logger, with the messages that get through to it."""
-    handler = Heard()
+    handler = Recorder()
     logging.getLogger().addHandler(handler)
     yield handler
     logging.getLogger().removeHandler(handler)
 
 
-def test_so_many_of_a_kind_a_minute_then_how_many_more(heard: Heard) -> None:
+def test_so_many_of_a_kind_a_minute_then_how_many_more(recorder: Recorder) -> None:
     log, time = logging.getLogger("flood"), [0.0]
     log.setLevel(logging.INFO)
-    heard.addFilter(MessageLimit(heard, per_minute=2, clock=lambda: time[0]))
+    recorder.addFilter(MessageLimit(recorder, per_minute=2, clock=lambda: time[0]))
     for second in range(59):
         time[0] = second
         log.warning("clip %d is odd", second)
         log.info("step %d", second)
     log.warning("another kind")
     steps = [f"step {second}" for second in range(59)]
-    assert [message for message in heard.messages if message in steps] == steps
-    rest = [message for message in heard.messages if message not in steps]
+    assert [message for message in recorder.messages if message in steps] == steps
+    rest = [message for message in recorder.messages if message not in steps]
     assert rest == ["clip 0 is odd", "clip 1 is odd", "another kind"]
     time[0] = 60.0
     log.info("a minute later")
-    assert heard.messages[-2:] == ["… and 57 more, the last: clip 58 is odd", "a minute later"]
+    assert recorder.messages[-2:] == ["… and 57 more, the last: clip 58 is odd", "a minute later"]
 
 
 def test_warnings_of_libraries_are_limited_in_a_run_and_told_at_its_end(
-    heard: Heard, tmp_path: Path
+    recorder: Recorder, tmp_path: Path
 ) -> None:
     class Noisy(lightning.Callback):
         def on_train_batch_start(self, *_) -> None:
@@ -66,7 +66,7 @@ def test_warnings_of_libraries_are_limited_in_a_run_and_told_at_its_end(
         enable_model_summary=False,
     )
     trainer.fit(BoringModel())
-    ours = [message for message in heard.messages if "deprecated" in message]
+    ours = [message for message in recorder.messages if "deprecated" in message]
     assert len(ours) == 4
     assert "… and 6 more" in ours[-1] and "FutureWarning: deprecated 8" in ours[-1]
     assert warnings.showwarning is before

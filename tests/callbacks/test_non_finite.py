@@ -120,13 +120,15 @@ def test_a_loss_that_overflows_is_left_out_alone(run: Run) -> None:
 
 def test_too_large_a_share_stops_the_run(run: Run) -> None:
     run.data.augment = only_clip_3(one_nan)
-    with pytest.raises(DivergedError, match=r"have no finite loss \(max_share is 0.05\)"):
+    with pytest.raises(DivergedError, match=r"without a finite loss \(max_share is 0.05\)"):
         run.fit(max_share=0.05)
 
 
 def test_a_net_of_nan_stops_the_run_and_is_kept_for_study(run: Run, capsys) -> None:
     torch.nn.init.constant_(run.recogniser.head.weight, torch.nan)
-    with pytest.raises(DivergedError, match=r"nothing was learnt in 3 steps[\s\S]*debug=replay"):
+    with pytest.raises(
+        DivergedError, match=r"no weights were updated in 3 steps[\s\S]*debug=replay"
+    ):
         run.fit(max_share=1.0, max_steps=3)
     named = run.named()
     last = named.filter(pl.col("step") == named["step"].max())
@@ -166,6 +168,6 @@ def test_a_gradient_that_is_not_finite_skips_its_step_alone(run: Run) -> None:
 
 def test_gradients_that_stay_so_stop_the_run(run: Run) -> None:
     run.recogniser.head.weight.register_hook(lambda gradient: gradient * torch.nan)
-    with pytest.raises(DivergedError, match="nothing was learnt in 2 steps in a row"):
+    with pytest.raises(DivergedError, match="no weights were updated in 2 steps in a row"):
         run.fit(max_steps=2)
     assert run.is_whole()

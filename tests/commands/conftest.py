@@ -1,4 +1,4 @@
-"""What tests of commands share: recognisers that hear one letter, correctors of one word."""
+"""What tests of commands share: recognisers of one letter, correctors of one word."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +14,8 @@ from kaskad.runs.trusted_parts import instantiate_trusted
 
 
 @pytest.fixture
-def hears(compose, tmp_path: Path):
-    """Make the checkpoint of a recogniser that hears one letter in everything."""
+def always(compose, tmp_path: Path):
+    """Make the checkpoint of a recogniser that outputs one letter for everything."""
 
     def make(letter: str) -> Path:
         alphabet = "tokenizer.alphabet=['а','б']"
@@ -37,10 +37,13 @@ def hears(compose, tmp_path: Path):
 def corrector_of(tmp_path: Path) -> Callable[[str, str, str], Path]:
     """Teach a corrector of a language that one word is another, and save it as a run does."""
 
-    def make(heard: str, said: str, language: str) -> Path:
+    def make(hypothesis: str, reference: str, language: str) -> Path:
         torch.manual_seed(0)
-        letters = sorted({*heard, *said, " "})
-        tokenizer = {"_target_": "kaskad.text.WordTokenizer", "alphabet": sorted({heard, said})}
+        letters = sorted({*hypothesis, *reference, " "})
+        tokenizer = {
+            "_target_": "kaskad.text.WordTokenizer",
+            "alphabet": sorted({hypothesis, reference}),
+        }
         node: dict[str, Any] = {
             "_target_": "kaskad.models.Corrector",
             "letters": {"_target_": "kaskad.text.CharacterTokenizer", "alphabet": letters},
@@ -57,7 +60,11 @@ def corrector_of(tmp_path: Path) -> Callable[[str, str, str], Path]:
             },
         }
         model = instantiate_trusted(node, tmp_path)
-        rows = [Sentence(heard, said, []), Sentence(said, said, []), Sentence("", "", [])]
+        rows = [
+            Sentence(hypothesis, reference, []),
+            Sentence(reference, reference, []),
+            Sentence("", "", []),
+        ]
         batch = CorrectionDataModule.collate(rows, model.letters, model.tokenizer)
         optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
         for _ in range(60):

@@ -1,4 +1,4 @@
-"""Transcripts are aligned with what is heard, and those that do not fit come first."""
+"""Transcripts are aligned with their recordings, and those that do not fit come first."""
 
 import json
 from pathlib import Path

@@ -18,7 +18,7 @@ REFERENCES = ["раз два три"] * 40
 
 @pytest.fixture
 def write(tmp_path: Path):
-    """Write what a model heard as the table of a run, and return the folder of the run."""
+    """Write the hypotheses of a model as the table of a run, and return the folder of the run."""
 
     def write_run(name: str, scores: Scores, first: int = 0) -> Path:
         folder = tmp_path / name
@@ -41,13 +41,13 @@ def compared(compose, tmp_path: Path):
     return run
 
 
-def heard(wrong: Sequence[int]) -> list[str]:
+def hypotheses(wrong: Sequence[int]) -> list[str]:
     return ["раз два пять" if n in wrong else text for n, text in enumerate(REFERENCES)]
 
 
 def test_what_changed_is_found(write, compared, tmp_path: Path) -> None:
-    one = write("one", score(REFERENCES, heard([0, 1]), "ru"))
-    two = write("two", score(REFERENCES, heard([1, 2]), "ru"))
+    one = write("one", score(REFERENCES, hypotheses([0, 1]), "ru"))
+    two = write("two", score(REFERENCES, hypotheses([1, 2]), "ru"))
     told = compared(one, two)
     changed = pl.read_csv(tmp_path / "changed.csv")
     assert changed.select("id", "errors_1", "errors_2", "change").rows() == [
@@ -64,9 +64,9 @@ def test_what_changed_is_found(write, compared, tmp_path: Path) -> None:
 
 
 def test_progress_is_told_from_chance(write, compared, tmp_path: Path) -> None:
-    bad = write("bad", score(REFERENCES, heard(range(0, 40, 2)), "ru"))
-    good = write("good", score(REFERENCES, heard([]), "ru"))
-    slightly = write("slightly", score(REFERENCES, heard([0]), "ru"))
+    bad = write("bad", score(REFERENCES, hypotheses(range(0, 40, 2)), "ru"))
+    good = write("good", score(REFERENCES, hypotheses([]), "ru"))
+    slightly = write("slightly", score(REFERENCES, hypotheses([0]), "ru"))
     first, second, third = compared(good, slightly, bad)["corpora"]["test"]["models"]
     assert "difference" not in first
     assert second["difference_intervals"]["wer"][0] == 0.0  # 0 is not excluded
@@ -79,23 +79,23 @@ def test_progress_is_told_from_chance(write, compared, tmp_path: Path) -> None:
 
 
 def test_labels_are_compared_too(write, compared) -> None:
-    said = ["f", "m"] * 20
-    one, two = write("one", confuse(said, ["f"] * 40)), write("two", confuse(said, said))
+    genders = ["f", "m"] * 20
+    one, two = write("one", confuse(genders, ["f"] * 40)), write("two", confuse(genders, genders))
     model = compared(one, two)["corpora"]["test"]["models"][1]
     assert model["difference"]["balanced_accuracy"] == 0.5
 
 
 def test_only_what_all_were_tested_on_counts(write, compared) -> None:
-    one = write("one", score(REFERENCES, heard([0]), "ru"))
-    two = write("two", score(REFERENCES, heard([]), "ru"), first=30)
+    one = write("one", score(REFERENCES, hypotheses([0]), "ru"))
+    two = write("two", score(REFERENCES, hypotheses([]), "ru"), first=30)
     told = compared(one, two)
     assert told["corpora"]["test"]["utterances"] == 10
     assert told["left_out"] == {str(one): 30, str(two): 30}
 
 
 def test_what_cannot_be_compared_is_refused(write, compared, tmp_path: Path) -> None:
-    one = write("one", score(REFERENCES, heard([0]), "ru"))
-    two = write("two", score(REFERENCES, heard([0]), "ru"), first=40)
+    one = write("one", score(REFERENCES, hypotheses([0]), "ru"))
+    two = write("two", score(REFERENCES, hypotheses([0]), "ru"), first=40)
     with pytest.raises(ComparisonError, match="no utterance is in all of them"):
         compared(one, two)
     with pytest.raises(ComparisonError, match="two at least"):
@@ -106,8 +106,8 @@ def test_what_cannot_be_compared_is_refused(write, compared, tmp_path: Path) -> 
 
 
 def test_models_are_named_by_what_tells_them_apart(write, compared, tmp_path: Path) -> None:
-    one = write("lstm/10-00", score(REFERENCES, heard([0]), "ru"))
-    two = write("cnn/11-00", score(REFERENCES, heard([1]), "ru"))
+    one = write("lstm/10-00", score(REFERENCES, hypotheses([0]), "ru"))
+    two = write("cnn/11-00", score(REFERENCES, hypotheses([1]), "ru"))
     for folder, width in ((one, 32), (two, 64)):
         (folder / ".hydra").mkdir()
         (folder / ".hydra" / "config.yaml").write_text(

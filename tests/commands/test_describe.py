@@ -24,19 +24,19 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty numbers read out, sound; and one row of each kind that is not, named after it."""
     folder = tmp_path_factory.mktemp("planted")
     spoken = {f"n{n}": number_to_words(n, "ru") for n in NUMBERS}
-    said = {name: espeak.synthesise(text, voice="ru") / 2**15 for name, text in spoken.items()}
-    first, second, third, *_ = said
+    clips = {name: espeak.synthesise(text, voice="ru") / 2**15 for name, text in spoken.items()}
+    first, second, third, *_ = clips
     loud = np.clip(12.0 * espeak.synthesise("семь тысяч", voice="ru") / 2**15, -1, 1)
     noise = np.random.default_rng(0).normal(scale=1e-4, size=RATE)
     spoken |= {"fast": " ".join(spoken.values()), "slow": "да", "same": spoken[first]}
     spoken |= {"nearly": spoken[second], "clipped": "семь тысяч", "silent": "сорок два"}
     spoken |= {"foreign": spoken[third].replace("с", "c", 1), "empty": "..."}  # a Latin c
-    said |= {"fast": said[first][::2], "slow": np.concatenate([*said.values()][5:8])[::-1]}
-    said |= {"same": said[first], "nearly": said[second][1_000:], "clipped": loud}
-    said |= {"silent": noise, "foreign": said[third][::-1], "empty": said[third][::-1][:RATE]}
-    for name, waveform in said.items():
+    clips |= {"fast": clips[first][::2], "slow": np.concatenate([*clips.values()][5:8])[::-1]}
+    clips |= {"same": clips[first], "nearly": clips[second][1_000:], "clipped": loud}
+    clips |= {"silent": noise, "foreign": clips[third][::-1], "empty": clips[third][::-1][:RATE]}
+    for name, waveform in clips.items():
         soundfile.write(folder / f"{name}.flac", waveform, RATE)
-    rows = [(name, f"{name}.flac", spoken[name], "анна", "f") for name in said]
+    rows = [(name, f"{name}.flac", spoken[name], "анна", "f") for name in clips]
     rows.append(("broken", "broken.flac", "да", None, None))
     whole = (folder / f"{first}.flac").read_bytes()
     (folder / "torn.flac").write_bytes(whole[: len(whole) // 2])
@@ -103,7 +103,7 @@ def test_a_corpus_of_features_is_shown_as_it_is_without_audio(compose, tmp_path:
     assert "<audio" not in page
 
 
-def test_nothing_to_describe_is_said(compose, tmp_path: Path) -> None:
+def test_nothing_to_describe_is_reported(compose, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="choose a corpus with data="):
         describe(compose("describe", tmp_path, "data=none"))
 

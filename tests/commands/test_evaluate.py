@@ -1,4 +1,4 @@
-"""Many models on many corpora: one summary, an exit code to rely on, and nothing is heard twice."""
+"""Many models on many corpora: one summary, a reliable exit code, and nothing decoded twice."""
 
 import json
 import signal
@@ -38,7 +38,7 @@ def corpus(make_corpus) -> Path:
 @pytest.fixture
 def suite(corpus: Path, tmp_path: Path) -> Callable[..., str]:
     """Write a suite of the corpora "whole", "part", and "away", which is missing: those named, each
-    with what is said of it besides; returns the argument that names the file."""
+    with more of its settings; returns the argument that names the file."""
     tables = {"whole": corpus, "part": corpus.with_name("part.csv"), "away": Path("nowhere.csv")}
 
     def write(*names: str, **besides: dict) -> str:
@@ -70,22 +70,22 @@ def summary(folder: Path) -> list[dict]:
     return json.loads((folder / "summary.json").read_text())["rows"]
 
 
-def test_a_corrector_looks_through_what_was_heard(run, hears, corpus, corrector_of, tmp_path):
-    asked = [f"checkpoint={hears('б')}", "data=table", f"data.root={corpus}", *SMALL]
+def test_a_corrector_looks_through_the_hypotheses(run, always, corpus, corrector_of, tmp_path):
+    asked = [f"checkpoint={always('б')}", "data=table", f"data.root={corpus}", *SMALL]
     figures = run("run", *asked, f"corrector={corrector_of('б', 'а', 'ru')}")
     assert figures["test/wer"] == pytest.approx(1 / 3, abs=1e-5)
     report = json.loads((tmp_path / "run" / "report.json").read_text("utf-8"))
     found = report["corpora"]["test"]["corrections"]
     assert (found["mended"], found["broken"], found["untouched"]) == (4, 2, 0)
     assert found["gain"] == pytest.approx(1 / 3, abs=1e-5)
-    heard = pl.read_csv(tmp_path / "run" / "hypotheses.csv")
-    assert set(heard["uncorrected"]) == {"б"} and set(heard["hypothesis"]) == {"а"}
+    table = pl.read_csv(tmp_path / "run" / "hypotheses.csv")
+    assert set(table["uncorrected"]) == {"б"} and set(table["hypothesis"]) == {"а"}
     with pytest.raises(CheckpointError, match="no corrector"):
-        run("bad", *asked, f"corrector={hears('а')}")
+        run("bad", *asked, f"corrector={always('а')}")
 
 
-def test_every_model_on_every_corpus_makes_a_row(run, hears, suite, tmp_path: Path, caplog):
-    checkpoints = f"checkpoint=[{hears('а')},{hears('б')}]"
+def test_every_model_on_every_corpus_makes_a_row(run, always, suite, tmp_path: Path, caplog):
+    checkpoints = f"checkpoint=[{always('а')},{always('б')}]"
     asked = suite("whole", "away", "part", part={"bounds": {"sentence_accuracy": 0.1}})
     figures = run("run", checkpoints, asked, "+bounds.whole.wer=0.4", *SMALL)
     assert figures["model_1/whole/test/wer"] == pytest.approx(1 / 3, abs=1e-5)
@@ -108,11 +108,11 @@ def test_every_model_on_every_corpus_makes_a_row(run, hears, suite, tmp_path: Pa
 
 
 def test_a_critical_corpus_fails_the_command_once_all_is_written(
-    run, hears, suite, tmp_path: Path
+    run, always, suite, tmp_path: Path
 ) -> None:
-    judged = {"whole": {"bounds": {"wer": 0.4}, "critical": True}, "away": {"critical": True}}
-    judged["part"] = {"bounds": {"wer": 0}}
-    asked = [f"checkpoint={hears('б')}", suite("whole", "away", "part", **judged), *SMALL]
+    bounded = {"whole": {"bounds": {"wer": 0.4}, "critical": True}, "away": {"critical": True}}
+    bounded["part"] = {"bounds": {"wer": 0}}
+    asked = [f"checkpoint={always('б')}", suite("whole", "away", "part", **bounded), *SMALL]
     message = r"whole \(test\), model 1: WER is 66\.67 %, 26\.67 points beyond"
     with pytest.raises(BoundsError, match=message) as told:
         run("run", *asked)
@@ -124,12 +124,12 @@ def test_a_critical_corpus_fails_the_command_once_all_is_written(
 
 
 @pytest.mark.slow
-def test_another_bound_is_held_against_what_was_heard(
-    run, hears, suite, tmp_path: Path, monkeypatch
+def test_another_bound_is_held_against_the_hypotheses(
+    run, always, suite, tmp_path: Path, monkeypatch
 ) -> None:
-    judged = suite("whole", "part", whole={"bounds": {"wer": 0.4}, "critical": True})
+    bounded = suite("whole", "part", whole={"bounds": {"wer": 0.4}, "critical": True})
     with pytest.raises(BoundsError):
-        run("run", f"checkpoint={hears('б')}", judged, *SMALL)
+        run("run", f"checkpoint={always('б')}", bounded, *SMALL)
     resume = f"resume={tmp_path / 'run'}"
     monkeypatch.delattr(Recogniser, "test_step")  # who would listen again fails
     with pytest.raises(BoundsError):
@@ -159,10 +159,10 @@ def test_another_bound_is_held_against_what_was_heard(
         (["checkpoint=null"], "no value yet for checkpoint"),
     ],
 )
-def test_what_is_misspelt_is_told_before_anything_is_tested(
-    run, hears, suite, tmp_path: Path, wrong: list[str], message: str
+def test_what_is_misspelt_is_reported_before_anything_is_tested(
+    run, always, suite, tmp_path: Path, wrong: list[str], message: str
 ) -> None:
-    asked = [f"checkpoint={hears('а')}", suite("whole", "part"), *SMALL]
+    asked = [f"checkpoint={always('а')}", suite("whole", "part"), *SMALL]
     with pytest.raises(Exception, match=message):
         run("run", *asked, *wrong)
     assert not (tmp_path / "run" / "model_1").exists()
@@ -176,13 +176,13 @@ def test_what_is_misspelt_is_told_before_anything_is_tested(
         ("part: {data: table, bounds: {were: 0.1}}", "no figure 'were'; did you mean wer"),
     ],
 )
-def test_a_fault_of_a_suite_is_told_before_anything_is_tested(
-    run, hears, tmp_path: Path, written: str, message: str
+def test_a_fault_of_a_suite_is_reported_before_anything_is_tested(
+    run, always, tmp_path: Path, written: str, message: str
 ) -> None:
     path = tmp_path / "suite.yaml"
     path.write_text(written, encoding="utf-8")
     with pytest.raises(Exception, match=f"(?s){message}"):
-        run("run", f"checkpoint={hears('а')}", f"suite={path}", *SMALL)
+        run("run", f"checkpoint={always('а')}", f"suite={path}", *SMALL)
     assert not (tmp_path / "run" / "model_1").exists()
 
 
@@ -203,20 +203,20 @@ atexit.register(lambda: print("batches:", len(taken)))
 
 @pytest.mark.slow
 def test_a_killed_evaluation_goes_on_and_ends_the_same(
-    run, hears, suite, tmp_path: Path, fork_server
+    run, always, suite, tmp_path: Path, fork_server
 ) -> None:
     def command(kill_before: int, *arguments: str) -> tuple[int, str, str]:
         options = {"directory": tmp_path, "environment": {"COLUMNS": "200"}}
         options["first"] = KILL.format(kill_before=kill_before)
         return fork_server.run(ROOT / "evaluate.py", *arguments, **options)
 
-    judged = suite("whole", "part", part={"bounds": {"wer": 0.1}, "critical": True})
-    asked = [f"checkpoint={hears('а')}", judged, *SMALL]
+    bounded = suite("whole", "part", part={"bounds": {"wer": 0.1}, "critical": True})
+    asked = [f"checkpoint={always('а')}", bounded, *SMALL]
     with pytest.raises(BoundsError):
         run("run", *asked)
     code, _, errors = command(5, *asked, "hydra.run.dir=killed")
     assert code == -signal.SIGKILL, errors
-    assert len(list((tmp_path / "killed").rglob("heard/test/*.parquet"))) == 2
+    assert len(list((tmp_path / "killed").rglob("decoded/test/*.parquet"))) == 2
     code, output, errors = command(99, "resume=killed")
     assert code == 1, errors
     assert "batches: 5" in output  # of nine, two parts of two were on the disk
@@ -264,9 +264,9 @@ def cut(run, monkeypatch):
 
 @pytest.mark.parametrize("steps", [3, 5, 9])
 def test_one_report_goes_on_where_it_stopped(
-    run, cut, hears, two_tests, tmp_path: Path, steps: int
+    run, cut, always, two_tests, tmp_path: Path, steps: int
 ) -> None:
-    asked = [f"checkpoint={hears('а')}", *two_tests, *SMALL]
+    asked = [f"checkpoint={always('а')}", *two_tests, *SMALL]
     whole = run("whole", *asked)
     cut(steps, "cut", *asked)
     figures = run("cut", f"resume={tmp_path / 'cut'}")
@@ -282,9 +282,9 @@ def test_one_report_goes_on_where_it_stopped(
 
 
 def test_a_corpus_that_changed_meanwhile_is_refused(
-    run, cut, hears, corpus: Path, tmp_path: Path
+    run, cut, always, corpus: Path, tmp_path: Path
 ) -> None:
-    asked = [f"checkpoint={hears('а')}", "data=table", f"data.root={corpus}", *SMALL]
+    asked = [f"checkpoint={always('а')}", "data=table", f"data.root={corpus}", *SMALL]
     cut(3, "run", *asked)
     pl.read_csv(corpus).with_columns(text=pl.lit("в")).write_csv(corpus)
     with pytest.raises(DataError, match="'test' has changed since its test was interrupted"):

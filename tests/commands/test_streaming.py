@@ -18,8 +18,8 @@ ALONE = ["datamodule.workers=0", "datamodule.cache=null", "trainer.enable_progre
 
 
 @pytest.fixture
-def hears(compose, tmp_path: Path):
-    """Make the checkpoint of a recogniser that hears "а" in everything."""
+def always(compose, tmp_path: Path):
+    """Make the checkpoint of a recogniser that outputs "а" for everything."""
 
     def make(*settings: str) -> Path:
         alphabet = "tokenizer.alphabet=['а','б']"
@@ -36,12 +36,12 @@ def hears(compose, tmp_path: Path):
     return make
 
 
-def test_a_test_in_streaming_mode_hears_the_same(
-    hears, compose, make_corpus, tmp_path: Path
+def test_a_test_in_streaming_mode_gives_the_same(
+    always, compose, make_corpus, tmp_path: Path
 ) -> None:
     table = make_corpus(["а", "б", "а"], [0.3, 0.7, 0.5], split=["test"] * 3)
     overrides = [
-        f"checkpoint={hears(*STREAMING)}",
+        f"checkpoint={always(*STREAMING)}",
         "data=table",
         f"data.root={table.parent}",
         "data.corpora={test: {role: test}}",
@@ -57,18 +57,18 @@ def test_a_test_in_streaming_mode_hears_the_same(
 
 
 def test_a_model_that_cannot_stream_is_refused_before_the_corpus_is_read(
-    hears, compose, tmp_path: Path
+    always, compose, tmp_path: Path
 ) -> None:
-    overrides = [f"checkpoint={hears()}", "data=table", f"data.root={tmp_path / 'nowhere'}"]
+    overrides = [f"checkpoint={always()}", "data=table", f"data.root={tmp_path / 'nowhere'}"]
     for chunk, reason in ((777, "features.normalise=running"), (0, "streaming.chunk=0")):
         with pytest.raises(StreamingError, match=reason):
             evaluate(compose("evaluate", tmp_path, *overrides, *ALONE, f"streaming.chunk={chunk}"))
 
 
-def test_a_file_is_heard_as_it_is_played(
-    hears, compose, write_tone, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_file_is_transcribed_as_it_is_played(
+    always, compose, write_tone, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    overrides = [f"checkpoint={hears(*STREAMING)}", f"input={write_tone('a.flac', 0.5)}"]
+    overrides = [f"checkpoint={always(*STREAMING)}", f"input={write_tone('a.flac', 0.5)}"]
     output = tmp_path / "out.srt"
     transcribe(compose("transcribe", tmp_path, *overrides, "source=live", f"output={output}"))
     assert capsys.readouterr().out.split() == ["0.00", "а"]
@@ -76,13 +76,13 @@ def test_a_file_is_heard_as_it_is_played(
 
 
 def test_what_cannot_be_listened_to_is_named(
-    hears, compose, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    always, compose, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "sounddevice", None)
-    whole = f"checkpoint={hears()}"
+    whole = f"checkpoint={always()}"
     with pytest.raises(StreamingError):
         transcribe(compose("transcribe", tmp_path, whole, "source=live", "input=/no/such.wav"))
-    streaming = f"checkpoint={hears(*STREAMING)}"
+    streaming = f"checkpoint={always(*STREAMING)}"
     with pytest.raises(MicrophoneError, match="pip install sounddevice"):
         transcribe(compose("transcribe", tmp_path, streaming, "source=microphone"))
     with pytest.raises(ConfigurationError, match="files, live, microphone"):

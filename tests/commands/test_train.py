@@ -37,7 +37,7 @@ BY_HEART = ["trainer.max_epochs=15", "datamodule.batch_seconds=4", "optimizer.lr
 
 @pytest.fixture(scope="module")
 def run(compose, tone_corpus, tmp_path_factory) -> Path:
-    """The folder of a run that learnt a handful of clips by heart."""
+    """The folder of a run that overfits a handful of clips."""
     folder = tmp_path_factory.mktemp("run")
     train(compose("train", folder, *SMALL, *BY_HEART, f"data.root={tone_corpus}"))
     return folder
@@ -92,9 +92,9 @@ def test_transcribing_keeps_rows_and_columns_and_names_what_failed(
         transcribe(compose("transcribe", tmp_path, *overrides))
     written = pl.read_csv(output)
     assert written.select(rows.columns).equals(rows)
-    heard = written.filter(pl.col("error").is_null())
-    assert heard["text"].to_list() == heard["wanted"].to_list()
-    assert heard["number"].null_count() == 0
+    readable = written.filter(pl.col("error").is_null())
+    assert readable["text"].to_list() == readable["wanted"].to_list()
+    assert readable["number"].null_count() == 0
     assert "not an audio file" in written["error"][2]
 
 

@@ -24,7 +24,7 @@ NAME = "a [bold]name[/bold] " + "that is long " * 9 + ".wav"
 
 @pytest.fixture
 def checkpoint(compose, tmp_path: Path) -> Path:
-    """A recogniser that hears "5" in everything, made for the Russian of its corpus "clean"."""
+    """A recogniser that outputs "5" for everything, made for the Russian of its corpus "clean"."""
     config = compose(
         "train", tmp_path, "data=table", "data.root=.", "model=lstm", "tokenizer.alphabet=['5']"
     )
@@ -42,7 +42,7 @@ def checkpoint(compose, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def gender_checkpoint(compose, tmp_path: Path) -> Path:
-    """A recogniser that hears a woman in everything."""
+    """A recogniser that finds a woman everywhere."""
     config = compose(
         "train",
         tmp_path,
@@ -68,7 +68,7 @@ def test_numbers_are_in_the_language_that_the_run_was_for(
     assert pl.read_csv(tmp_path / "out.csv")["number"].to_list() == [5]
 
 
-def test_a_corrector_mends_a_text_and_keeps_what_was_heard(
+def test_a_corrector_mends_a_text_and_keeps_the_hypothesis(
     compose, checkpoint: Path, make_corpus, corrector_of, tmp_path: Path
 ) -> None:
     asked = [f"checkpoint={checkpoint}", f"input={make_corpus(['шесть'])}"]
@@ -221,7 +221,9 @@ def test_a_long_recording_is_cut_at_its_pauses(compose, checkpoint: Path, tmp_pa
         assert segment["start"] <= segment["words"][0]["start"] <= segment["end"]
 
 
-def test_the_sides_of_a_call_are_heard_apart(compose, checkpoint: Path, tmp_path: Path) -> None:
+def test_the_sides_of_a_call_are_transcribed_apart(
+    compose, checkpoint: Path, tmp_path: Path
+) -> None:
     spoken = np.random.default_rng(0).normal(scale=0.1, size=16_000)
     sides = np.zeros((2, 64_000))
     sides[0, 8_000:24_000] = sides[1, 32_000:48_000] = spoken

@@ -18,7 +18,7 @@ ONLY_PENALTY = ["~space.alpha", "~space.beta", "~space.beam_width"]
 
 @pytest.fixture
 def checkpoint(compose, tmp_path: Path) -> Path:
-    """A recogniser that hears "а" in every frame, but a little less than nothing at all."""
+    """A recogniser with a blank in every frame, and "а" a little less likely."""
     config = compose(
         "train", tmp_path, "data=table", "data.root=.", "model=lstm", "tokenizer.alphabet=['а','б']"
     )
@@ -90,7 +90,7 @@ def test_priors_are_counted_over_the_training_corpus(
     assert priors[""] == 1_000_000
     assert 0 < priors["а"] < 100_000
     assert priors["б"] == 0
-    assert figures["validation/wer"] == pytest.approx(1.0)  # "б" was never seen: now it is heard
+    assert figures["validation/wer"] == pytest.approx(1.0)  # "б" was never seen: now it is output
     assert pl.read_csv(tmp_path / "trials.csv").height == 2
 
 

@@ -1,4 +1,4 @@
-"""Strings of digits are said digit by digit, with and without pauses, by voices that are honest."""
+"""Strings of digits are spoken digit by digit, with and without pauses, by several voices."""
 
 from pathlib import Path
 
@@ -24,8 +24,8 @@ def root(tmp_path_factory) -> Path:
 def silent_seconds(path: str) -> float:
     """How long the longest silence between the first sound and the last one is."""
     samples, rate = soundfile.read(path, dtype="int16")
-    heard = np.flatnonzero(np.abs(samples) > 20)
-    return float(np.diff(heard).max() / rate)
+    loud = np.flatnonzero(np.abs(samples) > 20)
+    return float(np.diff(loud).max() / rate)
 
 
 def test_any_number_of_workers_makes_the_same_bytes(root, tmp_path):
@@ -47,7 +47,7 @@ def test_a_text_is_one_word_a_digit_within_the_bounds(root):
         assert number == (WORDS.index(text[0]) if len(text) == 1 else None)
 
 
-def test_some_strings_are_said_in_one_breath_and_some_with_pauses(tmp_path):
+def test_some_strings_are_spoken_in_one_breath_and_some_with_pauses(tmp_path):
     table = make_digits(
         tmp_path, "train", utterances={"train": 24}, shortest=4, longest=4, workers=1
     )

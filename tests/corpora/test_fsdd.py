@@ -32,10 +32,10 @@ def test_the_official_test_is_the_first_five_recordings(root: Path) -> None:
     assert Path(row["path"]).is_file()
 
 
-def test_a_speaker_left_out_is_heard_in_the_test_alone(root: Path) -> None:
+def test_a_speaker_left_out_is_in_the_test_alone(root: Path) -> None:
     tables = {part: read_fsdd(root, part, leave_out="theo") for part in PARTS}
-    heard = {part: (set(table["speaker"]), table.height) for part, table in tables.items()}
-    assert heard == {
+    found = {part: (set(table["speaker"]), table.height) for part, table in tables.items()}
+    assert found == {
         "train": ({"jackson"}, 4),
         "validation": ({"jackson"}, 20),
         "test": ({"theo"}, 24),

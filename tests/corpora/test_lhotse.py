@@ -22,15 +22,15 @@ def cut(name: str = "1", **changes) -> dict:
         "duration": 2.0,
         **{key[10:]: value for key, value in changes.items() if key.startswith("recording_")},
     }
-    said = {"id": name, "recording_id": name, "start": 0.0, "duration": 2.0, "channel": 0}
+    segment = {"id": name, "recording_id": name, "start": 0.0, "duration": 2.0, "channel": 0}
     return {
         "id": name,
         "start": 0,
         "duration": 2.0,
         "channel": 0,
         "supervisions": [
-            {**said, "start": 1.0, "text": "два"},
-            {**said, "text": "раз", "speaker": "anna", "gender": "F"},
+            {**segment, "start": 1.0, "text": "два"},
+            {**segment, "text": "раз", "speaker": "anna", "gender": "F"},
         ],
         "recording": recording,
         "type": "MonoCut",

@@ -1,4 +1,4 @@
-"""Recordings are found by names that are nearly theirs, or it is said what they are called."""
+"""Recordings are found by names that are nearly theirs, or the message names them."""
 
 import unicodedata
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_a_letter_may_be_one_sign_or_two(
 
 
 @pytest.mark.parametrize("name", ["ONE.wav", "one.mp3", "one"])
-def test_a_name_that_is_nearly_that_of_a_recording_is_told(
+def test_a_name_that_is_nearly_that_of_a_recording_is_reported(
     tmp_path: Path, write_tone, name: str
 ) -> None:
     write_tone("One.wav")

@@ -25,7 +25,7 @@ FIRST = ROWS[0][0]
 
 @dataclass(frozen=True)
 class Odd:
-    """A table: its file, what is in it, and how many rows are usable or what is said of it."""
+    """A table: its file, what is in it, and how many rows are usable or the message about it."""
 
     file: str
     content: str | bytes | list

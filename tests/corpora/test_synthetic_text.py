@@ -1,4 +1,4 @@
-"""Any text is said by any voices, the same to the byte wherever the text lies."""
+"""Any text is spoken by any voices, the same to the byte wherever the text lies."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def text(tmp_path: Path) -> Path:
     return path
 
 
-def test_each_line_is_said_equally_often_by_the_voices_that_are_named(text, tmp_path):
+def test_each_line_is_spoken_equally_often_by_the_voices_that_are_named(text, tmp_path):
     table = make_synthetic_text(
         tmp_path, "train", text=text, utterances=FEW, voices={"train": ["f3", "m1"]}, workers=1
     )
@@ -51,14 +51,14 @@ def test_the_same_text_elsewhere_gives_the_same_bytes(text, tmp_path):
         ({"language": "xx"}, "language 'xx' cannot be both spelled and spoken; choose one of "),
     ],
 )
-def test_what_cannot_be_said_is_refused(text, tmp_path, options, fault):
+def test_what_cannot_be_spoken_is_refused(text, tmp_path, options, fault):
     with pytest.raises(ValueError, match=fault):
         make_synthetic_text(tmp_path, "train", text=text, utterances=FEW, **options)
 
 
 def test_a_text_without_lines_is_refused(tmp_path):
     (tmp_path / "empty.txt").write_text("\n \n")
-    with pytest.raises(ManifestError, match=r"empty\.txt: there is no line in it"):
+    with pytest.raises(ManifestError, match=r"empty\.txt: it has no line of text"):
         make_synthetic_text(tmp_path, "train", text=tmp_path / "empty.txt")
     with pytest.raises(FileNotFoundError, match=r"say where it is with data\.text="):
         make_synthetic_text(tmp_path, "train", text=tmp_path / "none.txt")

@@ -69,10 +69,10 @@ def test_a_bad_recording_is_set_aside_and_named(
     add_row(manifest, bad[fault], {"no transcript": "", "no words": '" — !"'}.get(fault, "пять"))
     data = data_from(manifest, "train")
     assert data.manifests["train"]["text"].to_list() == WORDS
-    ((corpus, id, said),) = data.skipped.rows()
+    ((corpus, id, message),) = data.skipped.rows()
     assert (corpus, id) == ("train", bad[fault].name)
-    assert said.startswith(f"{manifest.parent}/{reason}")
-    assert f"train: set aside 1 of 5 utterances ({said})" in caplog.text
+    assert message.startswith(f"{manifest.parent}/{reason}")
+    assert f"train: set aside 1 of 5 utterances ({message})" in caplog.text
 
 
 def test_what_shows_only_in_the_reading_is_named_in_its_batch(make_corpus, broken) -> None:
@@ -150,7 +150,7 @@ def test_batches_are_not_served_before_there_are_labels(make_corpus) -> None:
         ({"channels": 2}, "train: 1 files have several channels; read as their average"),
     ],
 )
-def test_stereo_and_other_rates_are_converted_and_said_so(
+def test_stereo_and_other_rates_are_converted_and_reported(
     make_corpus, write_tone, caplog, options, note: str
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -215,10 +215,10 @@ class Listener(lightning.LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.weight = torch.nn.Parameter(torch.zeros(1))
-        self.heard: dict[int, list[Batch]] = {}
+        self.batches_by_epoch: dict[int, list[Batch]] = {}
 
     def training_step(self, batch: Batch, index: int) -> None:
-        self.heard.setdefault(self.current_epoch, []).append(batch)
+        self.batches_by_epoch.setdefault(self.current_epoch, []).append(batch)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD(self.parameters(), lr=0.1)
@@ -241,16 +241,19 @@ def test_lightning_gives_every_epoch_its_own_order_and_augmentation(
         enable_model_summary=False,
     )
     trainer.fit(listener, connected(data).train_dataloader())
-    orders = [[id for batch in batches for id in batch.ids] for batches in listener.heard.values()]
+    orders = [
+        [id for batch in batches for id in batch.ids]
+        for batches in listener.batches_by_epoch.values()
+    ]
     assert [sorted(order) for order in orders] == [sorted(orders[0])] * 3
     assert orders[0] != orders[1] != orders[2] != orders[0]
-    heard = {
+    batches_by_epoch = {
         waveform.numpy().tobytes()
-        for batches in listener.heard.values()
+        for batches in listener.batches_by_epoch.values()
         for batch in batches
         for waveform in batch.waveforms
     }
-    assert len(heard) == 3 * 12
+    assert len(batches_by_epoch) == 3 * 12
 
 
 def test_a_trainer_that_overfits_gets_the_same_batches_in_every_epoch(make_corpus) -> None:

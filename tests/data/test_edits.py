@@ -1,4 +1,4 @@
-"""Edits make another text of a text; errors are simulated as often as they were heard."""
+"""Edits make another text of a text; errors are simulated as often as they occurred."""
 
 import random
 from functools import partial
@@ -35,16 +35,16 @@ def test_a_place_is_read_where_its_word_ends() -> None:
 
 
 def test_errors_are_as_frequent_as_they_were() -> None:
-    said = ["a b"] * 100
-    heard = ["a b"] * 60 + ["c b"] * 20 + ["a"] * 15 + ["a b a"] * 5
-    errors = SimulatedErrors(said, heard)
+    references = ["a b"] * 100
+    hypotheses = ["a b"] * 60 + ["c b"] * 20 + ["a"] * 15 + ["a b a"] * 5
+    errors = SimulatedErrors(references, hypotheses)
     found = errors(["a", "b"] * 4000, seed=1)
     assert found == errors(["a", "b"] * 4000, seed=1) != errors(["a", "b"] * 4000, seed=2)
     counts = pl.Series(found[::2]).value_counts()
     shares = {text: count / 4000 for text, count in counts.iter_rows()}
     assert shares["c"] == pytest.approx(0.2, abs=0.03)
     assert pl.Series(found[1::2]).eq("").mean() == pytest.approx(0.15, abs=0.03)
-    # A word that was never said is misheard letter by letter.
+    # A word that is in no reference is misheard letter by letter.
     letters = SimulatedErrors(["ab"] * 10, ["ab"] * 5 + ["cb"] * 5)(["aaa"] * 500, seed=0)
     assert "".join(letters).count("c") / 1500 == pytest.approx(0.5, abs=0.06)
 

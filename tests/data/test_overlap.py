@@ -34,8 +34,8 @@ TRIMMED = round(0.2 * RATE) + 137  # not a whole number of hops
 
 def say(text: str, take: int = 0) -> np.ndarray:
     """One voice; in another take it is a little faster and higher."""
-    said = espeak.synthesise(text, voice="ru", rate=160 + 8 * take, pitch=50 + 3 * take)
-    return said.astype(np.float32) / 32_768
+    speech = espeak.synthesise(text, voice="ru", rate=160 + 8 * take, pitch=50 + 3 * take)
+    return speech.astype(np.float32) / 32_768
 
 
 # How a recording comes to be a file with other bytes: the waveform, its rate, the kind of file.

@@ -12,7 +12,7 @@ from kaskad.decoding.attention_beam import BOUNDARY, AttentionBeamSearch
 
 
 class History(NamedTuple):
-    """A net that remembers all labels, and whose utterance it hears."""
+    """A net that remembers all labels, and whose utterance it decodes."""
 
     utterance: Tensor
     labels: Tensor

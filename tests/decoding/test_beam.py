@@ -99,7 +99,7 @@ class Witness(BeamDecoder):
         return Hypothesis(str(os.getpid()), 0.0)
 
 
-def test_several_processes_hear_the_same(speak, write_arpa) -> None:
+def test_several_processes_find_the_same(speak, write_arpa) -> None:
     options = {"language_model": write_arpa(TEXT), "n_best": 2}
     texts = ["один", "два три", "пять", "", TEXT]
     rows = [speak(LETTERS, text) for text in texts]
@@ -109,8 +109,8 @@ def test_several_processes_hear_the_same(speak, write_arpa) -> None:
     found = together(batch, lengths)
     assert [hypothesis.text for hypothesis in found] == texts
     assert found == alone(batch, lengths)
-    heard = Witness(LETTERS, 0.04, workers=2)(batch, lengths)
-    processes = {hypothesis.text for hypothesis in heard if hypothesis.text}
+    hypotheses = Witness(LETTERS, 0.04, workers=2)(batch, lengths)
+    processes = {hypothesis.text for hypothesis in hypotheses if hypothesis.text}
     assert len(processes) == 2
     assert str(os.getpid()) not in processes
 
@@ -123,7 +123,7 @@ class Victim(BeamDecoder):
         return Hypothesis("", 0.0)
 
 
-def test_the_death_of_a_process_is_told_and_not_waited_for(speak) -> None:
+def test_the_death_of_a_process_is_reported_and_not_waited_for(speak) -> None:
     with pytest.raises(RuntimeError, match="ended from outside"):
         Victim(LETTERS, 0.04, workers=2)(speak(LETTERS, "два")[None], torch.tensor([9]))
 

@@ -29,20 +29,20 @@ def test_prefixes_are_as_likely_as_all_their_paths_together(length: int) -> None
     torch.manual_seed(0)
     log_probs = torch.randn(2, FRAMES, LABELS).log_softmax(dim=2)
     ctc = CTCPrefixes(log_probs, torch.tensor([FRAMES, length]))
-    prefixes, said = ctc.begin(), ()
+    prefixes, spelt = ctc.begin(), ()
     for label in (1, 1, 2):
         following = ctc.following(prefixes)
         for candidate in (1, 2):
-            wanted = (*said, candidate)
+            wanted = (*spelt, candidate)
             expected = probability(
                 log_probs[1, :length], lambda found, w=wanted: found[: len(w)] == w
             )
             assert float(following[1, candidate].exp()) == pytest.approx(expected, abs=1e-6)
-        ended = probability(log_probs[1, :length], lambda found, w=said: found == w)
+        ended = probability(log_probs[1, :length], lambda found, w=spelt: found == w)
         assert float(following[1, 0].exp()) == pytest.approx(ended, abs=1e-6)
         labels = torch.tensor([label, label])
         prefixes = ctc.extended(prefixes, labels, following[:, label])
-        said = (*said, label)
+        spelt = (*spelt, label)
 
 
 class Nothing:

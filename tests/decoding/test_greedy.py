@@ -1,4 +1,4 @@
-"""The likeliest label of each frame, without repeats and blanks, and when each word was said."""
+"""The likeliest label of each frame, without repeats and blanks, and when each word was spoken."""
 
 import math
 
@@ -27,7 +27,7 @@ def posteriors(path: str) -> Tensor:
 
 def decode(*paths: str) -> list[Hypothesis]:
     decoder = GreedyDecoder(CharacterTokenizer(ALPHABET), SECONDS_PER_FRAME)
-    # After the end of an utterance stands what would be heard if it were listened to.
+    # After the end of an utterance stands what would be decoded if it were read.
     batch = pad_sequence([posteriors(p) for p in paths], batch_first=True, padding_value=0.0)
     for row, path in enumerate(paths):
         batch[row, len(path) :, 3] = 1.0

@@ -1,4 +1,4 @@
-"""Only words of the lexicon are heard, the likeliest of them, and only numbers where asked."""
+"""Only words of the lexicon are output, the likeliest of them, and only numbers where asked."""
 
 import itertools
 import re
@@ -38,11 +38,11 @@ def test_the_n_best_are_those_that_trying_all_paths_finds() -> None:
         log_probs = logits.float().log_softmax(dim=2)
         scores = log_probs[0, range(frames), torch.tensor(paths)].sum(1)
         best = {text: float(scores[found].max()) for text, found in matches.items() if found}
-        heard = decoder(log_probs, torch.tensor([frames]))[0]
-        heard_scores = {h.text: h.score for h in [heard, *heard.alternatives]}
+        best_path = decoder(log_probs, torch.tensor([frames]))[0]
+        scores = {h.text: h.score for h in [best_path, *best_path.alternatives]}
         # Which of two equal ones comes first is chance.
-        assert heard_scores == pytest.approx({text: best[text] for text in heard_scores}, abs=1e-4)
-        assert list(heard_scores.values()) == pytest.approx(
+        assert scores == pytest.approx({text: best[text] for text in scores}, abs=1e-4)
+        assert list(scores.values()) == pytest.approx(
             sorted(best.values(), reverse=True)[:5], abs=1e-4
         )
 
@@ -85,7 +85,7 @@ def test_every_beginning_of_a_number_is_a_number() -> None:
                 assert is_cardinal(words[:end], language), words[:end]
 
 
-def test_one_number_is_heard_where_the_likeliest_words_are_none(speak) -> None:
+def test_one_number_is_found_where_the_likeliest_words_are_none(speak) -> None:
     posteriors = speak(RUSSIAN, "сорок двести", sure=0.6)[None]
     frames = torch.tensor([posteriors.shape[1]])
     assert LexiconDecoder(RUSSIAN, 0.04)(posteriors, frames)[0].text == "сорок двести"
@@ -131,7 +131,7 @@ def test_words_that_cannot_be_spelt_are_named(caplog: pytest.LogCaptureFixture) 
         (["one", "two"], ValueError, "none of its 2 words"),
     ],
 )
-def test_a_lexicon_without_a_word_that_can_be_heard_is_refused(lexicon, error, message) -> None:
+def test_a_lexicon_without_a_word_that_can_be_spelt_is_refused(lexicon, error, message) -> None:
     with pytest.raises(error, match=message):
         LexiconDecoder(RUSSIAN, 0.04, lexicon=lexicon)
 

@@ -16,7 +16,7 @@ UNITS = ["<s>", "</s>", "<unk>", "<mask>", "<pad>", *" адтувы"]
 
 @pytest.fixture(scope="module", params=["causal", "masked"])
 def saved(request, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model that learnt "два тут" by heart, with a tokenizer of characters."""
+    """A tiny model that knows "два тут" by heart, with a tokenizer of characters."""
     return save(tmp_path_factory.mktemp(request.param), masked=request.param == "masked")
 
 
@@ -87,7 +87,7 @@ def test_a_causal_model_gives_probabilities(tmp_path: Path) -> None:
     assert 0.0 < float(log_probs.exp().sum()) < 1.0
 
 
-def test_what_it_cannot_spell_is_told_of_or_refused(saved: Path, caplog) -> None:
+def test_what_it_cannot_spell_is_reported_or_refused(saved: Path, caplog) -> None:
     assert PretrainedTextModel(saved).unknown("два кот") == {"к", "о"}
     BeamDecoder(CharacterTokenizer(list(" адтувыё")), 0.04, n_best=2, rescore=saved)
     assert "does not know ё" in caplog.text

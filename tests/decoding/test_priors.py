@@ -82,8 +82,8 @@ def test_a_penalty_of_nothing_and_priors_from_nowhere_are_refused(options: dict)
     ids=lambda decoder: type(decoder).__name__,
 )
 def test_an_utterance_without_posteriors_is_empty_and_harms_no_other(decoder, speak) -> None:
-    heard = speak(TOKENIZER, "а б")
-    batch = torch.stack([heard, heard, heard, heard])
+    spoken = speak(TOKENIZER, "а б")
+    batch = torch.stack([spoken, spoken, spoken, spoken])
     batch[1, 4, 2] = torch.nan
     batch[2, 8] = torch.nan  # beyond its end
     batch[3] = torch.tensor([1.0, 0.0, 0.0, 0.0]).log()  # nothing but blank

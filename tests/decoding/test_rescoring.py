@@ -60,7 +60,7 @@ def write(
 
 
 @pytest.fixture
-def heard(speak) -> tuple[torch.Tensor, torch.Tensor]:
+def utterance(speak) -> tuple[torch.Tensor, torch.Tensor]:
     """Posteriors of "два тут" in which "дву тут" is the likelier."""
     posteriors = speak(LETTERS, "два тут", doubtful={2: "у"})[None]
     return posteriors, torch.tensor([posteriors.shape[1]])
@@ -72,13 +72,13 @@ def heard(speak) -> tuple[torch.Tensor, torch.Tensor]:
 )
 @pytest.mark.parametrize("workers", [1, 2])
 def test_what_the_language_model_knows_comes_first(
-    make, options: dict[str, Any], workers: int, heard, tmp_path: Path
+    make, options: dict[str, Any], workers: int, utterance, tmp_path: Path
 ) -> None:
     checkpoint = write(tmp_path, "два тут")
-    before = make(LETTERS, 0.04, n_best=4, **options)(*heard)[0]
+    before = make(LETTERS, 0.04, n_best=4, **options)(*utterance)[0]
     assert before.text == "дву тут"
     added = {"rescore": tmp_path, "rescore_weight": 0.7, "rescore_bonus": 0.2}
-    after = make(LETTERS, 0.04, n_best=4, workers=workers, **added, **options)(*heard)[0]
+    after = make(LETTERS, 0.04, n_best=4, workers=workers, **added, **options)(*utterance)[0]
     assert after.text == "два тут"
     times = [(word.text, word.start, word.end) for word in after.words]
     assert times == [("два", 0.0, 0.32), ("тут", 0.48, 0.8)]
@@ -95,10 +95,10 @@ def test_what_the_language_model_knows_comes_first(
     assert scores == sorted(scores, reverse=True)
 
 
-def test_words_that_the_language_model_cannot_spell_cost(heard, tmp_path: Path) -> None:
+def test_words_that_the_language_model_cannot_spell_cost(utterance, tmp_path: Path) -> None:
     words = {"_target_": "kaskad.text.WordTokenizer", "alphabet": ["два", "вы", "тут"]}
     write(tmp_path, tokenizer=words)  # to which all are alike; "дву" would be one the less
-    found = BeamDecoder(LETTERS, 0.04, n_best=4, rescore=tmp_path)(*heard)[0]
+    found = BeamDecoder(LETTERS, 0.04, n_best=4, rescore=tmp_path)(*utterance)[0]
     assert found.text == "два тут"
 
 
@@ -115,13 +115,13 @@ def test_there_must_be_something_to_choose_from(tmp_path: Path) -> None:
         BeamDecoder(LETTERS, 0.04, rescore=tmp_path)
 
 
-def test_a_transformer_puts_them_in_order_as_well(heard, tmp_path: Path) -> None:
+def test_a_transformer_puts_them_in_order_as_well(utterance, tmp_path: Path) -> None:
     write(tmp_path, "два тут", net=TRANSFORMER)
     added = {"rescore": tmp_path, "rescore_weight": 0.7, "rescore_bonus": 0.2}
-    assert BeamDecoder(LETTERS, 0.04, n_best=4, **added)(*heard)[0].text == "два тут"
+    assert BeamDecoder(LETTERS, 0.04, n_best=4, **added)(*utterance)[0].text == "два тут"
 
 
-def test_another_alphabet_is_refused_and_a_smaller_one_told_of(tmp_path: Path, caplog) -> None:
+def test_another_alphabet_is_refused_and_a_smaller_one_reported(tmp_path: Path, caplog) -> None:
     write(tmp_path)
     english = CharacterTokenizer(list(" abc"))
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""Posteriors that arrive in parts: what is heard does not depend on how they are cut."""
+"""Posteriors that arrive in parts: the hypothesis does not depend on how they are cut."""
 
 import math
 
@@ -24,7 +24,7 @@ def posteriors(path: str) -> Tensor:
     return (one_hot(labels, 4) * 0.6 + 0.1).log()
 
 
-def heard(decoder: StreamDecoder, path: str, size: int) -> list[Hypothesis]:
+def decoded(decoder: StreamDecoder, path: str, size: int) -> list[Hypothesis]:
     for part in posteriors(path).split(size):
         decoder.push(part)
     decoder.finish()
@@ -33,19 +33,19 @@ def heard(decoder: StreamDecoder, path: str, size: int) -> list[Hypothesis]:
 
 @pytest.mark.parametrize("size", [1, 2, 7, 100])
 def test_utterances_end_after_silence_wherever_parts_end(size: int) -> None:
-    found = heard(StreamDecoder(GreedyDecoder(TOKENIZER, SECONDS), endpoint=0.6), PATH, size)
+    found = decoded(StreamDecoder(GreedyDecoder(TOKENIZER, SECONDS), endpoint=0.6), PATH, size)
     assert [each.text for each in found] == ["ab bb", "a", "ba a"]
     assert [(word.start, word.end) for word in found[1].words] == [(2.4, 2.5)]
     assert found[2].words[0].start == 4.5
-    whole = heard(StreamDecoder(GreedyDecoder(TOKENIZER, SECONDS), endpoint=0.6), PATH, 1)
+    whole = decoded(StreamDecoder(GreedyDecoder(TOKENIZER, SECONDS), endpoint=0.6), PATH, 1)
     assert [each.score for each in found] == pytest.approx([each.score for each in whole])
 
 
 @pytest.mark.parametrize("size", [1, 5, 100])
-def test_without_an_endpoint_it_is_what_the_decoder_hears(size: int) -> None:
+def test_without_an_endpoint_it_is_what_the_decoder_finds(size: int) -> None:
     greedy = GreedyDecoder(TOKENIZER, SECONDS)
     (expected,) = greedy(posteriors(PATH)[None], torch.tensor([len(PATH)]))
-    (found,) = heard(StreamDecoder(greedy), PATH, size)
+    (found,) = decoded(StreamDecoder(greedy), PATH, size)
     assert found.text == expected.text
     assert found.score == pytest.approx(expected.score)
     assert [(w.text, w.start, w.end) for w in found.words] == [
@@ -67,7 +67,7 @@ def test_a_word_is_stable_once_no_label_can_change_it() -> None:
             assert words[:stable] == before[:stable]
         shown.append((words, hypothesis.stable))
     assert (["ab"], 0) in shown  # it may go on
-    assert (["ab"], 1) in shown  # a border was heard
+    assert (["ab"], 1) in shown  # a border was decoded
     # A label alone after a pause belongs to the word before it, until a second one comes.
     assert (["ab", "bba"], 1) in shown
     assert shown[-1] == (["ab", "bba", "bb"], 2)

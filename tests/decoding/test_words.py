@@ -49,9 +49,9 @@ def test_words_part_at_a_pause(make, options) -> None:
 
 @pytest.mark.parametrize("make", [GreedyDecoder, BeamDecoder])
 def test_labels_alone_part_words_where_that_is_wished(make) -> None:
-    heard = posteriors("аб" + "_" * 12 + "ва")
-    assert make(LETTERS, 0.04, pause=None)(*heard)[0].text == "абва"
-    assert make(LETTERS, 0.1, pause=1.2)(*heard)[0].text == "абва"
+    frames = posteriors("аб" + "_" * 12 + "ва")
+    assert make(LETTERS, 0.04, pause=None)(*frames)[0].text == "абва"
+    assert make(LETTERS, 0.1, pause=1.2)(*frames)[0].text == "абва"
     late = posteriors("аб" + "_" * 12 + "в" + "_" * 12 + "ва а")
     assert make(LETTERS, 0.04)(*late)[0].text == "абв ва а"  # nets give a last letter late
     with pytest.raises(ValueError, match=r"decoder\.pause=0: .*null parts them by labels alone"):
@@ -80,8 +80,8 @@ def test_no_hypothesis_comes_twice(lm: bool, speak, write_arpa) -> None:
     posteriors = speak(tokenizer, "один два", sure=0.5)
     for _ in range(3):
         noise = torch.randn(posteriors.shape, generator=generator)
-        heard = (posteriors + noise).log_softmax(1)[None]
-        best = decoder(heard, torch.tensor([heard.shape[1]]))[0]
+        frames = (posteriors + noise).log_softmax(1)[None]
+        best = decoder(frames, torch.tensor([frames.shape[1]]))[0]
         texts = [each.text for each in (best, *best.alternatives)]
         assert len(set(texts)) == len(texts) > 1
         assert all(text == " ".join(text.split()) for text in texts)

@@ -26,7 +26,7 @@ COPIES = 8  # of each clip of the tests, in the training part of tone_corpus
 
 @pytest.fixture
 def make_checkpoint(compose, tmp_path: Path) -> Callable[..., Path]:
-    """Write the checkpoint of a net that learnt nothing, so that all it hears is wrong."""
+    """Write the checkpoint of an untrained net, so that all its hypotheses are wrong."""
 
     def make(seed: int, *overrides: str) -> Path:
         torch.manual_seed(seed)
@@ -138,29 +138,29 @@ def test_fewer_than_none_are_refused(make_checkpoint, test) -> None:
 
 
 @pytest.mark.slow
-def test_training_is_heard_once_for_each_net(make_checkpoint, test, monkeypatch) -> None:
+def test_training_is_read_once_for_each_net(make_checkpoint, test, monkeypatch) -> None:
     tested = 8  # by the test itself, before any embedding
-    posteriors, heard, most = CTCRecogniser.posteriors, list[str](), tested + 20
+    posteriors, seen, most = CTCRecogniser.posteriors, list[str](), tested + 20
 
     def counted(recogniser, batch):
-        if len(heard) == most:
+        if len(seen) == most:
             raise KeyboardInterrupt
-        heard.extend(batch.ids)
+        seen.extend(batch.ids)
         return posteriors(recogniser, batch)
 
-    def hears(folder: str, seed: int) -> int:
-        heard.clear()
+    def count_seen(folder: str, seed: int) -> int:
+        seen.clear()
         test(folder, make_checkpoint(seed, SMALL), "nearest=2", "datamodule.max_utterances=4")
-        return len(heard) - tested
+        return len(seen) - tested
 
     monkeypatch.setattr(CTCRecogniser, "posteriors", counted)
     with pytest.raises(KeyboardInterrupt):
-        hears("cut", 0)
+        count_seen("cut", 0)
     most = 1_000
-    assert hears("first", 0) == 64 - 20 + 8  # and the worst of the test
-    assert hears("again", 0) == 8
+    assert count_seen("first", 0) == 64 - 20 + 8  # and the worst of the test
+    assert count_seen("again", 0) == 8
     assert nearest(test("again", make_checkpoint(0, SMALL), "nearest=2")).height == 16
-    assert hears("other", 1) == 64 + 8
+    assert count_seen("other", 1) == 64 + 8
 
 
 def test_what_cannot_be_read_is_nobodys_nearest(

@@ -1,4 +1,4 @@
-"""What is exported hears what the recogniser hears, in other programs."""
+"""What is exported gives what the recogniser gives, in other programs."""
 
 import json
 from collections.abc import Callable, Collection, Iterable
@@ -92,7 +92,7 @@ def test_onnx_gives_the_posteriors_of_pytorch_for_any_batch(kind, make, clips, t
 
 
 @pytest.mark.parametrize("kind", fast_and_slow(STREAMING, slow=["lstm"]))
-def test_a_graph_that_listens_hears_what_the_stream_hears(kind, make, clips, tmp_path) -> None:
+def test_a_graph_in_parts_gives_what_the_stream_gives(kind, make, clips, tmp_path) -> None:
     recogniser = make(*STREAMING[kind])
     if isinstance(recogniser.features.normalisation, FromCorpus):
         waveforms = torch.nn.utils.rnn.pad_sequence(list(map(torch.from_numpy, clips)), True)
@@ -110,23 +110,23 @@ def test_a_graph_that_listens_hears_what_the_stream_hears(kind, make, clips, tmp
             found.append(theirs.push(part, is_last=is_last))
         np.testing.assert_allclose(np.concatenate(found), np.concatenate(wanted), atol=1e-4)
     graph = open_graph(tmp_path / "onnx" / facts["graph"])
-    heard = decoding_through(graph, recogniser).transcribe(clips)
-    assert [each.text for each in heard] == [each.text for each in recogniser.transcribe(clips)]
+    found = decoding_through(graph, recogniser).transcribe(clips)
+    assert [each.text for each in found] == [each.text for each in recogniser.transcribe(clips)]
     few = OnnxStream(session).push(waveform[:100], is_last=True)
     np.testing.assert_allclose(
         few, recogniser.stream().posteriors(waveform[:100], is_last=True), atol=1e-4
     )
 
 
-def test_int8_is_smaller_and_hears_through_the_same_decoder(make, clips, tmp_path: Path) -> None:
+def test_int8_is_smaller_and_goes_through_the_same_decoder(make, clips, tmp_path: Path) -> None:
     recogniser = make("model=cnn2d_lstm")
     facts = export(recogniser, "onnx_int8", tmp_path / "int8")
     assert facts["bytes"] < 0.6 * facts["bytes_before"]
     graph = open_graph(tmp_path / "int8" / facts["graph"])
     assert len(decoding_through(graph, recogniser).transcribe(clips)) == len(clips)
     whole = open_graph(tmp_path / "int8" / "model.onnx")
-    heard = decoding_through(whole, recogniser).transcribe(clips)
-    assert [each.text for each in heard] == [each.text for each in recogniser.transcribe(clips)]
+    found = decoding_through(whole, recogniser).transcribe(clips)
+    assert [each.text for each in found] == [each.text for each in recogniser.transcribe(clips)]
 
 
 def test_what_cannot_be_exported_says_why_and_leaves_nothing(make, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_what_cannot_be_exported_says_why_and_leaves_nothing(make, tmp_path: Pat
 @pytest.mark.parametrize(
     "tokenizer", fast_and_slow(["characters", "subwords"], slow=["characters"])
 )
-def test_sherpa_onnx_hears_what_the_recogniser_hears(tokenizer, make, clips, tmp_path) -> None:
+def test_sherpa_onnx_gives_what_the_recogniser_gives(tokenizer, make, clips, tmp_path) -> None:
     sherpa_onnx = pytest.importorskip("sherpa_onnx")
     more = ["tokenizer.vocabulary_size=24"] if tokenizer == "subwords" else []
     small = ["model.encoder.hidden_size=16", "model.encoder.time_reduction=1"]

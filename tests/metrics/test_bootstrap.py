@@ -43,8 +43,8 @@ def test_many_utterances_are_drawn_block_by_block() -> None:
 
 
 def test_a_mean_of_ratios_leaves_out_those_of_nothing() -> None:
-    said = np.array([[1, 1, 0, 0], [0, 0, 1, 1]])
-    balanced = Share(said * [1, 1, 1, 0], said)
+    truth = np.array([[1, 1, 0, 0], [0, 0, 1, 1]])
+    balanced = Share(truth * [1, 1, 1, 0], truth)
     assert balanced.value == 0.75
     assert balanced.part(np.array([2, 3])).value == 0.5
 

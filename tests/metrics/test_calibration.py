@@ -24,12 +24,12 @@ def test_a_confidence_that_tells_the_truth_has_no_error() -> None:
 
 def test_a_temperature_mends_what_is_too_sure() -> None:
     sure, right = draws(20_000)
-    said = sure ** (1 / 3)  # says 0.8 where half are right
-    found = calibration(said, right)
+    claimed = sure ** (1 / 3)  # says 0.8 where half are right
+    found = calibration(claimed, right)
     assert found is not None and found["expected_calibration_error"] > 0.15
-    temperature = fit_temperature(said, right)
+    temperature = fit_temperature(claimed, right)
     assert temperature == pytest.approx(1 / 3, abs=0.03)
-    mended = calibration(said ** (1 / temperature), right)
+    mended = calibration(claimed ** (1 / temperature), right)
     assert mended is not None and mended["expected_calibration_error"] < 0.02
 
 

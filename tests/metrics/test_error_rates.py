@@ -61,12 +61,12 @@ def test_unequal_lists_are_refused() -> None:
         count_errors(["one", "two"], ["one"], "words")
 
 
-def test_numbers_are_judged_where_the_reference_is_one() -> None:
+def test_numbers_count_where_the_reference_is_one() -> None:
     references = ["сто двадцать три", "сто двадцать три", "две тысячи", "семь", "мама мыла раму"]
     hypotheses = ["сто двадцать три", "сто двадцать", "два тысячи", "сем", "мама мыла раму"]
     scores = score(references, hypotheses, "ru")
     assert (scores.utterances, scores.numbers) == (5, 4)
-    # 123 was heard as 120, and 7 as nothing.
+    # 123 was recognised as 120, and 7 as nothing.
     assert scores.errors("digits") == ErrorCounts(hits=9, substitutions=1, deletions=1)
     figures = scores.figures()
     assert figures["sentence_accuracy"] == 2 / 5
@@ -112,6 +112,6 @@ def test_phones_are_compared_without_the_borders_of_words() -> None:
         (["café"], ["cafe"], 1 / 1, None),
     ],
 )
-def test_yo_and_stress_are_told_from_other_errors(references, hypotheses, wer, plain) -> None:
+def test_yo_and_stress_are_kept_from_other_errors(references, hypotheses, wer, plain) -> None:
     figures = score(references, hypotheses, "ru").figures()
     assert (figures["wer"], figures.get("wer_plain")) == (wer, plain)

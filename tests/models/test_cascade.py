@@ -57,7 +57,7 @@ def test_one_step_learns_from_every_corpus_alike(compose, tmp_path: Path) -> Non
     assert model.training_step([nothing, nothing], 0) is None
 
 
-def test_losses_count_as_told(compose, tmp_path: Path) -> None:
+def test_losses_have_their_weights(compose, tmp_path: Path) -> None:
     def weighed(*overrides: str) -> torch.Tensor:
         model = cascade(compose, tmp_path, "shared", *overrides)
         model.log = lambda *_, **__: None

@@ -119,7 +119,7 @@ def test_a_checkpoint_transcribes_and_evaluates_by_itself(
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])
-def test_stripped_to_one_language_it_is_smaller_and_hears_the_same(
+def test_stripped_to_one_language_it_is_smaller_and_gives_the_same(
     run: Path, compose, tone_corpus: Path, tmp_path: Path, language: str
 ) -> None:
     stripped = tmp_path / f"{language}.ckpt"
@@ -192,7 +192,7 @@ def test_a_trained_cascade_learns_an_unseen_language_from_one_corpus(
         ("data.corpora.test.language=uk", "corpus 'test': no corpus trains the branch 'uk'"),
     ],
 )
-def test_what_a_cascade_lacks_is_said_before_anything_is_read(
+def test_what_a_cascade_lacks_is_reported_before_anything_is_read(
     compose, tmp_path: Path, override: str, message: str
 ) -> None:
     with pytest.raises((ValueError, InstantiationException), match=message):

@@ -1,4 +1,4 @@
-"""A corrector mends what is misheard again and again, and else leaves texts as they are."""
+"""A corrector mends what is misrecognised again and again, and else leaves texts as they are."""
 
 import json
 import random
@@ -37,12 +37,12 @@ SMALL = [
 ]
 
 
-def run_heard(folder: Path, corpora: dict[str, list[tuple[str, str, list[str]]]]) -> Path:
-    """The folder of a tested run: what was said, what was heard, and the alternatives."""
+def tested_run(folder: Path, corpora: dict[str, list[tuple[str, str, list[str]]]]) -> Path:
+    """The folder of a tested run: references, hypotheses and their alternatives."""
     rows = [
         (name, f"{name}-{number}", *row)
-        for name, heard in corpora.items()
-        for number, row in enumerate(heard)
+        for name, sentences in corpora.items()
+        for number, row in enumerate(sentences)
     ]
     columns = ["corpus", "id", "reference", "hypothesis", "alternatives"]
     (folder / "tables").mkdir(parents=True)
@@ -60,29 +60,29 @@ def run_heard(folder: Path, corpora: dict[str, list[tuple[str, str, list[str]]]]
     return folder
 
 
-def misheard(said: str, draw: random.Random) -> tuple[str, str, list[str]]:
-    """тридцать is heard as дрицать, ноль is added after сорок, and два is lost at times; where один
-    is heard for два, an alternative says so."""
-    heard = said.replace("тридцать", "дрицать").replace("сорок", "сорок ноль")
-    if "два" in said.split() and draw.random() < 0.5:
-        return said, heard.replace(" два", " один"), [heard]
-    return said, heard, [heard.replace(" три", "")]
+def recognised(reference: str, draw: random.Random) -> tuple[str, str, list[str]]:
+    """тридцать becomes дрицать, ноль is added after сорок, and два is lost at times; where один
+    is found for два, an alternative says so."""
+    hypothesis = reference.replace("тридцать", "дрицать").replace("сорок", "сорок ноль")
+    if "два" in reference.split() and draw.random() < 0.5:
+        return reference, hypothesis.replace(" два", " один"), [hypothesis]
+    return reference, hypothesis, [hypothesis.replace(" три", "")]
 
 
 @pytest.fixture(scope="module")
-def heard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     draw = random.Random(0)
-    said = [f"{draw.choice(TENS)} {draw.choice(ONES)}" for _ in range(400)]
-    rows = [misheard(each, draw) for each in said]
+    references = [f"{draw.choice(TENS)} {draw.choice(ONES)}" for _ in range(400)]
+    rows = [recognised(each, draw) for each in references]
     rows[7] = (rows[7][0], "", [])
     folder = tmp_path_factory.mktemp("tested")
-    return run_heard(folder, {"held_out": rows[:300], "test": rows[300:]})
+    return tested_run(folder, {"held_out": rows[:300], "test": rows[300:]})
 
 
 @pytest.fixture(scope="module")
-def run(compose, heard: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(compose, tested: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    train(compose("train", folder, *SMALL, f"data.runs={heard}", f"data.test={heard}"))
+    train(compose("train", folder, *SMALL, f"data.runs={tested}", f"data.test={tested}"))
     return folder
 
 
@@ -110,18 +110,18 @@ def test_alternatives_vote_and_an_empty_text_stays_empty(run: Path) -> None:
         ("дрицать ♥ три", []),
     ]
     found = corrector.correct([Sentence(text, "", others) for text, others in texts])
-    said = [" ".join(each.word for each in words) for words in found]
-    assert said[:3] == ["двадцать два", "двадцать один", ""]
-    assert said[3].split()[0] == "тридцать"
+    corrected = [" ".join(each.word for each in words) for words in found]
+    assert corrected[:3] == ["двадцать два", "двадцать один", ""]
+    assert corrected[3].split()[0] == "тридцать"
 
 
-def test_where_nothing_can_be_learnt_it_copies(compose, tmp_path: Path) -> None:
+def test_where_nothing_can_be_learned_it_copies(compose, tmp_path: Path) -> None:
     draw = random.Random(0)
     rows = [(draw.choice(ONES), draw.choice(ONES), []) for _ in range(200)]
     rows += [(each, each, []) for each in ONES for _ in range(100)]
     draw.shuffle(rows)
-    heard = run_heard(tmp_path / "tested", {"held_out": rows, "test": rows})
-    settings = [*SMALL, "trainer.max_epochs=2", f"data.runs={heard}", f"data.test={heard}"]
+    tested = tested_run(tmp_path / "tested", {"held_out": rows, "test": rows})
+    settings = [*SMALL, "trainer.max_epochs=2", f"data.runs={tested}", f"data.test={tested}"]
     train(compose("train", tmp_path, *settings))
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert report["margin"] is None
@@ -159,10 +159,10 @@ def test_a_corrector_of_something_else_is_refused(
 
 
 def test_outcomes_of_corrections() -> None:
-    said = ["a b", "a b", "a b", "a b", "a b", "a b"]
+    references = ["a b", "a b", "a b", "a b", "a b", "a b"]
     before = ["a c", "a b", "c c", "a c", "a c", "a b"]
     after = ["a b", "a c", "a c", "c c", "a d", "a b"]
-    scored = score(said, before, after)
+    scored = score(references, before, after)
     outcomes = ["mended", "broken", "better", "worse", "changed", "untouched"]
     assert scored["outcome"].to_list() == outcomes
     assert summary(scored)["gain"] == pytest.approx(0.0)
@@ -179,34 +179,34 @@ def test_outcomes_of_corrections() -> None:
         (["+model.encoder.time_reduction=2"], Exception, "a frame for each letter"),
     ],
 )
-def test_what_cannot_be_learnt_is_refused(
-    overrides, error, message, compose, heard: Path, tmp_path: Path
+def test_what_cannot_be_learned_is_refused(
+    overrides, error, message, compose, tested: Path, tmp_path: Path
 ) -> None:
     settings = [each for each in SMALL if not each.startswith("datamodule.")]
     if "data=none" not in overrides:
-        settings += [f"data.runs={heard}", f"data.test={heard}"]
+        settings += [f"data.runs={tested}", f"data.test={tested}"]
     with pytest.raises(error, match=message):
         train(compose("train", tmp_path, *settings, *overrides))
 
 
-def test_what_a_recogniser_trained_on_is_refused(compose, heard: Path, tmp_path: Path) -> None:
-    corpora = OmegaConf.load(heard / "config.yaml")
+def test_what_a_recogniser_trained_on_is_refused(compose, tested: Path, tmp_path: Path) -> None:
+    corpora = OmegaConf.load(tested / "config.yaml")
     del corpora.data.corpora.train.fold, corpora.data.corpora.train.folds
     del corpora.data.corpora.held_out.fold, corpora.data.corpora.held_out.folds
     bad = tmp_path / "bad"
     (bad / "tables").mkdir(parents=True)
     table = "tables/hypotheses.parquet"
-    (bad / table).write_bytes((heard / table).read_bytes())
+    (bad / table).write_bytes((tested / table).read_bytes())
     OmegaConf.save(corpora, bad / "config.yaml")
     with pytest.raises(DataError, match="its recogniser trained on 'held_out'"):
-        train(compose("train", tmp_path, *SMALL, f"data.runs={bad}", f"data.test={heard}"))
+        train(compose("train", tmp_path, *SMALL, f"data.runs={bad}", f"data.test={tested}"))
 
 
 @pytest.mark.slow
 def test_an_interrupted_run_ends_as_if_nothing_had_happened(
-    run: Path, heard: Path, compose, tmp_path: Path, cut_off
+    run: Path, tested: Path, compose, tmp_path: Path, cut_off
 ) -> None:
-    config = compose("train", tmp_path, *SMALL, f"data.runs={heard}", f"data.test={heard}")
+    config = compose("train", tmp_path, *SMALL, f"data.runs={tested}", f"data.test={tested}")
     cut_off(Corrector, 12, lambda: train(config))
     train(compose("train", tmp_path, f"resume={tmp_path}"))
     whole, resumed = (

@@ -118,15 +118,15 @@ def test_labels_of_any_kind_will_do(tokenizer: Tokenizer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "told"),
+    ("sizes", "message"),
     [
         ({"order": 1}, "wants 2 .bigrams. or more; loss=ctc has none"),
         ({"order": 30}, "3 labels have 205,891,132,094,649 n-grams"),
         ({"ctc_weight": 1.0}, "for plain CTC take loss=ctc"),
     ],
 )
-def test_sizes_that_cannot_be_are_refused(sizes, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_sizes_that_cannot_be_are_refused(sizes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         CTCCRFLoss(CharacterTokenizer(["a", "b"]), **sizes)
 
 

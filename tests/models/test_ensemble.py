@@ -19,8 +19,8 @@ ALONE = ["datamodule.workers=0", "datamodule.cache=null", "trainer.enable_progre
 
 
 @pytest.fixture
-def hears(compose, tmp_path: Path):
-    """Make the checkpoint of a recogniser that hears one letter in everything, so surely."""
+def always(compose, tmp_path: Path):
+    """Make the checkpoint of a recogniser that outputs one letter for everything, by its biases."""
 
     def make(name: str, biases: list[float], alphabet: str = "['a','b']", *overrides: str) -> str:
         tiny = ["model=lstm", "model.encoder.hidden_size=2", "model.encoder.layers=1"]
@@ -39,35 +39,35 @@ def hears(compose, tmp_path: Path):
 
 
 @pytest.fixture
-def three(hears) -> list[str]:
+def three(always) -> list[str]:
     """One is very sure of a, two are a little surer of b than of a."""
     return [
-        hears("one", [0.0, 6.0, 0.0]),
-        hears("two", [0.0, 1.0, 1.5]),
-        hears("three", [0.0, 1.0, 1.6]),
+        always("one", [0.0, 6.0, 0.0]),
+        always("two", [0.0, 1.0, 1.5]),
+        always("three", [0.0, 1.0, 1.6]),
     ]
 
 
-@pytest.mark.parametrize(("combine", "heard"), [("posteriors", "a"), ("rover", "b")])
+@pytest.mark.parametrize(("combine", "expected"), [("posteriors", "a"), ("rover", "b")])
 def test_an_ensemble_transcribes_and_is_tested_as_one(
-    combine: str, heard: str, three: list[str], make_corpus, compose, tmp_path: Path
+    combine: str, expected: str, three: list[str], make_corpus, compose, tmp_path: Path
 ) -> None:
-    make_corpus([heard, heard], split=["test", "test"])
+    make_corpus([expected, expected], split=["test", "test"])
     together = [f"checkpoint=[{','.join(three)}]", f"combine={combine}"]
     output = tmp_path / "out.csv"
     inputs = [f"input={tmp_path / '0.wav'}", f"output={output}"]
     (tmp_path / "test").mkdir()
     transcribe(compose("transcribe", tmp_path, *together, *inputs))
-    assert pl.read_csv(output)["text"].to_list() == [heard]
+    assert pl.read_csv(output)["text"].to_list() == [expected]
     corpus = ["data=table", f"data.root={tmp_path}", "data.language=en"]
     figures = evaluate(compose("evaluate", tmp_path / "test", *together, *corpus, *ALONE))
     assert figures["test/wer"] == 0.0
 
 
-def test_what_cannot_decode_as_one_is_refused_in_a_sentence(hears, tmp_path: Path) -> None:
-    one = hears("one", [0.0, 1.0, 0.0])
-    other = hears("other", [0.0, 1.0, 0.0], "['a','c']")
-    slower = hears("slower", [0.0, 1.0, 0.0], "['a','b']", "model.encoder.time_reduction=4")
+def test_what_cannot_decode_as_one_is_refused_in_a_sentence(always, tmp_path: Path) -> None:
+    one = always("one", [0.0, 1.0, 0.0])
+    other = always("other", [0.0, 1.0, 0.0], "['a','c']")
+    slower = always("slower", [0.0, 1.0, 0.0], "['a','b']", "model.encoder.time_reduction=4")
     with pytest.raises(CheckpointError, match="two alphabets; they differ in 'b', 'c'"):
         load_ensemble([one, other], "rover")
     with pytest.raises(CheckpointError, match="s apart; combine=rover does not mind"):
@@ -85,11 +85,11 @@ def test_words_of_a_vote_keep_times_and_share_their_confidence() -> None:
     first = [Word("one", 0.0, 0.3, 0.9), Word("two", 0.3, 0.6, 0.9)]
     second = [Word("one", 0.1, 0.3, 0.6), Word("too", 0.3, 0.6, 0.5)]
     third = [Word("two", 0.4, 0.7, 0.6)]
-    heard = [
+    hypotheses = [
         Hypothesis(" ".join(word.text for word in words), -1.0, words)
         for words in (first, second, third)
     ]
-    found = vote(heard)
+    found = vote(hypotheses)
     assert found.text == "one two"
     assert found.words == [
         Word("one", 0.0, 0.3, pytest.approx(0.5)),

@@ -32,7 +32,7 @@ SMALL = [
     "trainer.precision=32-true",
     "logger=csv",
 ]
-SAID = {"a": "ɑ", "o": "o", "k": "k", "t": "t", "sh": "ʃ", "m": "m"}
+SPOKEN = {"a": "ɑ", "o": "o", "k": "k", "t": "t", "sh": "ʃ", "m": "m"}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def dictionary(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Words of three syllables, in which sh is one phone, k may be soft, and rows are of no use."""
     rows = []
     for parts in product(("k", "t", "sh", "m"), "ao", ("k", "t", "sh", "m"), "ao", ("", "t", "sh")):
-        phones = " ".join(SAID[part] for part in parts if part)
+        phones = " ".join(SPOKEN[part] for part in parts if part)
         rows.append(f"{''.join(parts)}\t{phones}")
         if parts[0] == "k":
             rows.append(f"{''.join(parts)}\tkʲ {phones[2:]}")
@@ -57,7 +57,7 @@ def run(compose, dictionary: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
-def test_it_learns_to_pronounce_words_it_never_met(run: Path) -> None:
+def test_it_learns_to_pronounce_words_it_never_saw(run: Path) -> None:
     report = json.loads((run / "report.json").read_text("utf-8"))
     test = report["corpora"]["test"]
     assert test["figures"]["per"] < 0.05
@@ -145,9 +145,9 @@ def test_espeak_makes_a_dictionary_without_words_spelt_by_letter(tmp_path: Path)
     text = tmp_path / "text.txt"
     text.write_text("Чай, молоко! молоко\nгсптр 5 за́мок", encoding="utf-8")
     table = make_pronunciations(str(text), language="ru", split="all")
-    said = dict(table.select("word", "pronunciation").iter_rows())
-    assert said["чай"] == "t͡ʃʲ ˈɑ j"
-    assert set(said) == {"чай", "молоко", "гсптр", "замок"}
+    pronounced = dict(table.select("word", "pronunciation").iter_rows())
+    assert pronounced["чай"] == "t͡ʃʲ ˈɑ j"
+    assert set(pronounced) == {"чай", "молоко", "гсптр", "замок"}
     assert table.filter(pl.col("problem") != "")["word"].to_list() == ["гсптр"]
 
 
@@ -160,7 +160,7 @@ def test_espeak_makes_a_dictionary_without_words_spelt_by_letter(tmp_path: Path)
         (["data.most=2"], DataError, "no word has the role"),
     ],
 )
-def test_what_cannot_be_learnt_is_refused(
+def test_what_cannot_be_learned_is_refused(
     overrides, error, message, compose, dictionary: Path, tmp_path: Path
 ) -> None:
     settings = [each for each in SMALL if not each.startswith("datamodule.")]

@@ -48,7 +48,7 @@ def run(compose, corpus: Path, tone_corpus: Path, tmp_path_factory) -> Path:
     return folder
 
 
-def test_a_run_is_judged_by_its_balanced_accuracy(run: Path) -> None:
+def test_a_run_is_measured_by_its_balanced_accuracy(run: Path) -> None:
     report = json.loads((run / "report.json").read_text())
     assert set(report["training"]["best"]) == {"validation/balanced_error"}
     test = report["corpora"]["test"]
@@ -93,7 +93,7 @@ def test_a_checkpoint_is_evaluated_on_the_genders_of_another_corpus(
         (["f", "m", "m"], ["tokenizer=characters"], "the training utterances are female"),
     ],
 )
-def test_what_cannot_be_told_apart_is_refused_before_training(
+def test_what_cannot_be_distinguished_is_refused_before_training(
     compose, make_corpus, tmp_path: Path, genders, overrides: list[str], message: str
 ) -> None:
     columns = {"split": ["train", "validation", "test"]}

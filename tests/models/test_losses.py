@@ -1,4 +1,4 @@
-"""The loss that is learnt from, and the means that are logged."""
+"""The loss that is trained on, and the means that are logged."""
 
 import torch
 
@@ -21,7 +21,7 @@ def test_one_part_is_the_loss_and_has_no_name_of_its_own() -> None:
     assert torch.equal(losses["loss"].nan_to_num(7.0, 9.0), torch.tensor([0.1, 9.0, 7.0]))
 
 
-def test_an_utterance_too_short_for_ctc_is_learnt_from_by_attention() -> None:
+def test_an_utterance_too_short_for_ctc_trains_attention() -> None:
     ctc = torch.tensor([INF, INF, NAN], requires_grad=True)
     attention = torch.tensor([1.0, INF, 1.0], requires_grad=True)
     loss = with_total({"attention": attention, "ctc": ctc}, {"attention": 0.5, "ctc": 0.5})["loss"]

@@ -66,7 +66,7 @@ def test_a_net_may_be_kept_from_being_sure(compose, tmp_path: Path) -> None:
         torch.testing.assert_close(loss(padded, ends), loss(sure, ends))
 
 
-def test_nothing_is_learnt_from_what_cannot_be_aligned(compose, tmp_path: Path) -> None:
+def test_what_cannot_be_aligned_trains_nothing(compose, tmp_path: Path) -> None:
     model = recogniser(compose, tmp_path, "model.label_smoothing=0.1")
     short = batch()
     short.waveform_lengths[1] = 100

@@ -114,15 +114,15 @@ def test_a_language_model_is_no_recogniser(run: Path) -> None:
         load_recogniser(run)
 
 
-def test_text_files_are_learnt_from_and_unknown_words_counted(
+def test_text_files_are_trained_on_and_unknown_words_counted(
     compose, corpus: Path, tmp_path: Path
 ) -> None:
     text = tmp_path / "more.txt"
     text.write_text("Раз, два!\nПять, шесть.\n", encoding="utf-8")
     table = pl.read_csv(corpus).filter(pl.col("split") != "train")
-    table.write_csv(tmp_path / "judged.csv")
+    table.write_csv(tmp_path / "tested.csv")
     overrides = [
-        f"data.root={tmp_path / 'judged.csv'}",
+        f"data.root={tmp_path / 'tested.csv'}",
         f"datamodule.text=[{text}]",
         "tokenizer=words",
     ]
@@ -140,10 +140,10 @@ def test_text_files_are_learnt_from_and_unknown_words_counted(
         ("validation", [], DataError, "no corpus with the role 'validation' has a transcript"),
         ("train", [], ValueError, r"train.py: datamodule.text="),
         ("", ["datamodule=speech"], ConfigurationError, "datamodule=text"),
-        ("", ["init_from=runs"], ConfigurationError, "nothing that a language model takes over"),
+        ("", ["init_from=runs"], ConfigurationError, "a language model cannot start from"),
     ],
 )
-def test_what_cannot_be_learnt_is_refused(
+def test_what_cannot_be_learned_is_refused(
     compose, corpus: Path, tmp_path: Path, split, overrides, error, message
 ) -> None:
     table = pl.read_csv(corpus)

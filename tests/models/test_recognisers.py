@@ -1,6 +1,6 @@
 """What every model of conf/model/ must keep to; a new one is tested here without further ado.
 
-Language models, which hear nothing, have tests of their own.
+Language models, which take no audio, have tests of their own.
 """
 
 from pathlib import Path
@@ -44,8 +44,8 @@ def clips() -> list[Utterance]:
     """Four words, spoken: characters to one model, a label each to another."""
     speech = {word: espeak.synthesise(word, voice="ru") / 2**15 for word in WORDS}
     return [
-        Utterance(word, word, soxr.resample(said, espeak.SAMPLE_RATE, 16_000).astype("float32"))
-        for word, said in speech.items()
+        Utterance(word, word, soxr.resample(spoken, espeak.SAMPLE_RATE, 16_000).astype("float32"))
+        for word, spoken in speech.items()
     ]
 
 
@@ -91,7 +91,7 @@ def test_padding_never_changes_a_result(name: str, compose, clips, tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_four_clips_are_learnt_by_heart(name: str, compose, clips, tmp_path: Path) -> None:
+def test_four_clips_are_overfitted(name: str, compose, clips, tmp_path: Path) -> None:
     model, config = make(name, compose, tmp_path, "features.hop=0.02")  # few frames, for speed
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
@@ -166,7 +166,7 @@ def test_half_the_precision_is_enough_to_learn_and_to_decode(
 
 @pytest.mark.parametrize("reduction", TIME_STRIDES)
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_cnn2d_lstm_compresses_time_as_told(reduction: int, bidirectional: bool) -> None:
+def test_cnn2d_lstm_compresses_time_as_asked(reduction: int, bidirectional: bool) -> None:
     net = CNN2dLSTM(
         20, reduction, (4, 4), hidden_size=8, layers=2, bidirectional=bidirectional
     ).eval()

@@ -39,7 +39,7 @@ SMALL = [
 
 @pytest.fixture(scope="module")
 def run(compose, tmp_path_factory) -> Path:
-    """The folder of a run that learnt four utterances by heart; they lie in speech/."""
+    """The folder of a run that overfits four utterances; they lie in speech/."""
     folder = tmp_path_factory.mktemp("run")
     speech = folder / "speech"
     speech.mkdir()
@@ -55,7 +55,7 @@ def run(compose, tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
-def test_utterances_are_learnt_to_the_letter(run: Path) -> None:
+def test_utterances_are_overfitted_to_the_letter(run: Path) -> None:
     hypotheses = pl.read_csv(run / "hypotheses.csv")
     assert sorted(hypotheses["hypothesis"]) == sorted(TEXTS)
 
@@ -142,7 +142,7 @@ def test_the_loss_is_a_label_s_and_counts_the_end_but_no_padding() -> None:
     )
 
 
-def test_a_decoder_fed_its_own_guesses_hears_nothing_of_the_truth() -> None:
+def test_a_decoder_fed_its_own_guesses_never_sees_the_reference() -> None:
     decoder, encoded, lengths = net(), torch.randn(2, 9, 6), torch.tensor([9, 5])
     one, other = torch.tensor([[1, 2, 3]] * 2), torch.tensor([[3, 4, 4]] * 2)
     told = [decoder(encoded, lengths, targets)[0] for targets in (one, other)]

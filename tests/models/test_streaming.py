@@ -1,4 +1,4 @@
-"""A recogniser that hears audio in parts gives what it gives for the whole of it."""
+"""A recogniser that gets audio in parts gives what it gives for the whole of it."""
 
 from pathlib import Path
 
@@ -30,8 +30,8 @@ HOP = 160
 @pytest.fixture(scope="module")
 def speech() -> np.ndarray:
     """Two words with a second of near silence between them."""
-    said = [espeak.synthesise(word, voice="ru") / 2**15 for word in ("один", "двести пять")]
-    words = [soxr.resample(each, espeak.SAMPLE_RATE, RATE).astype(np.float32) for each in said]
+    spoken = [espeak.synthesise(word, voice="ru") / 2**15 for word in ("один", "двести пять")]
+    words = [soxr.resample(each, espeak.SAMPLE_RATE, RATE).astype(np.float32) for each in spoken]
     noise = np.random.default_rng(0).normal(scale=0.001, size=RATE).astype(np.float32)
     return np.concatenate([words[0], noise, words[1]])
 
@@ -81,14 +81,14 @@ def test_posteriors_do_not_depend_on_how_audio_is_cut(name: str, make, speech) -
     (beginning,) = model.posteriors_of([speech[:1_000]])
     for size in (1, 63, HOP, 4_096, 5_001, len(speech)):
         stream = model.stream()
-        heard = speech[:1_000] if size == 1 else speech
-        parts = [stream.posteriors(part) for part in in_parts(heard, size)]
+        samples = speech[:1_000] if size == 1 else speech
+        parts = [stream.posteriors(part) for part in in_parts(samples, size)]
         parts.append(stream.posteriors(speech[:0], is_last=True))
         expected = beginning if size == 1 else whole
         torch.testing.assert_close(torch.cat(parts), expected, atol=1e-4, rtol=0)
 
 
-def test_what_was_heard_is_what_transcribe_gives(make, speech) -> None:
+def test_hypotheses_are_those_of_transcribe(make, speech) -> None:
     model = make("cnn2d_lstm_streaming")
     whole = model.transcribe(speech)
     assert len(whole.words) > 3

@@ -20,12 +20,12 @@ def all_alignments(log_probs: Tensor, targets: list[int]) -> float:
     """The log-probability of labels, over all ways to spread them over frames."""
     total = -math.inf
     for frames in combinations_with_replacement(range(len(log_probs)), len(targets)):
-        said, score = 0, 0.0
+        label, score = 0, 0.0
         for frame in range(len(log_probs)):
-            while said < len(targets) and frames[said] == frame:
-                score += log_probs[frame, said, targets[said]].item()
-                said += 1
-            score += log_probs[frame, said, 0].item()
+            while label < len(targets) and frames[label] == frame:
+                score += log_probs[frame, label, targets[label]].item()
+                label += 1
+            score += log_probs[frame, label, 0].item()
         total = float(torch.logaddexp(torch.tensor(total), torch.tensor(score)))
     return total
 
@@ -37,9 +37,9 @@ def test_the_loss_is_the_sum_over_all_alignments() -> None:
     lengths, counts = torch.tensor([4, 3, 2]), torch.tensor([3, 1, 0])
     losses = transducer_losses(scores, targets, lengths, counts)
     for row in range(3):
-        said = targets[row, : counts[row]].tolist()
+        label = targets[row, : counts[row]].tolist()
         log_probs = scores[row, : lengths[row]].log_softmax(dim=2)
-        assert float(losses[row]) == pytest.approx(-all_alignments(log_probs, said), rel=1e-5)
+        assert float(losses[row]) == pytest.approx(-all_alignments(log_probs, label), rel=1e-5)
 
 
 def net() -> tuple[PredictionNet, Joiner]:
@@ -102,7 +102,7 @@ def test_greedy_search_takes_the_likeliest_label_and_goes_no_further_than_the_en
 
 def test_a_language_model_has_its_say(tmp_path: Path) -> None:
     prediction, joiner = net()
-    torch.nn.init.zeros_(joiner.head.weight)  # hears nothing, and finds all labels alike
+    torch.nn.init.zeros_(joiner.head.weight)  # ignores the audio, and finds all labels alike
     arpa = tmp_path / "words.arpa"
     arpa.write_text(
         "\\data\\\nngram 1=4\nngram 2=1\n\n\\1-grams:\n-99\t<s>\t0\n-1\t</s>\n-3\tab\t0\n"

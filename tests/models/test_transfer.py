@@ -1,4 +1,4 @@
-"""A new recogniser takes over what fits of a trained one, and says what became of the rest."""
+"""A new recogniser takes the weights that fit, and lists what became of the rest."""
 
 import json
 from pathlib import Path
@@ -90,7 +90,7 @@ def test_what_a_loss_found_in_its_training_text_is_not_taken_over(make, trained)
     torch.testing.assert_close(recogniser.loss.ngram, torch.full((4, 4), 0.25))
 
 
-def test_a_front_takes_over_what_a_net_of_its_own_has_learnt(make, trained) -> None:
+def test_a_front_takes_the_weights_of_a_net_of_its_own(make, trained) -> None:
     path, theirs = trained("abc")
     recogniser, config = make("abc", *CASCADE)
     parts = {"encoder.front": "encoder"}

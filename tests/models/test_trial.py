@@ -1,4 +1,4 @@
-"""What cannot be built is said in a sentence before the corpus is read."""
+"""What cannot be built is reported in a sentence before the corpus is read."""
 
 from pathlib import Path
 

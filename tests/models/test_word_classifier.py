@@ -31,14 +31,14 @@ def run(compose, tone_corpus: Path, tmp_path_factory) -> Path:
     return folder
 
 
-def test_words_are_told_apart_and_reported(run: Path) -> None:
+def test_words_are_distinguished_and_reported(run: Path) -> None:
     test = json.loads((run / "report.json").read_text())["corpora"]["test"]
     assert test["figures"]["sentence_accuracy"] == 1.0
-    heard = pl.read_csv(run / "hypotheses.csv")
-    assert (heard["hypothesis"] == heard["reference"]).all()
+    table = pl.read_csv(run / "hypotheses.csv")
+    assert (table["hypothesis"] == table["reference"]).all()
 
 
-def test_a_score_is_a_log_posterior_and_the_next_likeliest_are_told(run: Path) -> None:
+def test_a_score_is_a_log_posterior_and_the_next_likeliest_are_listed(run: Path) -> None:
     recogniser, _ = load_recogniser(run)
     times = torch.arange(8_000) / 16_000
     tone = 0.3 * torch.sin(2 * torch.pi * 600 * times)
@@ -65,12 +65,12 @@ def test_the_silence_around_a_word_does_not_reach_the_net() -> None:
 
 
 def test_a_click_far_from_the_word_is_no_part_of_it() -> None:
-    heard = torch.tensor([[0, 1, 0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 1]], dtype=torch.bool)
-    loudness = torch.where(heard, 1.0, 0.0)
+    loud = torch.tensor([[0, 1, 0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 1]], dtype=torch.bool)
+    loudness = torch.where(loud, 1.0, 0.0)
     loudness[0, 7] = 2.0
-    kept = around_loudest(heard, loudness, gap=2)
+    kept = around_loudest(loud, loudness, gap=2)
     assert kept.int().tolist() == [[0, 0, 0, 0, 0, 0, 1, 1, 0, 1, 0, 0, 1]]
-    assert around_loudest(heard, loudness, gap=4).equal(heard)
+    assert around_loudest(loud, loudness, gap=4).equal(loud)
 
 
 @pytest.mark.parametrize("samples", [1, 80, 100_000])

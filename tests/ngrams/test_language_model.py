@@ -1,4 +1,4 @@
-"""What goes into a language model, what must not, and what is said of it."""
+"""What goes into a language model, what must not, and what its report says."""
 
 import gzip
 import logging
@@ -65,7 +65,7 @@ def test_a_closed_grammar_keeps_what_is_tested(tmp_path: Path) -> None:
     assert report["text"]["sentences"] == 4
 
 
-def test_a_file_to_measure_on_is_not_learnt_from(tmp_path: Path) -> None:
+def test_a_file_to_measure_on_is_not_trained_on(tmp_path: Path) -> None:
     file = tmp_path / "unseen.txt"
     file.write_text("сто пять\nпять пять\n", encoding="utf-8")
     report = make_language_model(SPOKEN, tmp_path / "model.arpa", order=1, held_out=str(file))
@@ -119,12 +119,12 @@ def test_what_cannot_be_a_model_is_refused(options, content, complaint: str, tmp
 
 
 def test_nothing_to_learn_from_is_refused(tmp_path: Path) -> None:
-    said_again = SPOKEN.head(1).vstack(SPOKEN.head(1).with_columns(role=pl.lit("test")))
+    repeated = SPOKEN.head(1).vstack(SPOKEN.head(1).with_columns(role=pl.lit("test")))
     with pytest.raises(
         ValueError,
         match=r"no sentence is left: all are also in test or .*language_model.remove=\[\]",
     ):
-        make_language_model(said_again, tmp_path / "model.arpa", order=2)
+        make_language_model(repeated, tmp_path / "model.arpa", order=2)
     with pytest.raises(ValueError, match="there is no text: name files"):
         make_language_model(SPOKEN.tail(1), tmp_path / "model.arpa", order=2)
     with pytest.raises(FileNotFoundError, match="there is no such text"):

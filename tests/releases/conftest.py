@@ -1,4 +1,4 @@
-"""Recognisers that hear one letter in everything: a release does not ask how they learnt it."""
+"""Recognisers that output one letter for everything: a release needs no more."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,16 +28,16 @@ def corpus(make_corpus) -> Path:
 def untrained(compose, corpus: Path, tmp_path: Path) -> Callable[..., Path]:
     """Write the checkpoint of a recogniser of these overrides; returns its run."""
 
-    def make(*overrides: str, hears: str | None = None, name: str = "run") -> Path:
+    def make(*overrides: str, always: str | None = None, name: str = "run") -> Path:
         folder = tmp_path / name
         (folder / "checkpoints").mkdir(parents=True)
         torch.manual_seed(0)
         config = compose("train", folder, "data=table", f"data.root={corpus}", *overrides)
         config.tokenizer.update(instantiate(config.tokenizer).fit(TEXTS).state())
         model = instantiate(config.model)
-        if hears is not None:
+        if always is not None:
             model.head.weight.data.zero_()
-            model.head.bias.data.zero_()[model.tokenizer.labels.index(hears)] = 9.0
+            model.head.bias.data.zero_()[model.tokenizer.labels.index(always)] = 9.0
         resolved = OmegaConf.to_container(config, resolve=True)
         resolved["choices"] = {"data": "table", "model": "lstm"}
         saved = {"config": resolved, "state_dict": model.state_dict()}
@@ -49,9 +49,9 @@ def untrained(compose, corpus: Path, tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def trained(untrained) -> Callable[..., Path]:
-    """Write the checkpoint of a small recogniser that hears a letter in everything."""
+    """Write the checkpoint of a small recogniser that outputs a letter for everything."""
     return lambda letter, *overrides, **options: untrained(
-        *SMALL, *overrides, hears=letter, **options
+        *SMALL, *overrides, always=letter, **options
     )
 
 
@@ -62,8 +62,14 @@ def released(compose, tmp_path: Path) -> Callable[..., Path]:
     def make(run: Path, name: str = "v1", *overrides: str) -> Path:
         work = tmp_path / f"work_{name}"
         work.mkdir(exist_ok=True)
-        said = (f"run={run}", f"name={name}", f"output={tmp_path / 'releases'}", *ALONE, *overrides)
-        config = compose("release", work, *said)
+        arguments = (
+            f"run={run}",
+            f"name={name}",
+            f"output={tmp_path / 'releases'}",
+            *ALONE,
+            *overrides,
+        )
+        config = compose("release", work, *arguments)
         with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             release(config)
         return tmp_path / "releases" / name

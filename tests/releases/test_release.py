@@ -1,4 +1,4 @@
-"""A release stands by itself: it loads, hears and is tested where nothing of its training is."""
+"""A release stands by itself: it loads, decodes and is tested where nothing of its training is."""
 
 import json
 import shutil
@@ -31,7 +31,9 @@ KINDS = {
 }  # fmt: skip
 
 
-def test_a_release_loads_and_hears_where_its_training_is_gone(trained, released, tmp_path) -> None:
+def test_a_release_loads_and_decodes_where_its_training_is_gone(
+    trained, released, tmp_path
+) -> None:
     run = trained("а")
     place = released(run)
     shutil.rmtree(run)
@@ -49,8 +51,8 @@ def test_a_release_loads_and_hears_where_its_training_is_gone(trained, released,
 def test_every_kind_of_recogniser_is_released(kind: str, untrained, released, tmp_path) -> None:
     place = released(untrained(*KINDS[kind]), "v1", f"utterances=[{tmp_path / '0.wav'}]")
     expected = json.loads((place / "utterances" / "expected.json").read_text())
-    heard = kaskad.load(place).transcribe(place / "utterances" / "1.flac")
-    assert [row["text"] for row in expected] == [heard.text]
+    found = kaskad.load(place).transcribe(place / "utterances" / "1.flac")
+    assert [row["text"] for row in expected] == [found.text]
     assert verify(place).files == len([*place.rglob("*.*")])
 
 
@@ -92,7 +94,7 @@ def test_a_language_model_is_released_alone_and_within_another_release(
     assert (place / "rescore" / "model.safetensors").is_file()
 
 
-def test_exports_go_along_and_must_hear_the_same(trained, released) -> None:
+def test_exports_go_along_and_must_give_the_same(trained, released) -> None:
     place = released(trained("б"), "v1", "exports=[onnx,onnx_int8]")
     verified = verify(place)
     assert (verified.texts, verified.exports) == (["б"] * 3, ["onnx", "onnx_int8"])
@@ -125,7 +127,7 @@ def test_nothing_private_is_released_and_the_team_keeps_its_notes(
 
 def test_a_release_is_compared_with_the_one_before_it(trained, released, tmp_path: Path) -> None:
     released(trained("б", name="first"), "v1")
-    place = released(trained("а", name="second"), "v2", "purpose='to hear letters'")
+    place = released(trained("а", name="second"), "v2", "purpose='to recognise letters'")
     told = json.loads((place / "release.json").read_text())["compared_with"]
     figures = told["corpora"]["test"]["figures"]["wer"]
     assert told["release"] == "v1"
@@ -135,7 +137,7 @@ def test_a_release_is_compared_with_the_one_before_it(trained, released, tmp_pat
     header = yaml.safe_load(card.split("---")[1])
     assert header["pipeline_tag"] == "automatic-speech-recognition"
     assert header["model-index"][0]["results"][0]["metrics"][0]["type"] == "wer"
-    assert "to hear letters" in card and "within chance" in card
+    assert "to recognise letters" in card and "within chance" in card
     lines = (tmp_path / "releases" / "CHANGELOG.md").read_text().splitlines()
     assert [line[:8] for line in lines[2:]] == ["- **v1**", "- **v2**"]
 

@@ -190,7 +190,7 @@ def exported(release: Path, graph: bytes) -> None:
     write_sums(release)
 
 
-def hears_otherwise(release: Path) -> None:
+def decodes_otherwise(release: Path) -> None:
     file = release / "utterances" / "expected.json"
     file.write_text(file.read_text().replace('"а"', '"б"', 1))
     write_sums(release)
@@ -229,7 +229,7 @@ FAULTS_AT_WORK = {
     utterance(array((2**40,), "<f4")): "1.npy: cannot be read as an utterance",
     graph_with_weights_elsewhere: "has weights in ../../../../etc/passwd",
     graph_of_noise: "model.onnx: cannot be run",
-    hears_otherwise: "is transcribed as 'а', and should be as 'б'",
+    decodes_otherwise: "is transcribed as 'а', and should be as 'б'",
 }
 
 

@@ -41,18 +41,18 @@ def write_run(tmp_path: Path, write_tone):
             },
         )
         scores = score(references, hypotheses, "ru")
-        judged = attach_scores(results, scores)
+        scored = attach_scores(results, scores)
         report = {
             "title": "a model on a test",
             "parameters": 10,
             "environment": {"seed": 0, "started": "today", "command": "python evaluate.py"},
-            "corpora": {"test": {**describe(judged, scores, seconds=1.0), "skipped": 0}},
+            "corpora": {"test": {**describe(scored, scores, seconds=1.0), "skipped": 0}},
             "skipped": [],
             **({"training": training} if training else {}),
         }
         folder = tmp_path / "run"
         folder.mkdir(exist_ok=True)
-        write_report(report, judged.with_columns(corpus=pl.lit("test")), folder, language)
+        write_report(report, scored.with_columns(corpus=pl.lit("test")), folder, language)
         return folder, report["corpora"]["test"]
 
     return write

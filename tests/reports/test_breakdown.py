@@ -15,7 +15,7 @@ from kaskad.reports.breakdown import (
 
 
 def test_bars_of_the_histogram_end_with_their_number() -> None:
-    # 0 %, 5 % of 20 words, 1/19, 100 %, 150 %, nothing said and nothing heard, nothing said
+    # 0 %, 5 % of 20 words, 1/19, 100 %, 150 %, both empty, an empty reference
     table = pl.DataFrame(
         {
             "words": [4, 20, 19, 2, 2, 0, 0],
@@ -28,7 +28,7 @@ def test_bars_of_the_histogram_end_with_their_number() -> None:
     assert rows == [(None, 0, 2), (0, 5, 1), (5, 10, 1), (95, 100, 1), (100, None, 2)]
 
 
-def test_figures_are_told_by_length_and_by_what_the_manifest_tells_apart() -> None:
+def test_figures_are_broken_down_by_length_and_by_columns_of_the_manifest() -> None:
     references, hypotheses = ["раз"] * 4, ["раз", "два", "раз", "раз"]
     results = pl.DataFrame(
         {

@@ -27,15 +27,15 @@ from kaskad.reports.wording import page_language
 CASES = {
     "right": (["сто", "два"], ["сто", "два"]),
     "all wrong": (["сто", "два"], ["раз", "три"]),
-    "nothing heard": (["сто два", "два"], ["", ""]),
-    "nothing said": (["", ""], ["сто", ""]),
+    "empty hypotheses": (["сто два", "два"], ["", ""]),
+    "empty references": (["", ""], ["сто", ""]),
     "one utterance": (["сто два"], ["сто"]),
     "no utterance": ([], []),
 }
 
 
 def words(page: str) -> list[tuple[str, str, str]]:
-    """What the page shows: became of a word, said, heard."""
+    """What the page shows of a word: what became of it, reference, hypothesis."""
     return re.findall(r'<span class="(\w+)"><del>(.*?)</del><ins>(.*?)</ins></span>', page)
 
 
@@ -68,11 +68,11 @@ def test_a_page_speaks_russian_and_every_sentence_of_it_does(write_run) -> None:
     for name in ("report.html", "pictures.html"):
         template = Path(html.__file__).with_name(name).read_text()
         for _, _, sentence in environment.extract_translations(template):
-            said = sentence[0] if isinstance(sentence, tuple) else sentence
-            assert said in RUSSIAN, said
+            text = sentence[0] if isinstance(sentence, tuple) else sentence
+            assert text in RUSSIAN, text
     for metric in METRICS.values():
-        said = (metric.title, metric.meaning) if "report" in metric.places else ()
-        assert all(each in RUSSIAN or each.isupper() for each in said), said
+        text = (metric.title, metric.meaning) if "report" in metric.places else ()
+        assert all(each in RUSSIAN or each.isupper() for each in text), text
     for sentence, russian in RUSSIAN.items():
         assert re.findall(r"%\(\w+\)s|%%", sentence) == sorted(
             re.findall(r"%\(\w+\)s|%%", russian), key=sentence.find
@@ -93,7 +93,7 @@ def test_each_word_stands_over_what_was_made_of_it(write_run) -> None:
     ]
 
 
-def test_the_worst_can_be_heard_or_the_page_says_why_not(write_run, tmp_path: Path) -> None:
+def test_the_worst_can_be_played_or_the_page_says_why_not(write_run, tmp_path: Path) -> None:
     paths = [str(tmp_path / "tone.wav"), str(tmp_path / "gone.wav")]
     folder, _ = write_run(["раз два", "раз два"], ["", "раз"], path=paths)
     page = (folder / "report.html").read_text()
@@ -123,10 +123,10 @@ def test_json_is_read_by_people_too(write_run) -> None:
     assert json.loads(text)["corpora"]["test"]["tables"]["groups"]["group"] == ["ж", "м"]
 
 
-def test_what_is_told_is_also_in_tables(write_run) -> None:
+def test_what_is_shown_is_also_in_tables(write_run) -> None:
     folder, told = write_run(["сто два", "раз"], ["сто да", "раз"])
-    heard = pl.read_parquet(folder / "tables" / "hypotheses.parquet")
-    assert heard.select("id", "right", "words", "word_substitutions").rows() == [
+    table = pl.read_parquet(folder / "tables" / "hypotheses.parquet")
+    assert table.select("id", "right", "words", "word_substitutions").rows() == [
         ("u0", False, 2, 1),
         ("u1", True, 1, 0),
     ]
@@ -159,7 +159,7 @@ def test_an_utterance_without_an_answer_is_named(
     assert 'not decoded: <b class="wrong">3</b>' in (tmp_path / "report.html").read_text()
 
 
-def test_words_heard_where_nobody_speaks_are_counted() -> None:
+def test_words_found_where_nobody_speaks_are_counted() -> None:
     references, hypotheses = ["один", "", ""], ["один", "да нет", ""]
     results = pl.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""Two processes learn, and hear, what one would, utterance by utterance."""
+"""Two processes train and decode as one would, utterance by utterance."""
 
 import csv
 import shutil
@@ -48,7 +48,7 @@ def logged(folder: Path) -> dict[tuple[str, str], float]:
 
 
 def assert_same_run(one: Path, other: Path) -> None:
-    """Same losses and figures, and the same heard in each utterance of the test."""
+    """Same losses and figures, and the same hypothesis for each utterance of the test."""
     alone, together = logged(one), logged(other)
     assert alone.keys() == together.keys()
     assert ("training/loss_step", "0") in alone
@@ -56,8 +56,8 @@ def assert_same_run(one: Path, other: Path) -> None:
         # Sums in another order; and a gradient's norm is that of many such sums.
         precision = 1e-3 if "norm" in figure[0] else 1e-5
         assert together[figure] == pytest.approx(value, rel=precision, abs=1e-6), figure
-    heard = [pl.read_csv(run / "hypotheses.csv").drop("score") for run in (one, other)]
-    assert heard[0].equals(heard[1])
+    tables = [pl.read_csv(run / "hypotheses.csv").drop("score") for run in (one, other)]
+    assert tables[0].equals(tables[1])
 
 
 @pytest.mark.slow

@@ -181,7 +181,7 @@ MALFORMED: dict[str, Callable[[Checkpoint], Any]] = {
     "a size below 0": put("model.encoder.hidden_size", -1),
     "a size of 10^9": put("model.encoder.hidden_size", 10**9),
     "10^9 layers": put("model.encoder.layers", 10**9),
-    "an option that is not known": put("model.encoder.unheard_of", 1),
+    "an option that is not known": put("model.encoder.no_such_option", 1),
     "a value that is missing": put("model.encoder.hidden_size", "???"),
     "a corpus that is text": put("data.corpora.train", "an4"),
     "a corpus without a role": drop("config.data.corpora.train.role"),
@@ -283,7 +283,7 @@ def test_an_archive_of_torchscript_is_no_checkpoint(tmp_path: Path) -> None:
     assert "no checkpoint" in assert_refused(path, load, {path})
 
 
-def test_a_folder_without_a_run_is_said_to_have_none(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_reported(tmp_path: Path) -> None:
     (tmp_path / "best.ckpt").symlink_to("nowhere")
     with pytest.raises(CheckpointError, match="no run in this folder"):
         find_checkpoint(tmp_path)

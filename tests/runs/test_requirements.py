@@ -1,4 +1,4 @@
-"""What a run misses is said before its corpus is read."""
+"""What a run misses is reported before its corpus is read."""
 
 import shutil
 from collections import namedtuple
@@ -11,7 +11,7 @@ from kaskad.runs.requirements import require_all, require_options, require_share
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         (["seed=-1"], "seed=-1: wants a number from 0 to 4294967295"),
         (["seed=4294967296"], "seed=4294967296: wants"),
@@ -49,8 +49,8 @@ from kaskad.runs.requirements import require_all, require_options, require_share
         ),
     ],
 )
-def test_what_lightning_would_misread_is_refused_by_name(overrides, told, compose, tmp_path):
-    with pytest.raises(ConfigurationError, match=told):
+def test_what_lightning_would_misread_is_refused_by_name(overrides, message, compose, tmp_path):
+    with pytest.raises(ConfigurationError, match=message):
         require_all(compose("train", tmp_path, *overrides), tmp_path)
 
 
@@ -77,7 +77,7 @@ def test_a_folder_that_no_logger_can_write_into_is_named(logger, compose, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("found", "overrides", "told"),
+    ("found", "overrides", "message"),
     [
         (0, ["trainer=gpu"], r"trainer\.accelerator=gpu.*no GPU is found.*trainer=cpu"),
         (1, ["trainer=gpu", "trainer.devices=2"], "only 1 of them are found"),
@@ -85,11 +85,11 @@ def test_a_folder_that_no_logger_can_write_into_is_named(logger, compose, tmp_pa
     ],
 )
 def test_a_gpu_that_is_not_there_is_missed(
-    found, overrides, told, compose, tmp_path, monkeypatch
+    found, overrides, message, compose, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: found > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: found)
-    with pytest.raises(ConfigurationError, match=told):
+    with pytest.raises(ConfigurationError, match=message):
         require_all(compose("train", tmp_path, *overrides), tmp_path)
 
 

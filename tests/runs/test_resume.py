@@ -94,8 +94,8 @@ def assert_same_run(one: Path, other: Path) -> None:
             assert here[part] == there[part]
     report, twin = (json.loads((run / "report.json").read_text()) for run in (one, other))
     assert report["corpora"]["test"]["figures"] == twin["corpora"]["test"]["figures"]
-    for said in ("best", "epochs", "steps"):
-        assert report["training"][said] == twin["training"][said]
+    for name in ("best", "epochs", "steps"):
+        assert report["training"][name] == twin["training"][name]
 
 
 def go_through(run: Run, directory: Path, settings: list[str], kills: list[int]) -> Path:

@@ -81,9 +81,9 @@ def test_a_warning_waits_for_the_jobs_of_a_sweep_and_queues_it_again(monkeypatch
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
     monkeypatch.setenv("SLURM_JOB_ID", "77")
     signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-    with pytest.raises(SystemExit) as end, queued_again_when_warned(), handed_on(list) as heard:
+    with pytest.raises(SystemExit) as end, queued_again_when_warned(), handed_on(list) as received:
         signal.raise_signal(signal.SIGUSR1)
-        assert heard == [signal.SIGUSR1] and not asked.exists()
+        assert received == [signal.SIGUSR1] and not asked.exists()
     assert end.value.code == 128 + signal.SIGUSR1
     assert asked.read_text() == "requeue 77\n"
     assert signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL

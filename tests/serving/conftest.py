@@ -36,7 +36,7 @@ def checkpoint(compose, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def deaf_to_streams(compose, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small recogniser that hears whole utterances."""
+    """A small recogniser of whole utterances."""
     return save("cnn2d_lstm", compose, tmp_path_factory.mktemp("whole"))
 
 

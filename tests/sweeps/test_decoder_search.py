@@ -9,9 +9,11 @@ from kaskad.config.messages import ConfigurationError
 from kaskad.sweeps.decoder_search import read_options, search
 
 
-def tried(said: dict, trials: int | None, judge=lambda options: 0.0, seed: int = 0) -> list[dict]:
-    options = read_options(said)
-    return list(search(options, trials, judge, direction="minimize", seed=seed))
+def tried(
+    space: dict, trials: int | None, measure=lambda options: 0.0, seed: int = 0
+) -> list[dict]:
+    options = read_options(space)
+    return list(search(options, trials, measure, direction="minimize", seed=seed))
 
 
 @pytest.mark.parametrize("trials", [None, 6, 99])
@@ -34,11 +36,11 @@ def test_the_search_comes_nearer_than_chance_does() -> None:
     """Of 40 trials, the last twenty lie nearer to the best than the first ten, drawn at random."""
     space = {"alpha": "interval(0.0, 2.0)", "penalty": "tag(log, interval(0.1, 10.0))"}
 
-    def judge(options: dict) -> float:
+    def measure(options: dict) -> float:
         return (options["alpha"] - 0.7) ** 2 + math.log(options["penalty"] / 2.0) ** 2
 
     for seed in range(3):
-        found = [judge(options) for options in tried(space, 40, judge, seed)]
+        found = [measure(options) for options in tried(space, 40, measure, seed)]
         assert median(found[20:]) < 0.75 * median(found[:10])
 
 
@@ -47,10 +49,10 @@ def test_whole_numbers_stay_whole() -> None:
     assert all(isinstance(width, int) and 5 <= width <= 9 for width in widths)
 
 
-@pytest.mark.parametrize("said", [0.5, "0.5", "choice(1, 2)", [], None, "interval(2, 1)"])
-def test_what_is_no_space_is_refused_with_what_is(said: object) -> None:
+@pytest.mark.parametrize("space", [0.5, "0.5", "choice(1, 2)", [], None, "interval(2, 1)"])
+def test_what_is_no_space_is_refused_with_what_is(space: object) -> None:
     with pytest.raises(ConfigurationError):
-        read_options({"alpha": said})
+        read_options({"alpha": space})
 
 
 def test_all_of_an_interval_is_refused() -> None:

@@ -101,7 +101,7 @@ def test_the_same_command_goes_on_and_another_one_leaves_it_alone(sweep, tmp_pat
     (tmp_path / "dying-1").unlink()
     code, output = sweep("seed=0,1,2")
     assert code == 0, output
-    assert "job 0 is done: its result is taken over" in output
+    assert "job 0 is done: its result is kept" in output
     assert [line for line in output.splitlines() if "trained" in line] == ["trained 1", "trained 2"]
     assert len(rows(output)) == 3
     code, output = sweep("seed=7")

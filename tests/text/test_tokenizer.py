@@ -116,20 +116,20 @@ def test_references_of_a_phoneme_model_are_pronounced(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_decoders_hear_words_and_when_they_were_said(name: str) -> None:
+def test_decoders_find_words_and_when_they_were_spoken(name: str) -> None:
     tokenizer = make(name)
     spelt = tokenizer.spell(TEXTS, "ru")
     tokenizer.fit(spelt)
     # Each label for two frames of a second, and two of the blank after it.
     frames = torch.tensor([[i, i, BLANK, BLANK] for i in tokenizer.encode(spelt[0])]).flatten()
     posteriors = one_hot(frames, tokenizer.size).float().mul(20).log_softmax(dim=1)
-    (heard,) = GreedyDecoder(tokenizer, 1.0)(posteriors[None], torch.tensor([len(frames)]))
-    assert heard.text == spelt[0]
+    (hypothesis,) = GreedyDecoder(tokenizer, 1.0)(posteriors[None], torch.tensor([len(frames)]))
+    assert hypothesis.text == spelt[0]
     if name == "phrases":  # a label is a whole phrase
-        assert [word.text for word in heard.words] == [spelt[0]]
+        assert [word.text for word in hypothesis.words] == [spelt[0]]
         return
-    assert [word.text for word in heard.words] == spelt[0].split()
-    first, second = heard.words
+    assert [word.text for word in hypothesis.words] == spelt[0].split()
+    first, second = hypothesis.words
     assert first.start == 0.0 and first.end < second.start and second.end == len(frames) - 2
 
 
@@ -145,4 +145,4 @@ def test_phone_errors_of_letters_are_counted_where_asked_for(
     assert figures["test/perc"] > 0.0
     counts = json.loads((folder / "report.json").read_text())["corpora"]["test"]["phones"]
     texts = pl.read_csv(tone_corpus / "manifest.csv").filter(split="test")["text"].to_list()
-    assert counts["reference"] == sum(len(said.split()) for said in phones_of("ru")(texts))
+    assert counts["reference"] == sum(len(phones.split()) for phones in phones_of("ru")(texts))

@@ -75,7 +75,7 @@ def test_subtitles_can_be_read() -> None:
 def test_subtitles_break_at_pauses() -> None:
     words = [*passage("раз два", 0.0).words, *passage("три", 2.0).words]
     shown = subtitles(Transcript("a", 4.0, [Passage(0.0, 3.0, Hypothesis("", 0.0, words))]))
-    assert shown == []  # without a text nothing was heard
+    assert shown == []  # without a text there is nothing to show
     spoken = Hypothesis("раз два три", 0.0, words)
     shown = subtitles(Transcript("a", 4.0, [Passage(0.0, 3.0, spoken)]))
     assert [each.lines for each in shown] == [["раз два"], ["три"]]
@@ -98,11 +98,11 @@ def test_textgrid_covers_the_recording(tmp_path: Path) -> None:
     assert written(tmp_path, "b.TextGrid", SIDES).count('name = "words') == 2
 
 
-def test_json_has_all_that_was_heard(tmp_path: Path) -> None:
+def test_json_has_the_whole_transcript(tmp_path: Path) -> None:
     best = replace(CALL.passages[0].hypothesis, alternatives=[Hypothesis("две", -2.0)])
-    heard = replace(CALL, passages=[replace(CALL.passages[0], hypothesis=best)])
+    transcript = replace(CALL, passages=[replace(CALL.passages[0], hypothesis=best)])
     failed = Transcript("torn", 0.0, error="breaks off")
-    first, second = json.loads(written(tmp_path, "a.json", heard, failed))
+    first, second = json.loads(written(tmp_path, "a.json", transcript, failed))
     assert first["segments"][0]["words"][1] == {
         "text": "слова",
         "start": 0.9,
@@ -128,10 +128,10 @@ def test_each_recording_may_have_a_file_of_its_own(tmp_path: Path) -> None:
 
 def test_words_without_times_are_not_given_any(tmp_path: Path) -> None:
     spelt = Hypothesis("да нет", -1.0, [Word("да", confidence=0.5), Word("нет", confidence=0.5)])
-    heard = Transcript("a", 5.0, [Passage(1.0, 3.0, spelt)])
+    transcript = Transcript("a", 5.0, [Passage(1.0, 3.0, spelt)])
     with pytest.raises(NoTimesError, match="'да' has no times"):
-        write_transcripts([heard], tmp_path / "a.ctm")
-    assert "00:00:01,000 --> 00:00:03,000\nда нет" in written(tmp_path, "a.srt", heard)
+        write_transcripts([transcript], tmp_path / "a.ctm")
+    assert "00:00:01,000 --> 00:00:03,000\nда нет" in written(tmp_path, "a.srt", transcript)
 
 
 def test_words_that_are_not_sure_are_left_out() -> None:

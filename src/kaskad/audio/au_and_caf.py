@@ -24,8 +24,8 @@ def with_true_length(file: BinaryIO, magic: bytes) -> tuple[str | None, bytes] |
     found = _au(file, size) if magic == b".snd" else _caf(file, size)
     if found is None:
         return None
-    place, field, said, there, bytes_a_second = found
-    doubt = None if said < 0 else differing(said / bytes_a_second, there / bytes_a_second)
+    place, field, stated, there, bytes_a_second = found
+    doubt = None if stated < 0 else differing(stated / bytes_a_second, there / bytes_a_second)
     file.seek(0)
     whole = bytearray(file.read(size))
     struct.pack_into(field, whole, place, there)
@@ -41,13 +41,13 @@ def _au(file: BinaryIO, size: int) -> _Length | None:
     head = file.read(24)
     if len(head) < 24:
         return None
-    _, begin, said, encoding, rate, channels = struct.unpack(">4s5I", head)
+    _, begin, stated, encoding, rate, channels = struct.unpack(">4s5I", head)
     bytes_a_second = SAMPLE_BYTES.get(encoding, 0) * rate * channels
     there = size - begin
-    if not bytes_a_second or said == UNKNOWN or there <= said + SPOKEN * bytes_a_second:
+    if not bytes_a_second or stated == UNKNOWN or there <= stated + SPOKEN * bytes_a_second:
         return None  # of too little, libsndfile says so itself
-    file.seek(begin + said)
-    return (8, ">I", said, there, bytes_a_second) if any(file.read(ZEROS)) else None
+    file.seek(begin + stated)
+    return (8, ">I", stated, there, bytes_a_second) if any(file.read(ZEROS)) else None
 
 
 def _caf(file: BinaryIO, size: int) -> _Length | None:

@@ -67,9 +67,9 @@ def examine(file: BinaryIO, size: int) -> Content:
 
 def doubt_in(log: str) -> str | None:
     """What libsndfile itself found wrong with the length of a file, by its log."""
-    for said, there in re.findall(r": (\d+) \(should be (\d+)\)", log):
-        if int(there) < int(said) < UNKNOWN_SIZE:
-            return f"breaks off: its header says {said} bytes, it holds {there}"
+    for stated, there in re.findall(r": (\d+) \(should be (\d+)\)", log):
+        if int(there) < int(stated) < UNKNOWN_SIZE:
+            return f"breaks off: its header says {stated} bytes, it holds {there}"
     return None
 
 
@@ -80,14 +80,14 @@ def _examine_mp3(content: bytes) -> Content:
     if frames is None:
         return Content()
     rest = doubt_after(content, frames.end)
-    if not frames.said:
+    if not frames.stated:
         return _without_header(content, frames, rest)
-    said = frames.said * frames.first.samples / frames.first.sample_rate
-    if frames.count > frames.said + 1:
-        doubt = differing(said, frames.seconds)
+    stated = frames.stated * frames.first.samples / frames.first.sample_rate
+    if frames.count > frames.stated + 1:
+        doubt = differing(stated, frames.seconds)
         return _without_header(content, frames, doubt)
-    if frames.count < frames.said - 1:  # which cannot be decoded to its end, and is refused then
-        return Content(differing(said, frames.seconds))
+    if frames.count < frames.stated - 1:  # which cannot be decoded to its end, and is refused then
+        return Content(differing(stated, frames.seconds))
     return Content(rest)
 
 
@@ -102,17 +102,17 @@ def _examine_flac(file: BinaryIO, size: int) -> Content:
     length = flac.measure(file, size)
     if length is None:
         return Content("may hold something else: no frame of FLAC is found at its end")
-    if length.sample_rate == 0 or length.said == length.there:
+    if length.sample_rate == 0 or length.stated == length.there:
         return Content()
-    if length.said and length.there < length.said:  # it cannot be decoded to its end
-        said, there = (n / length.sample_rate for n in (length.said, length.there))
-        return Content(differing(said, there))
-    if length.said and not length.is_certain:  # by bytes that only look like a frame
+    if length.stated and length.there < length.stated:  # it cannot be decoded to its end
+        stated, there = (n / length.sample_rate for n in (length.stated, length.there))
+        return Content(differing(stated, there))
+    if length.stated and not length.is_certain:  # by bytes that only look like a frame
         return Content()
     file.seek(0)
     doubt = None
-    if length.said:
-        doubt = differing(length.said / length.sample_rate, length.there / length.sample_rate)
+    if length.stated:
+        doubt = differing(length.stated / length.sample_rate, length.there / length.sample_rate)
     return Content(doubt, [flac.with_length(file.read(size), length.there)])
 
 
@@ -120,7 +120,7 @@ def _without_header(content: bytes, frames: mp3.Frames, doubt: str | None = None
     if not frames.is_of_one_kind:
         raise AudioError("is recordings of several kinds, joined in one file")
     is_whole = len(frames.spans) == 1
-    if frames.is_constant and is_whole and frames.said is None:
+    if frames.is_constant and is_whole and frames.stated is None:
         return Content(doubt, samples=frames.samples)  # a decoder guesses a little too much
     return Content(doubt, pieces=[mp3.with_header(content, frames)])
 
@@ -130,26 +130,26 @@ def _examine_wav(file: BinaryIO, size: int) -> Content:
     found = _find_data(file, size)
     if found is None:
         return Content()
-    tag, bytes_a_second, begin, said = found
+    tag, bytes_a_second, begin, stated = found
     there = size - begin
     if tag in IN_WAV:
         return Content(media="wav")
     if tag == MP3_IN_WAV:
         file.seek(begin)
-        content = file.read(min(said, there))
+        content = file.read(min(stated, there))
         frames = mp3.walk(content)
         return _without_header(content, frames) if frames else Content()
-    if (said >= UNKNOWN_SIZE and said > there) or not bytes_a_second:
+    if (stated >= UNKNOWN_SIZE and stated > there) or not bytes_a_second:
         return Content()
     least = SPOKEN * bytes_a_second
-    if said > there + least:
-        return Content(differing(said / bytes_a_second, there / bytes_a_second))
-    joined = begin + said + said % 2
+    if stated > there + least:
+        return Content(differing(stated / bytes_a_second, there / bytes_a_second))
+    joined = begin + stated + stated % 2
     file.seek(joined)
-    if said and file.read(4) == b"RIFF":
+    if stated and file.read(4) == b"RIFF":
         return _joined_wavs(file, joined, size)
-    if there > said + least and not _is_chunk(file, begin + said + said % 2, size):
-        doubt = differing(said / bytes_a_second, there / bytes_a_second)
+    if there > stated + least and not _is_chunk(file, begin + stated + stated % 2, size):
+        doubt = differing(stated / bytes_a_second, there / bytes_a_second)
         if begin + there > UNKNOWN_SIZE:
             return Content(doubt)
         file.seek(0)
@@ -189,8 +189,8 @@ def _find_data(file: BinaryIO, size: int) -> tuple[int, int, int, int] | None:
             return None
         name, length = head[:4], struct.unpack("<I", head[4:])[0]
         if name == b"data":
-            said = large if large is not None and length == 0xFFFF_FFFF else length
-            return tag, bytes_a_second, place + 8, said
+            stated = large if large is not None and length == 0xFFFF_FFFF else length
+            return tag, bytes_a_second, place + 8, stated
         if name == b"fmt ":
             content = file.read(16).ljust(16, b"\0")
             tag, _, rate, bytes_a_second, frame = struct.unpack_from("<HHIIH", content)
@@ -229,16 +229,16 @@ def _examine_sphere(file: BinaryIO, size: int) -> Content:
         raise AudioError(f"is packed by Shorten ({coding}): unpack it with sph2pipe -f wav")
     try:
         header = int(fields[1])
-        said, rate = int(values["sample_count"]), int(values["sample_rate"])
+        stated, rate = int(values["sample_count"]), int(values["sample_rate"])
         frame = int(values.get("channel_count", 1)) * int(values["sample_n_bytes"])
         there = (size - header) / frame
     except (KeyError, ValueError, IndexError, ZeroDivisionError):
         return Content()
     if "pcm" not in values.get("sample_coding", "pcm") and frame > 1:
         return Content()
-    if rate <= 0 or abs(said - there) <= SPOKEN * rate:
+    if rate <= 0 or abs(stated - there) <= SPOKEN * rate:
         return Content()
-    return Content(differing(said / rate, there / rate))
+    return Content(differing(stated / rate, there / rate))
 
 
 def _examine_ogg(file: BinaryIO, size: int) -> Content:

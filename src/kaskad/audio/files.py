@@ -37,11 +37,11 @@ class AudioError(ValueError):
     """A file that holds no usable audio; the message is the reason, without the path."""
 
 
-def differing(said: float, there: float) -> str:
+def differing(stated: float, there: float) -> str:
     """How a header that says so many seconds differs from what is there."""
-    if there < said:
-        return f"breaks off: its header says {said:.2f} s, it holds {there:.2f} s"
-    return f"its header says {said:.2f} s, and it holds {there:.2f} s"
+    if there < stated:
+        return f"breaks off: its header says {stated:.2f} s, it holds {there:.2f} s"
+    return f"its header says {stated:.2f} s, and it holds {there:.2f} s"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def read_bytes(path: str | Path) -> bytes:
     Raises ``AudioError`` where it cannot be had whole.
     """
     packed = Packed.at(path) or Packed(Segment.at(path).file, 0, -1)
-    with any_error_told(), opened(packed) as file:
+    with as_audio_errors(), opened(packed) as file:
         file.seek(packed.offset)
         return file.read(packed.size)
 
@@ -154,7 +154,7 @@ def _plain(name: str) -> str:
 
 
 @contextmanager
-def any_error_told() -> Iterator[None]:
+def as_audio_errors() -> Iterator[None]:
     """Make an ``AudioError`` of whatever a library raises for a broken file."""
     try:
         yield

@@ -104,7 +104,7 @@ def similarity(first: np.ndarray, second: np.ndarray) -> float:
 
     The largest correlation, over all shifts by half a sample, of what lies over each other: that
     is most of one recording, by its length and by its energy. Copies reach 0.95, unless they were
-    clipped hard. The same word said twice by one voice seldom passes 0.88; of FSDD's 3,000 clips,
+    clipped hard. The same word spoken twice by one voice seldom passes 0.88; of FSDD's 3,000 clips,
     half a second each, three do, with 0.92 to 0.94.
     """
     size = fft.next_fast_len(len(first) + len(second) + 1)

@@ -24,7 +24,7 @@ class Length:
     last frame that is not whole is counted. ``is_certain``: where the two differ, the checksum of
     that frame is right."""
 
-    said: int
+    stated: int
     there: int
     sample_rate: int
     is_certain: bool
@@ -44,10 +44,10 @@ def measure(file: BinaryIO, size: int) -> Length | None:
     for found in reversed(list(SYNC.finditer(tail))):
         end = _end_of_frame(tail[found.start() : found.start() + LONGEST_HEADER], block)
         if end is not None:
-            said = fields & (1 << 36) - 1
+            stated = fields & (1 << 36) - 1
             # Slow, and asked for only where it matters.
-            is_certain = said in (0, end) or _crc16(tail[found.start() :]) == 0
-            return Length(said, end, fields >> 44, is_certain)
+            is_certain = stated in (0, end) or _crc16(tail[found.start() :]) == 0
+            return Length(stated, end, fields >> 44, is_certain)
     return None
 
 

@@ -74,7 +74,7 @@ def audio_in(folder: str | Path) -> list[Path]:
     files = files_in(folder)
     others = [path for path in files if path.suffix.lower() in OTHER_SUFFIXES]
     if others:
-        _warn_once(f"{folder}: {_told_of_kinds(others)}")
+        _warn_once(f"{folder}: {_list_kinds(others)}")
     return [path for path in files if is_audio(path)]
 
 
@@ -94,11 +94,11 @@ def why_not_read(path: str | Path) -> str | None:
 def no_audio(folder: str | Path) -> str:
     """Say that ``folder`` has no recordings, what it has instead, and what was looked for."""
     others = [path for path in files_in(folder) if path.suffix.lower() in OTHER_SUFFIXES]
-    told = f", but {_told_of_kinds(others)}" if others else ""
+    told = f", but {_list_kinds(others)}" if others else ""
     return f"no audio in {folder}{told} (looked for {', '.join(sorted(AUDIO_SUFFIXES))})"
 
 
-def _told_of_kinds(others: list[Path]) -> str:
+def _list_kinds(others: list[Path]) -> str:
     kinds = ", ".join(sorted({path.suffix.lower() for path in others}))
     named = ", ".join(path.name for path in others[:SHOWN])
     return (
@@ -118,7 +118,7 @@ def _tell_of_names(folder: str | Path, names: list[bytes]) -> None:
 
 @functools.cache
 def _warn_once(message: str) -> None:
-    """Each part of a corpus walks through its folder, but a thing is said once."""
+    """Each part of a corpus walks through its folder, and each finding is reported once."""
     log.warning(message)
 
 

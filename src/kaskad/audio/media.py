@@ -236,12 +236,12 @@ def _doubt(container: Any, stream: Any, kind: str, there: float) -> str | None:
     if kind not in SAY_THEIR_LENGTH:
         return None
     if stream.duration is not None:
-        said = float(stream.duration * stream.time_base)
+        stated = float(stream.duration * stream.time_base)
     elif container.duration is not None:
-        said = container.duration / 1e6
+        stated = container.duration / 1e6
     else:
         return None
-    return differing(said, there) if abs(there - said) > TOLERANCE else None
+    return differing(stated, there) if abs(there - stated) > TOLERANCE else None
 
 
 def _joined(file: BinaryIO) -> str | None:

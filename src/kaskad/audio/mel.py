@@ -20,7 +20,7 @@ def mel_filters(
         bins: how many filters.
         low: lowest frequency of the first filter, in Hz.
         high: highest frequency of the last filter, in Hz.
-        warp: above 1 moves what is heard up, below 1 down.
+        warp: above 1 moves the spectrum up, below 1 down.
     """
     ends = _mel(torch.tensor([low, high]))
     corners = _hertz(torch.linspace(ends[0], ends[1], bins + 2))

@@ -66,7 +66,7 @@ class Frames:
 
     Attributes:
         count: frames of sound, whole ones.
-        said: what the Xing header says of their number; None where there is none.
+        stated: what the Xing header says of their number; None where there is none.
         first: the first of them, or that header.
         spans: the bytes, from one to another, in which they stand without anything between.
         is_constant: whether they are of a constant bit rate: all of one size, give or take a byte.
@@ -75,7 +75,7 @@ class Frames:
     """
 
     count: int
-    said: int | None
+    stated: int | None
     first: Frame
     spans: list[tuple[int, int]]
     is_constant: bool
@@ -94,7 +94,7 @@ class Frames:
 def walk(content: bytes) -> Frames | None:
     """Walk the frames of an MP3 file; None where this is none."""
     place: int | None = after_tags(content)
-    count, said, end, is_of_one_kind = 0, None, 0, True
+    count, stated, end, is_of_one_kind = 0, None, 0, True
     sizes, spans = set[int](), list[tuple[int, int]]()
     first: Frame | None = None
     while place is not None and place < len(content):
@@ -118,13 +118,13 @@ def walk(content: bytes) -> Frames | None:
             sizes.add(frame.size)
             begin = spans.pop()[0] if spans and spans[-1][1] == place else place
             spans.append((begin, end))
-        elif said is None and count == 0:
-            said = header
+        elif stated is None and count == 0:
+            stated = header
         place = end
     if first is None or not count:
         return None
     is_constant = max(sizes) - min(sizes) <= 1
-    return Frames(count, said, first, spans, is_constant, is_of_one_kind, end)
+    return Frames(count, stated, first, spans, is_constant, is_of_one_kind, end)
 
 
 def with_header(content: bytes, frames: Frames) -> bytes:

@@ -199,12 +199,12 @@ class Shrunk(FromCorpus):
 
 
 class Running(FromCorpus):
-    """Mean and variance of all bins together over the speech that was heard so far.
+    """Mean and variance of all bins together over the speech so far.
 
     For streaming: ``step`` takes a part of an utterance and what the part before left. Speech is
     what lies within 30 dB of the loudest so far, or of what is usual in the training corpus less
-    20 dB. Speech of ``memory`` frames ago counts for a third of that of now; before anything was
-    heard the corpus speaks, with the weight of ``frames`` frames. Silence changes nothing.
+    20 dB. Speech of ``memory`` frames ago counts for a third of that of now; before any
+    speech the corpus counts, with the weight of ``frames`` frames. Silence changes nothing.
     """
 
     is_causal = True
@@ -225,11 +225,11 @@ class Running(FromCorpus):
         sums, peak = state.split((3, 1), 1)
         peaks = self._highest_so_far(torch.cat([peak, loudness], 1))[:, 1:]
         speech = (loudness > peaks - SPEECH_RANGE * DECIBEL).to(features.dtype)[:, :, None]
-        moments = features.mean(2), features.square().mean(2)
-        heard = torch.stack([torch.ones_like(loudness), *moments], dim=2)
+        powers = features.mean(2), features.square().mean(2)
+        moments = torch.stack([torch.ones_like(loudness), *powers], dim=2)
         parts = []
-        for part, is_speech in zip(self._blocks(heard), self._blocks(speech), strict=True):
-            # What was heard at a frame fades with each frame of speech after it.
+        for part, is_speech in zip(self._blocks(moments), self._blocks(speech), strict=True):
+            # A frame's weight fades with each frame of speech after it.
             fading = self.decay ** is_speech.cumsum(1)
             parts.append(fading * (sums[:, None] + (part * is_speech / fading).cumsum(1)))
             sums = parts[-1][:, -1]
@@ -248,7 +248,7 @@ class Running(FromCorpus):
         return frames.split(BLOCK, 1)
 
     def beginning(self) -> Tensor:
-        """The state of one utterance of which nothing was heard, (1, 4)."""
+        """The state of one utterance before its first frame, (1, 4)."""
         mean, usual = self.corpus.mean, self.corpus.loudest - 20 * DECIBEL
         square = (self.corpus.variance + mean.square()).mean()
         sums = self.frames * torch.stack([torch.ones_like(square), mean.mean(), square])

@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from kaskad.audio.files import AudioError, Packed, any_error_told, opened
+from kaskad.audio.files import AudioError, Packed, as_audio_errors, opened
 from kaskad.audio.reading import AudioHeader, read_audio, read_header
 from kaskad.audio.segments import Segment
 
@@ -58,7 +58,7 @@ class Frames:
         return frames
 
     def _rows(self) -> np.ndarray:
-        with any_error_told(), opened(Packed(self.file, 0, -1)) as file:
+        with as_audio_errors(), opened(Packed(self.file, 0, -1)) as file:
             array = _mapped(self.file, os.fstat(file.fileno()).st_mtime_ns)
         end = len(array) if self.end is None else self.end
         if not self.first < end <= len(array):

@@ -29,7 +29,7 @@ from kaskad.audio.files import (
     AudioError,
     Packed,
     PackedPart,
-    any_error_told,
+    as_audio_errors,
     opened,
 )
 from kaskad.audio.segments import Segment
@@ -66,7 +66,7 @@ def read_header(path: str | Path) -> AudioHeader:
     """
     segment = Segment.at(path)
     headers = []
-    with any_error_told(), _sources(path, whole=False) as (content, sources, size):
+    with as_audio_errors(), _sources(path, whole=False) as (content, sources, size):
         if content.media is not None:
             headers.append(_header_of_media(path, content.media, size))
         for source in [] if content.media is not None else sources:
@@ -93,7 +93,7 @@ def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
     waveform, rate = read_samples(path)
     if rate == sample_rate:
         return waveform
-    with any_error_told():
+    with as_audio_errors():
         resampled = np.clip(soxr.resample(waveform, rate, sample_rate), -1.0, 1.0)
     if not len(resampled):
         raise AudioError(f"holds {len(waveform)} samples, too few at {sample_rate} Hz")
@@ -103,7 +103,7 @@ def read_audio(path: str | Path, sample_rate: int) -> np.ndarray:
 def read_samples(path: str | Path) -> tuple[np.ndarray, int]:
     """As ``read_audio``, at the sample rate of the file, which is returned as well."""
     segment = Segment.at(path)
-    with any_error_told(), _sources(path, whole=True) as (content, sources, size):
+    with as_audio_errors(), _sources(path, whole=True) as (content, sources, size):
         if content.media is not None:
             samples, rate = _decode_media(path, sources[0], segment, content.media)
         elif len(sources) == 1:

@@ -15,7 +15,7 @@ from kaskad.audio.reading import read_audio, read_header
 from kaskad.audio.segments import Segment
 
 SAMPLE_RATE = 16_000
-FRAME = 512  # samples: what silero-vad judges at a time
+FRAME = 512  # samples: what silero-vad takes at a time
 SECONDS = FRAME / SAMPLE_RATE  # of a frame
 BLOCK = 2_000 * SECONDS  # seconds that are read at a time
 LOWEST = 1e-6  # -120 dB

@@ -21,7 +21,7 @@ BACKGROUND = 0.08  # …which is the share of the frames that are quietest
 class WordLogMel(LogMel):
     """``LogMel`` of the frames from the first to the last of a word, as ``frames`` of them.
 
-    What is heard before and after does not matter then, nor how fast the word is said. ``margin``
+    What comes before and after does not matter then, nor how fast the word is spoken. ``margin``
     frames are kept on each side. In training each end lies up to ``jitter[0]`` frames within the
     speech, or up to ``jitter[1]`` before or after it. Sounds that are further than ``gap`` seconds
     from the rest of the word, such as clicks, are no part of it. The rest is as in ``LogMel``.

@@ -21,7 +21,7 @@ class AttentionMaps(MediaCallback):
     batch, which are the longest.
 
     One above the other; labels from top to bottom, frames from left to right, the darker the more
-    attention. Once a net has learnt to listen, each is a falling line, or falls from word to word.
+    attention. Once a net has learned to attend, each is a falling line, or falls from word to word.
     With a recogniser that has no attention, nothing happens.
     """
 

@@ -127,7 +127,7 @@ class BestCheckpoint(ModelCheckpoint):
         return {**super().state_dict(), **kept, "kept_loss": self.kept_loss}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what was kept, also where the run folder has been moved since."""
+        """Load what was kept, also where the run folder has been moved since."""
         self.best_figure = state.get("best_figure")
         self.kept_figure = state.get("kept_figure")
         self.kept_loss = state.get("kept_loss", float("inf"))
@@ -180,7 +180,7 @@ def take_best(
     model: lightning.LightningModule,
     validate: Callable[[], Mapping[str, float]],
 ) -> dict[str, Any]:
-    """Load the best weights into ``model``; returns which file, and what validation said of it.
+    """Load the best weights into ``model``; returns which file, and its figure on validation.
 
     ``validate`` is asked for the figures of the mean of several checkpoints, where it is to be
     tried; the mean is kept as average.ckpt. It is asked for those of the last weights where the run

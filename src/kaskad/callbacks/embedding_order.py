@@ -88,12 +88,12 @@ class EmbeddingOrder(lightning.Callback):
         if self._order is None:
             return
         epoch, folder = trainer.current_epoch, self._order.folder
-        met = seen_rows(self._embeddings)
+        seen = seen_rows(self._embeddings)
         threads = torch.get_num_threads()
-        walk = walk_through(self._embeddings, met, self._order.seed, threads=threads)
+        walk = walk_through(self._embeddings, seen, self._order.seed, threads=threads)
         np.save(walk_file(folder, epoch + 1), walk)
-        if len(met):
-            log.info("the next epoch walks through the embeddings of %d utterances", len(met))
+        if len(seen):
+            log.info("the next epoch walks through the embeddings of %d utterances", len(seen))
         else:
             log.warning("no utterance has an embedding: the order of the next epoch is random")
         # Until the next epoch has a checkpoint, the one before the last may be of epoch - 1.

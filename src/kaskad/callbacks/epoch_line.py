@@ -23,22 +23,22 @@ class EpochLine(lightning.Callback):
     """
 
     def __init__(self) -> None:
-        self._met: Counter[str] = Counter()  # utterances, by their corpus
+        self._seen: Counter[str] = Counter()  # utterances, by their corpus
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self._pace = TimeLeft(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"met": dict(self._met_everywhere())}
+        return {"seen": dict(self._seen_everywhere())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if distributed.rank() == 0:
-            self._met.update(state["met"])
+            self._seen.update(state.get("seen", {}))
 
     def on_train_epoch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
-        self._met.clear()
+        self._seen.clear()
 
     def on_train_batch_start(
         self,
@@ -48,7 +48,7 @@ class EpochLine(lightning.Callback):
         batch_idx: int,
     ) -> None:
         for part in batches_of(batch):
-            self._met[part.corpus] += len(part) + len(part.skipped)
+            self._seen[part.corpus] += len(part) + len(part.skipped)
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
@@ -65,12 +65,12 @@ class EpochLine(lightning.Callback):
 
     def _repeats(self, trainer: lightning.Trainer) -> dict[str, float]:
         """How often each corpus was gone through in this epoch, where there are several."""
-        if len(self._met) < 2:
+        if len(self._seen) < 2:
             return {}
         tables = trainer.datamodule.training_tables()  # type: ignore[attr-defined]
-        met_by_corpus = self._met_everywhere()
-        return {corpus: met / tables[corpus].height for corpus, met in met_by_corpus.items()}
+        seen_by_corpus = self._seen_everywhere()
+        return {corpus: count / tables[corpus].height for corpus, count in seen_by_corpus.items()}
 
-    def _met_everywhere(self) -> Counter[str]:
-        """What all processes of the run have met."""
-        return sum(distributed.gathered(self._met), Counter())
+    def _seen_everywhere(self) -> Counter[str]:
+        """What all processes of the run have seen."""
+        return sum(distributed.gathered(self._seen), Counter())

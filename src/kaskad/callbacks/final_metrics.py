@@ -6,7 +6,7 @@ import pytorch_lightning as lightning
 
 
 class FinalFigures(lightning.Callback):
-    """A callback that hears the figures of the report, the last that a run does."""
+    """A callback that gets the figures of the report, the last step of a run."""
 
     def on_report(self, trainer: lightning.Trainer, figures: Mapping[str, float]) -> None:
         """``figures`` as in the report, each with the name of its corpus: ``test/wer``."""

@@ -70,13 +70,13 @@ def _try(name: str, batch: Batch, trainer: lightning.Trainer, recogniser: Recogn
     characters = max(map(len, batch.texts), default=0)
     data: SpeechDataModule = trainer.datamodule  # type: ignore[attr-defined]
     size = f"{len(batch)} utterances, {samples / data.sample_rate:.1f} s with padding"
-    told = f"the {name} of corpus '{batch.corpus}' ({size}, at most {characters} characters)"
+    which = f"the {name} of corpus '{batch.corpus}' ({size}, at most {characters} characters)"
     try:
         with trainer.precision_plugin.forward_context():
             losses = recogniser.training_losses(batch.to(recogniser.device))["loss"]
         losses = losses[losses.isfinite()]
         if len(losses):
-            # Not backward(), of which a run of several processes would hear.
+            # Not backward(), which would synchronise several processes.
             weights = [weight for weight in recogniser.parameters() if weight.requires_grad]
             torch.autograd.grad(losses.mean(), weights, allow_unused=True)
     except (RuntimeError, MemoryError) as error:
@@ -85,7 +85,7 @@ def _try(name: str, batch: Batch, trainer: lightning.Trainer, recogniser: Recogn
         alone = f"datamodule.max_seconds (now {data.max_seconds})"
         together = f"datamodule.batch_seconds (now {data.batch_seconds})"
         raise DataError(
-            f"{told} does not fit into the memory; lower {together if len(batch) > 1 else alone}, "
+            f"{which} does not fit into the memory; lower {together if len(batch) > 1 else alone}, "
             "or take a smaller model"
         ) from error
-    log.info("%s fits into the memory", told)
+    log.info("%s fits into the memory", which)

@@ -19,7 +19,7 @@ class HyperParameters(FinalFigures):
     """Logs ``settings``, and those that the command line gave (in which the runs of a sweep
     differ), when a run begins, and its final figures beside them when it ends.
 
-    What validation said of the weights that were chosen is called ``best/…``: under its own name it
+    The validation figures of the chosen weights are called ``best/…``: under their own names they
     would be one more point of a curve.
     """
 

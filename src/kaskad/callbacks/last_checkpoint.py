@@ -33,7 +33,7 @@ class LastCheckpoint(lightning.Callback):
     and logs of those before are through. It holds the position in the order of the data and the
     random states, and the sums behind the figures of the epoch.
 
-    A signal that ``StopSignals`` hears (Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2) writes it as
+    A signal that ``StopSignals`` receives (Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2) writes it as
     well and ends the run cleanly; a second one ends it at once. After SIGUSR1 or SIGUSR2, by which
     Slurm announces that a job's time is up, who had the signal before queues the job again.
     """
@@ -103,7 +103,7 @@ class LastCheckpoint(lightning.Callback):
         exception: BaseException,
     ) -> None:
         self.signals.ignore()
-        # A data worker may have died, of the same signal perhaps: what was learnt is not lost.
+        # A data worker may have died, of the same signal perhaps: the training so far is not lost.
         if isinstance(exception, Exception) and _is_between_batches(trainer):
             self._write(trainer, trainer.fit_loop.epoch_loop.batch_progress.current.completed)
             if self.signals.received is not None:

@@ -27,7 +27,7 @@ INFEASIBLE, BAD_AUDIO, OVERFLOW = "infeasible", "bad audio", "overflow"
 
 
 class DivergedError(RuntimeError):
-    """The losses are no longer numbers: nothing more can be learnt in this run."""
+    """The losses are no longer numbers: this run cannot learn any more."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class NonFinite(lightning.Callback):
     skipped, and counted as ``training/skipped_steps``.
 
     Raises ``DivergedError`` where more than the share ``max_share`` of an epoch's utterances is
-    lost, the infeasible not counted, or nothing was learnt in ``max_steps`` steps in a row. The
+    lost, the infeasible not counted, or ``max_steps`` steps in a row updated no weights. The
     weights and the last batches are then in ``diverged.ckpt``, for ``debug=replay``.
     """
 
@@ -62,7 +62,7 @@ class NonFinite(lightning.Callback):
         self.max_steps = max_steps
         # Utterances of this epoch in all processes of the run, and how many of them are lost; steps
         # in a row without learning.
-        self.counts = {"met": 0, "lost": 0, "steps": 0}
+        self.counts = {"seen": 0, "lost": 0, "steps": 0}
         self._stepped = False
         self._saving: dict[str, Any] | None = None
 
@@ -75,7 +75,7 @@ class NonFinite(lightning.Callback):
     def on_train_epoch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule
     ) -> None:
-        self.counts.update(met=0, lost=0)
+        self.counts.update(seen=0, lost=0)
 
     def on_before_optimizer_step(
         self,
@@ -99,7 +99,7 @@ class NonFinite(lightning.Callback):
             return  # text has no utterances to name
         parts = [part for part in batches_of(batch) if len(part)]
         losses = [module.utterance_losses[part.corpus] for part in parts]
-        self.counts["met"] += module.seen
+        self.counts["seen"] += module.seen
         if module.used < module.seen:
             described = [
                 each
@@ -166,13 +166,15 @@ class NonFinite(lightning.Callback):
 
     def _fault(self, trainer: lightning.Trainer, batch_idx: int) -> str:
         """What makes this run one that has diverged, if anything does."""
-        met, lost, steps = self.counts["met"], self.counts["lost"], self.counts["steps"]
+        seen, lost, steps = self.counts["seen"], self.counts["lost"], self.counts["steps"]
         if steps >= self.max_steps:
-            return f"nothing was learnt in {steps} steps in a row, for want of finite numbers"
+            return f"no weights were updated in {steps} steps in a row, for want of finite numbers"
         # Once more are lost than a whole epoch may lose, there is no need to wait for its end.
-        in_epoch = met * trainer.num_training_batches / (batch_idx + 1)
+        in_epoch = seen * trainer.num_training_batches / (batch_idx + 1)
         if lost > self.max_share * in_epoch:
-            return f"{lost} of {met} utterances have no finite loss (max_share is {self.max_share})"
+            return (
+                f"{lost} of {seen} utterances without a finite loss (max_share is {self.max_share})"
+            )
         return ""
 
     def _stop(

@@ -25,18 +25,18 @@ class SkippedUtterances(lightning.Callback):
     """
 
     def __init__(self) -> None:
-        self.met: dict[tuple[str, str], Skipped] = {}
-        self.met_before: list[Skipped] = []  # the run was interrupted
+        self.skipped: dict[tuple[str, str], Skipped] = {}
+        self.skipped_before: list[Skipped] = []  # the run was interrupted
 
     def state_dict(self) -> dict[str, Any]:
-        return {"met": [asdict(lost) for lost in self.met.values()]}
+        return {"skipped": [asdict(lost) for lost in self.skipped.values()]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.met_before = [Skipped(**lost) for lost in state["met"]]
-        self.met = {(lost.corpus, lost.id): lost for lost in self.met_before}
+        self.skipped_before = [Skipped(**lost) for lost in state.get("skipped", [])]
+        self.skipped = {(lost.corpus, lost.id): lost for lost in self.skipped_before}
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        _data(trainer).skip(self.met_before)
+        _data(trainer).skip(self.skipped_before)
 
     def on_train_batch_start(
         self,
@@ -69,21 +69,21 @@ class SkippedUtterances(lightning.Callback):
         self._refuse_too_many(trainer)
 
     def _note(self, trainer: lightning.Trainer, skipped: Iterable[Skipped]) -> None:
-        new = [lost for lost in skipped if (lost.corpus, lost.id) not in self.met]
+        new = [lost for lost in skipped if (lost.corpus, lost.id) not in self.skipped]
         for lost in new:
-            self.met[lost.corpus, lost.id] = lost
-            if len(self.met) <= NAMED_ON_THE_CONSOLE:
+            self.skipped[lost.corpus, lost.id] = lost
+            if len(self.skipped) <= NAMED_ON_THE_CONSOLE:
                 log.warning("skipped an utterance: %s", lost.reason)
-            elif len(self.met) == NAMED_ON_THE_CONSOLE + 1:
+            elif len(self.skipped) == NAMED_ON_THE_CONSOLE + 1:
                 log.warning("… and more: skipped.csv will name them all")
         if new:
             _data(trainer).skip(new)
 
     def _refuse_too_many(self, trainer: lightning.Trainer) -> None:
-        self._note(trainer, chain(*distributed.gathered([*self.met.values()])))
+        self._note(trainer, chain(*distributed.gathered([*self.skipped.values()])))
         data = _data(trainer)
         for name, manifest in (data.manifests | data.training_tables()).items():
-            lost = sum(corpus == name for corpus, _ in self.met)
+            lost = sum(corpus == name for corpus, _ in self.skipped)
             if lost > data.max_skipped * manifest.height:
                 reasons = data.skipped.filter(pl.col("corpus") == name)["reason"]
                 raise DataError(

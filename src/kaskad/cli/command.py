@@ -210,12 +210,12 @@ def _store_hydra_defaults(name: str, header: str, full_error: str) -> None:
 def _run_in_sweep(task: Task, config: DictConfig, groups: list[str]) -> Figures:
     """Run one job; a failure is told at once, kept for the table, and does not end the sweep.
 
-    A job that has its result already, from an earlier command, takes that over.
+    A job that has its result already, from an earlier command, keeps that.
     """
     run = HydraConfig.get()
     job = Job(run.job.num, typed_overrides(), Path(run.runtime.output_dir))
     if job.is_done():
-        log.info("job %d is done: its result is taken over", job.number)
+        log.info("job %d is done: its result is kept", job.number)
         result, metric = job.result(), config.get("optimised_metric")
         return result.figure(metric, "optimised_metric") if metric else result.figures
     result = JobResult(job.number, job.overrides)

@@ -50,7 +50,7 @@ class ForgivingStream:
 
 
 def open_closed_streams() -> None:
-    """Give standard streams that were closed, as by `>&-`, a place where nothing is heard.
+    """Give standard streams that were closed, as by `>&-`, a place that discards what is written.
 
     Else the next file that is opened takes the number of such a stream, and gets what is printed: a
     checkpoint, or the pipe through which a data worker sends its batches.

@@ -68,18 +68,18 @@ def read_facts(config: DictConfig) -> Facts:
 
 def recipe(config: DictConfig, facts: Facts, choices: list[Choice], name: str) -> str:
     """The choices as a file of experiments/, each with its reason."""
-    told = [f"{HEADER} for data={_data_choice()}: {_summary(facts)}."]
-    told += [f"#   python train.py +experiments={name}", "defaults:"]
-    told += [f"  - override /data: {_data_choice()}"]
+    lines = [f"{HEADER} for data={_data_choice()}: {_summary(facts)}."]
+    lines += [f"#   python train.py +experiments={name}", "defaults:"]
+    lines += [f"  - override /data: {_data_choice()}"]
     for choice in (each for each in choices if each.group):
-        told += [*_comment(choice.reason, "  "), f"  - override /{choice.key}: {choice.value}"]
+        lines += [*_comment(choice.reason, "  "), f"  - override /{choice.key}: {choice.value}"]
     settings: dict[str, Any] = {}
     for key in (override.partition("=")[0] for override in typed_overrides()):
         if key.startswith("data."):
             settings[key] = OmegaConf.select(config, key)
     reasons = {each.key: each.reason for each in choices if not each.group}
     settings |= {each.key: each.value for each in choices if not each.group}
-    return "\n".join([*told, "", *_nested(settings, reasons)]) + "\n"
+    return "\n".join([*lines, "", *_nested(settings, reasons)]) + "\n"
 
 
 def _nested(settings: dict[str, Any], reasons: dict[str, str]) -> list[str]:

@@ -62,7 +62,7 @@ def describe(config: DictConfig) -> dict[str, float]:
     page = render_description(description, picture)
     (folder / "description.html").write_text(page, encoding="utf-8")
     show_description(description, Console())
-    log.info("wrote %s, with the first sample to hear and to see", folder / "description.html")
+    log.info("wrote %s, with the audio and features of a sample", folder / "description.html")
     return {
         "utterances": each.height,
         "hours": float(each["duration"].sum()) / 3600,

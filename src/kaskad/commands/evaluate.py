@@ -86,13 +86,13 @@ def _rows(plan: Plan, folder: Path) -> Iterator[Row]:
                 log.info("model %d of %d on %s", number, len(plan.models), name)
                 failure = _test(config, name, folder / place, go_on=plan.is_resumed)
             if failure is not None:
-                told = str(place / "error.txt")
-                yield row | {"corpus": "", "verdict": FAILED, "reason": failure, "report": told}
+                error = str(place / "error.txt")
+                yield row | {"corpus": "", "verdict": FAILED, "reason": failure, "report": error}
                 continue
             report = json.loads((folder / place / "report.json").read_text(encoding="utf-8"))
-            told = str(place / "report.html")
+            page = str(place / "report.html")
             for found in rows_of(report, plan.bounds.get(name, {})):
-                yield row | {"corpus": "", "report": told} | found
+                yield row | {"corpus": "", "report": page} | found
 
 
 def _test(config: DictConfig, name: str, folder: Path, *, go_on: bool) -> str | None:

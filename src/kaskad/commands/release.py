@@ -163,20 +163,20 @@ def _line(facts: dict[str, Any], report: dict[str, Any]) -> str:
     choices, commit = facts["choices"], (facts["commit"] or "not known")[:10]
     made_of = f"{choices.get('model', facts['kind'])} on {choices.get('data', 'unknown data')}"
     made = f"{facts['made'][:10]}, commit {commit}, seed {facts['seed']}"
-    told = f"**{facts['name']}** ({made}): {made_of}"
+    line = f"**{facts['name']}** ({made}): {made_of}"
     figures = [f"{row['corpus']} {row['title']} {row['value']}" for row in results_of(report)]
     if figures:
-        told += f"; {', '.join(figures)}"
+        line += f"; {', '.join(figures)}"
     if comparison := facts.get("compared_with"):
-        told += f". Beside {comparison['release']}: {' / '.join(compared(comparison))}"
-    return f"{told}."
+        line += f". Beside {comparison['release']}: {' / '.join(compared(comparison))}"
+    return f"{line}."
 
 
 def _show(
     facts: dict[str, Any], report: dict[str, Any], place: Path, archive: Path, console: Console
 ) -> None:
-    told = [f"released {place} and {archive}"]
+    lines = [f"released {place} and {archive}"]
     if comparison := facts.get("compared_with"):
-        told += [f"beside {comparison['release']}: {each}" for each in compared(comparison)]
-    for line in told:
+        lines += [f"beside {comparison['release']}: {each}" for each in compared(comparison)]
+    for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)

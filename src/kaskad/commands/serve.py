@@ -14,7 +14,7 @@ from kaskad.models.recogniser import Recogniser, load_recogniser
 from kaskad.releases.verify import verify
 from kaskad.runs.checkpoints import CheckpointError, find_checkpoint
 from kaskad.runs.released import ReleaseError
-from kaskad.serving.server import serve as serve_until_told
+from kaskad.serving.server import serve as serve_until_ended
 from kaskad.serving.service import Model, Service
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ def serve(config: DictConfig) -> None:
             TOKEN,
         )
     models = {name: _load(name, path, config) for name, path in named_paths(config).items()}
-    serve_until_told(Service(models, instantiate(config.limits), token), config.host, config.port)
+    serve_until_ended(Service(models, instantiate(config.limits), token), config.host, config.port)
 
 
 def named_paths(config: DictConfig) -> dict[str, Path]:

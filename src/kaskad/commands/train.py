@@ -133,7 +133,7 @@ def _train(config: DictConfig, folder: Path, checkpoint: Path | None = None) -> 
 def plan_recogniser(
     config: DictConfig, folder: Path, made: dict[str, Any], *, begins: bool
 ) -> Plan:
-    """Plan a recogniser's run; one that ``begins`` may take over weights, as ``made`` then says."""
+    """Plan a recogniser's run; one that ``begins`` may transfer weights, as ``made`` says."""
     require_buildable(config)
     data = load_data(config, listing=folder / "skipped.csv")
     overlap = instantiate(config.overlap)(data, folder)

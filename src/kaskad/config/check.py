@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, found before a run begins, and said so as to be mended."""
+"""What is wrong with a configuration, found before a run begins, with what to do about it."""
 
 import inspect
 import logging

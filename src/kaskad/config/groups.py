@@ -44,7 +44,7 @@ def take_away(arguments: Sequence[str], folder: Path, command: str) -> list[str]
 
 def own_data_options(arguments: Sequence[str], folder: Path, command: str) -> list[str]:
     """The arguments of a command that takes a checkpoint's own data where none is chosen, with
-    `own_data.root=…` for a `data.root=…` that is said of those."""
+    `own_data.root=…` for a `data.root=…` that is meant for those."""
     is_chosen = any(re.match(r"\+?(data|suite|corpora)=", argument) for argument in arguments)
     if is_chosen or _defaults(folder / f"{command}.yaml").get("data", "") is not None:
         return list(arguments)

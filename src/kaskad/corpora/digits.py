@@ -1,4 +1,4 @@
-"""Strings of spoken digits, as telephone numbers and codes are said; synthesised on first use.
+"""Strings of spoken digits, as telephone numbers and codes are spoken; synthesised on first use.
 
 Nothing is downloaded.
 """

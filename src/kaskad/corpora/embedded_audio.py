@@ -83,8 +83,8 @@ def _write_files(path: Path, column: str, folder: Path) -> pl.DataFrame:
             if content is not None:
                 (folder / name).write_bytes(content)
             names.append(name)
-            told = f", only its name: {given}" if given else ""
-            problems.append(f"the table has no audio here{told}" if content is None else None)
+            named = f", only its name: {given}" if given else ""
+            problems.append(f"the table has no audio here{named}" if content is None else None)
         parts.append(part.drop(column))
     table = pl.concat(parts) if parts else pl.DataFrame(schema=parquet_schema(path)).drop(column)
     given_names = table["path"] if "path" in table.columns else pl.Series(names, dtype=pl.String)

@@ -137,7 +137,7 @@ def warn_of_repeats(table: pl.DataFrame, path: Path) -> None:
 
 @functools.cache
 def tell_once(message: str) -> None:
-    """Each part of a corpus reads the table, but a thing is said once."""
+    """Each part of a corpus reads the table, and each finding is reported once."""
     log.warning(message)
 
 

@@ -63,7 +63,7 @@ def make_pronunciations(
 ) -> pl.DataFrame:
     """Pronounce the words of text files by espeak-ng; otherwise as ``read_pronunciations``.
 
-    A Cyrillic word that is said with more or fewer vowels than it is written with, or partly by
+    A Cyrillic word that is spoken with more or fewer vowels than it is written with, or partly by
     the rules of another language, was spelt letter by letter: it is of no use. The same files make
     the same table. Raises ``ValueError`` too where espeak-ng has not the language.
     """
@@ -79,13 +79,13 @@ def make_pronunciations(
     if not found:
         raise ManifestError(f"{', '.join(files)}: there is no word in it")
     entries = []
-    for line, (word, said) in enumerate(
+    for line, (word, ipa) in enumerate(
         zip(found, pronounce(found, language, stress=True), strict=True), start=1
     ):
-        phones = part([said])[0]
-        vowels, letters = _VOWELS.findall(said), _CYRILLIC_VOWELS.findall(word)
+        phones = part([ipa])[0]
+        vowels, letters = _VOWELS.findall(ipa), _CYRILLIC_VOWELS.findall(word)
         spelt = re.search("[а-яёіїєґ]", word) and len(vowels) != len(letters)
-        problem = "spelt letter by letter" if spelt or said == word else ""
+        problem = "spelt letter by letter" if spelt or ipa == word else ""
         entries.append(Entry(line, word, phones, "", problem))
     return _table(entries, stress, folds, fold, most, split)
 

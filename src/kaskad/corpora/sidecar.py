@@ -82,6 +82,6 @@ def _transcript(path: Path) -> str:
         if key is None or not isinstance(text, str):
             raise ManifestError(
                 f"{path}: holds no object with a text: {shown(content)}; it looks like "
-                '{"text": "what is said"}'
+                '{"text": "the transcript"}'
             )
     return " ".join(text.split())

@@ -74,14 +74,14 @@ def _tell_of_others(everything: pl.DataFrame, path: Path) -> None:
     splits = others["split"].fill_null("").unique(maintain_order=True)
     named = ", ".join(f"'{name}'" for name in splits.head(SHOWN_SPLITS))
     more = ", …" if splits.len() > SHOWN_SPLITS else ""
-    told = (
+    message = (
         f"{path}: {others.height} of {everything.height} rows are in no part, for their split is "
         f"{named}{more} (first: {others['id'][0]}); it can be {', '.join(PARTS)} (or "
         f"{', '.join(SPLIT_NAMES)})"
     )
     if others.height == everything.height:
-        raise ManifestError(f"{told}; without that column the table would be divided")
-    log.warning(told)
+        raise ManifestError(f"{message}; without that column the table would be divided")
+    log.warning(message)
 
 
 def _divide(everything: pl.DataFrame, path: Path) -> pl.DataFrame:
@@ -112,7 +112,7 @@ def _tell_how(divided: pl.DataFrame, path: Path, unit: str) -> None:
 
 @functools.cache
 def _tell_once(message: str) -> None:
-    """Each part of a corpus is read by itself, but a thing is said once."""
+    """Each part of a corpus is read by itself, but each finding is reported once."""
     log.info(message)
 
 

@@ -36,7 +36,7 @@ UTTERANCES = MappingProxyType({"train": 2000, "validation": 200, "test": 300, "t
 
 
 class Line(NamedTuple):
-    """What is said in one utterance: phrases with pauses between them, and the number they make."""
+    """The transcript of one utterance: phrases with pauses between, and the number they make."""
 
     phrases: tuple[str, ...]
     number: int | None
@@ -51,7 +51,7 @@ class Source(ABC):
 
     @abstractmethod
     def line(self, draw: random.Random, language: str, index: int) -> Line:
-        """Return what is said in the utterance ``index`` of a split; all chance in it comes from
+        """Return the transcript of the utterance ``index`` of a split; all chance in it comes from
         ``draw``."""
 
     def parameters(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Recipe:
         known = sorted(set(self.source.languages) & set(espeak.languages()))
         if self.language not in known:
             raise ValueError(
-                f"what is to be said in language {self.language!r} cannot be both spelled and "
+                f"the text in language {self.language!r} cannot be both spelled and "
                 f"spoken; choose one of {', '.join(known)}"
             )
         if unknown := (self.utterances.keys() | self.voices.keys()) - UTTERANCES.keys():

@@ -1,4 +1,4 @@
-"""Any text, said by many synthetic voices; made on first use."""
+"""Any text, spoken by many synthetic voices; made on first use."""
 
 import functools
 import hashlib
@@ -64,7 +64,7 @@ def make_synthetic_text(
     Args:
         root: where it is kept, in a folder of its own; where the text lies does not matter.
         split: train, validation, test or test_known (the voices of train).
-        text: a file, UTF-8, with a word or a sentence a line; every line is said equally often.
+        text: a file, UTF-8, with a word or a sentence a line; every line is spoken equally often.
         language: a code of espeak-ng: ru, en, en-us, uk, …
         utterances: how many each split has; one left out has none.
         voices: voice variants of espeak-ng, such as f3, m1, Andrea, by the split in which they
@@ -81,7 +81,7 @@ def make_synthetic_text(
     if not file.is_file():
         raise FileNotFoundError(f"no text at {file}; say where it is with data.text=…")
     if not _lines(str(file)):
-        raise ManifestError(f"{file}: there is no line in it to be said")
+        raise ManifestError(f"{file}: it has no line of text")
     chosen = {part: tuple(names) for part, names in voices.items()}
     recipe = Recipe(_RECIPE, _Text(str(file)), language, dict(utterances), seed, chosen)
     return synthesise(root, split, recipe, workers)

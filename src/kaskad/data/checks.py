@@ -82,10 +82,10 @@ def check_audio(
     seconds = pl.col("duration")
     was = pl.Series(manifest[target].cast(pl.String).str.strip_chars())
     written = pl.when(was != "").then(pl.format("{}: '{}'", pl.lit(fault), was))
-    told = pl.col("problem") if "problem" in known.columns else pl.lit(None, pl.String)
+    given = pl.col("problem") if "problem" in known.columns else pl.lit(None, pl.String)
     reason = (
-        pl.when(told.is_not_null())  # the corpus knows better why
-        .then(told)
+        pl.when(given.is_not_null())  # the corpus knows better why
+        .then(given)
         .when(problem.is_not_null())
         .then(problem)
         .when(doubt.is_not_null())
@@ -105,8 +105,8 @@ def _confirmed_doubt(headers: pl.DataFrame, manifest: pl.DataFrame) -> pl.Series
     has another length than there is in the manifest is only warned of: many are rounded."""
     if "duration" not in manifest.columns:
         return headers["doubt"]
-    told = manifest["duration"].cast(pl.Float64, strict=False)
-    differs = (told - headers["duration"]).abs() > TOLERANCE + SHARE * headers["duration"]
+    stated = manifest["duration"].cast(pl.Float64, strict=False)
+    differs = (stated - headers["duration"]).abs() > TOLERANCE + SHARE * headers["duration"]
     differing = manifest.filter(differs.fill_null(False) & headers["doubt"].is_null())
     if differing.height:
         first = differing["path"][0]
@@ -253,8 +253,8 @@ def tell_of_unknown(corpus: str, counts: dict[str, int]) -> None:
     """Warn of characters, words or phones that no label stands for: ``unknown_characters``."""
     listed = ", ".join(f"'{unit}' in {number}" for unit, number in islice(counts.items(), SHOWN))
     more = ", …" if len(counts) > SHOWN else ""
-    told = "%s: no label stands for %d units of its transcripts (%s%s): they count as errors"
-    log.warning(told, corpus, len(counts), listed, more)
+    message = "%s: no label stands for %d units of its transcripts (%s%s): they count as errors"
+    log.warning(message, corpus, len(counts), listed, more)
 
 
 def _frames_needed(labels: list[int]) -> int:

@@ -255,7 +255,7 @@ class SpeechDataModule(lightning.LightningDataModule):
             batch_sampler=steps,
             num_workers=self.workers,
             collate_fn=Collate(self.tokenizer, corpus.language, name, corpus.branch),
-            # Said, because joblib's processes have another way, in which workers cannot start.
+            # Given explicitly, because workers cannot start with the method of joblib's processes.
             multiprocessing_context="fork" if self.workers > 0 else None,
             persistent_workers=corpus.role.startswith("train") and self.workers > 0,
             pin_memory=torch.cuda.is_available(),

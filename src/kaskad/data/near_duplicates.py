@@ -81,8 +81,8 @@ def _alike(train: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
         pairs = pl.concat([pairs, alike.select(PAIR).cast(pl.UInt32)])
         pairs = pairs.sort(-pl.col("keys").cast(int), "unlike", "row", "held_row")[:MOST_PAIRS]
     if found > MOST_PAIRS:
-        told = "overlap: of %d pairs that may be near-duplicates, the likeliest %d are compared"
-        log.warning(told, found, MOST_PAIRS)
+        message = "overlap: of %d pairs that may be near-duplicates, the likeliest %d are compared"
+        log.warning(message, found, MOST_PAIRS)
     return pairs.sort("row", "held_row")
 
 

@@ -85,7 +85,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class OverlapCheck:
-    """Finds what training and judging share, each kind under a policy of its own.
+    """Finds what training shares with validation and test, each kind under a policy of its own.
 
     ``error`` stops the run, ``drop`` leaves the utterances out of training (never out of a test),
     ``warn`` says so on the console; these and ``report`` list it in overlap.csv and the report, and

@@ -62,7 +62,7 @@ class PronunciationDataModule(LetterDataModule):
             if role not in good["role"]:
                 raise DataError(
                     f"no word has the role '{role}': of {rows.height} rows {good.height} are of "
-                    f"use{_told(self.skipped)}; a dictionary of at least some hundred words is "
+                    f"use{_reasons(self.skipped)}; a dictionary of at least some hundred words is "
                     "wanted, or a column split that says train, validation, test"
                 )
         self.tests = [name for name, role in roles.items() if role == "test"]
@@ -75,8 +75,8 @@ class PronunciationDataModule(LetterDataModule):
                 pronunciations="pronunciation"
             )
         if self.skipped.height:
-            told = _told(self.skipped)
-            log.warning("left out %d of %d rows%s", self.skipped.height, rows.height, told)
+            reasons = _reasons(self.skipped)
+            log.warning("left out %d of %d rows%s", self.skipped.height, rows.height, reasons)
 
     def read(self, name: str) -> list[str]:
         """The words of "train", "validation" or a test corpus."""
@@ -109,7 +109,7 @@ class PronunciationDataModule(LetterDataModule):
         }
 
 
-def _told(skipped: pl.DataFrame) -> str:
+def _reasons(skipped: pl.DataFrame) -> str:
     """Why rows are of no use, and an example of each reason: ``: 3 a digit in the word (3d)``."""
     reasons = skipped.group_by("problem", maintain_order=True).agg(pl.len(), pl.first("word"))
     listed = [

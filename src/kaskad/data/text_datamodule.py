@@ -41,10 +41,11 @@ def collate(texts: Sequence[str], tokenizer: Tokenizer) -> Sentences:
 class TextDataModule(WrittenDataModule):
     """Serves batches of sentences of like length, in the spelling of a tokenizer's labels.
 
-    ``transcripts`` has for each corpus a table with the columns text, language and role. Learnt
-    from is what trains and the files ``text``, but for what also stands, word for word, in a role
-    of ``remove``; for ``language`` and ``normalise`` see ``make_language_model``. The transcripts
-    are normalised, as a recogniser's are. ``removed`` says how many sentences each role cost.
+    ``transcripts`` has for each corpus a table with the columns text, language and role. It
+    trains on those with the role ``train`` and on the files ``text``, without the sentences that
+    also stand, word for word, in a role of ``remove``; for ``language`` and ``normalise`` see
+    ``make_language_model``. Transcripts are normalised, as a recogniser's are. ``removed``
+    says how many sentences each role cost.
 
     The order of a run: fit a tokenizer on ``spelt("train", tokenizer)``, then ``connect`` it; from
     there on the loaders work. A batch has at most ``max_sentences``, and ``batch_labels`` with

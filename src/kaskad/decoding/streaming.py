@@ -51,7 +51,7 @@ class StreamDecoder:
         self._begin(0)
 
     def push(self, log_probs: Tensor) -> None:
-        """Hear the next frames of log-probabilities (frames, labels)."""
+        """Decode the next frames of log-probabilities (frames, labels)."""
         log_probs = self._numbers(log_probs)
         rows = self.decoder.adjust(log_probs).float().cpu().numpy()
         path = rows.argmax(axis=1)
@@ -60,7 +60,7 @@ class StreamDecoder:
         if self._has_last_word:
             self._posteriors = torch.cat([self._posteriors, log_probs.float().cpu()])
         for run in runs(path, rows):
-            self._hear(run, offset, best)
+            self._append(run, offset, best)
         self._frames += len(rows)
         if self.endpoint is not None and not (self._words or self._labels):
             self._forget(self._frames - self._lead)
@@ -102,8 +102,8 @@ class StreamDecoder:
         self._labels: list[Run] = []  # those that may belong to words that are not
         self._last: Run | None = None  # the run that may go on, of blanks or a label
 
-    def _hear(self, run: Run, offset: int, best: np.ndarray) -> None:
-        """Take in a run of a part of the stream that begins at frame ``offset``."""
+    def _append(self, run: Run, offset: int, best: np.ndarray) -> None:
+        """Append a run of a part of the stream that begins at frame ``offset``."""
         last = self._last
         begins = offset + run.start
         if last is not None and last.label == run.label:

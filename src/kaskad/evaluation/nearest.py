@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 
 KEPT_IN = "embeddings"  # a folder of the cache
 SHOWN = 3  # of the utterances that could not be read
-# What is told of a training utterance; null where its corpus does not say it.
-TOLD = ("corpus", "id", "text", "speaker", "path")
+# What is shown of a training utterance; null where its corpus does not say it.
+TRAINING_COLUMNS = ("corpus", "id", "text", "speaker", "path")
 
 
 def nearest_in_training(
@@ -165,15 +165,17 @@ def _nearest(
     pairs = tested[np.repeat(sound, rows.shape[1])].select(
         "id", pl.Series("similarity", similarities.ravel().astype(np.float64))
     )
-    told = train[rows.ravel()].select(TOLD)
-    return pairs.hstack(told.rename(lambda name: f"train_{name}"))
+    shown = train[rows.ravel()].select(TRAINING_COLUMNS)
+    return pairs.hstack(shown.rename(lambda name: f"train_{name}"))
 
 
 def _rows(name: str, table: pl.DataFrame) -> pl.DataFrame:
-    """What is ``TOLD`` of the utterances of a corpus, and their ``duration``."""
+    """What is ``TRAINING_COLUMNS`` of the utterances of a corpus, and their ``duration``."""
     known = table.with_columns(corpus=pl.lit(name))
-    missing = [pl.lit(None).alias(column) for column in TOLD if column not in known.columns]
-    return known.with_columns(missing).select(pl.col(*TOLD).cast(pl.String), "duration")
+    missing = [
+        pl.lit(None).alias(column) for column in TRAINING_COLUMNS if column not in known.columns
+    ]
+    return known.with_columns(missing).select(pl.col(*TRAINING_COLUMNS).cast(pl.String), "duration")
 
 
 def _fingerprint(recogniser: CTCRecogniser, paths: pl.Series) -> str:

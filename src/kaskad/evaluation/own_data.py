@@ -38,7 +38,7 @@ def add_own_data(config: DictConfig, checkpoints: Sequence[Path]) -> str:
         )
     data = _compose(str(choice)).data
     for key, value in _plain(trained[0]["data"]):
-        # An interpolation repeats another option, which is taken over itself.
+        # An interpolation repeats another option, which is copied itself.
         if _stands_in(data, key) and OmegaConf.select(data, key) != value:
             OmegaConf.update(data, key, value)
     own = config.get("own_data") or OmegaConf.create({})

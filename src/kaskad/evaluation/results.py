@@ -65,8 +65,8 @@ class TestResults(lightning.Callback):
         for id_, text, found in zip(batch.ids, batch.texts, outputs["hypotheses"], strict=True):
             sure = [word.confidence for word in found.words]
             others = [other.text for other in found.alternatives]
-            told = (found.text, found.score, sure, others, found.uncorrected, found.problem)
-            self._rows.append((id_, text, *told, None, seconds))
+            written = (found.text, found.score, sure, others, found.uncorrected, found.problem)
+            self._rows.append((id_, text, *written, None, seconds))
         for lost in batch.skipped:
             self._rows.append((lost.id, *[None] * 7, lost.reason, seconds))
         if len(self._rows) >= self.every:

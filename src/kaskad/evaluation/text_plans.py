@@ -126,6 +126,6 @@ def _plan_reader(config: DictConfig, kind: _Kind) -> Plan:
 
 def _require(config: DictConfig, name: str, kind: type[WrittenDataModule], wanted: str) -> None:
     if config.init_from:
-        raise ConfigurationError(f"init_from: there is nothing that {name} takes over")
+        raise ConfigurationError(f"init_from: {name} cannot start from the weights of another run")
     if not issubclass(get_class(config.datamodule._target_), kind):
         raise ConfigurationError(f"datamodule: {name} learns from {wanted}")

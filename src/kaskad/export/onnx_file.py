@@ -102,14 +102,14 @@ def export_graph(
     onnx.checker.check_model(str(file))
 
 
-def describe(file: Path, said: Mapping[str, Any]) -> None:
+def describe(file: Path, properties: Mapping[str, Any]) -> None:
     """Put what a program must know of a graph into its metadata."""
     model = onnx.load(str(file))
     onnx.helper.set_model_props(
         model,
         {
             key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            for key, value in said.items()
+            for key, value in properties.items()
         },
     )
     onnx.save(model, str(file))

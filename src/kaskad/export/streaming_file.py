@@ -64,9 +64,9 @@ class OnnxStream:
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self.session = session
-        told = session.get_modelmeta().custom_metadata_map
-        self._smallest = int(told[SMALLEST])
-        shapes = json.loads(told["beginning"])
+        metadata = session.get_modelmeta().custom_metadata_map
+        self._smallest = int(metadata[SMALLEST])
+        shapes = json.loads(metadata["beginning"])
         self._state = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         self._waiting = np.zeros(0, np.float32)
 

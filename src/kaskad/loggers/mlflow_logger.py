@@ -52,7 +52,7 @@ class MLflow(MLFlowLogger, MediaLogger):
         uri = os.environ.get(ADDRESS) or f"sqlite:///{Path(database).resolve()}"
         self.uri = uri
         self.lost = 0
-        self._told: tuple[int, int] | None = None  # how much is missing
+        self._reported: tuple[int, int] | None = None  # how much is missing
         self._waiting: list[Metric] = []
         self._away_until = 0.0
         self._known: dict[str, int] = {}  # figures that were logged before, up to which step
@@ -173,8 +173,8 @@ class MLflow(MLFlowLogger, MediaLogger):
         self._send()
         self._reach(lambda: super(MLflow, self).finalize(status))
         missing = len(self._waiting), self.lost
-        if any(missing) and missing != self._told:
-            self._told = missing
+        if any(missing) and missing != self._reported:
+            self._reported = missing
             log.warning(
                 "%s: %d figures and %d other things did not get through; to be safe, log elsewhere "
                 "as well: logger=[tensorboard,mlflow]",

@@ -144,9 +144,9 @@ def score(
     if (plain_references, plain_hypotheses) != (list(references), list(hypotheses)):
         parts.append(count_errors(plain_references, plain_hypotheses, "words", PLAIN))
     if phones is not None:
-        told, found = phones(references), phones(hypotheses)
-        parts.append(pl.DataFrame({"reference_phones": told, "hypothesis_phones": found}))
-        parts.append(count_errors(told, found, "words", "phones"))
+        reference, hypothesis = phones(references), phones(hypotheses)
+        parts.append(pl.DataFrame({"reference_phones": reference, "hypothesis_phones": hypothesis}))
+        parts.append(count_errors(reference, hypothesis, "words", "phones"))
     return ErrorRates(
         pl.concat([table, *parts], how="horizontal").with_columns(
             pl.Series("number", numbers, pl.Int64),

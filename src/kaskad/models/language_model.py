@@ -22,7 +22,7 @@ TOGETHER = 256  # texts that are scored at a time
 
 
 class LanguageModel(Learner):
-    """Foresees sentences label by label, with ``net``, which is partial: it is finished here.
+    """Predicts sentences label by label, with ``net``, which is partial: it is finished here.
 
     What trains it (``optimizer``, ``scheduler``) is handed on to ``Learner``. ``objective`` names
     the figure that is shown while training.

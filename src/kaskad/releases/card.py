@@ -62,13 +62,13 @@ def card(facts: Facts, report: Facts) -> str:
 def compared(comparison: Facts) -> Iterator[str]:
     """The comparison with an earlier release, a sentence a corpus."""
     for corpus, part in comparison["corpora"].items():
-        told = [
+        figures = [
             f"{METRICS[name].title} {METRICS[name].unit.write(each['value'])}, "
             f"{100 * each['difference']:+.2f} points: {each['verdict']}"
             for name, each in part["figures"].items()
             if name in SHOWN
         ]
-        yield f"{corpus} ({part['utterances']} utterances): {'; '.join(told)}"
+        yield f"{corpus} ({part['utterances']} utterances): {'; '.join(figures)}"
     if not comparison["corpora"]:
         yield "both were tested on no utterance in common"
 

@@ -121,7 +121,7 @@ def write_normalisation(model: nn.Module, file: Path) -> None:
     if not isinstance(features, Features):
         return
     normalisation = features.normalisation
-    said: dict[str, Any] = {"kind": type(normalisation).__name__}
+    statistics: dict[str, Any] = {"kind": type(normalisation).__name__}
     if isinstance(normalisation, FromCorpus):
-        said |= normalisation.corpus.summary()
-    file.write_text(to_json(said), encoding="utf-8")
+        statistics |= normalisation.corpus.summary()
+    file.write_text(to_json(statistics), encoding="utf-8")

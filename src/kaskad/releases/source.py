@@ -66,9 +66,9 @@ def find_source(run: str | Path) -> Source:
     folder = checkpoint.resolve().parent.parent
     report = _read_report(folder / REPORT)
     if Path(run).is_dir():  # the report may be on the mean of several checkpoints
-        told = (report.get("training") or {}).get("checkpoint")
-        named = checkpoint.with_name(Path(str(told)).name)
-        checkpoint = named if told and named.is_file() else checkpoint
+        used = (report.get("training") or {}).get("checkpoint")
+        named = checkpoint.with_name(Path(str(used)).name)
+        checkpoint = named if used and named.is_file() else checkpoint
     whole = read_checkpoint(checkpoint)
     config, weights = whole["config"], whole["state_dict"]
     return Source(checkpoint, config, weights, report, read_environment(folder))
@@ -77,10 +77,10 @@ def find_source(run: str | Path) -> Source:
 def author_by_git() -> str | None:
     """The name that git would give a commit here."""
     try:
-        told = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True)
+        answer = subprocess.run(["git", "config", "user.name"], capture_output=True, text=True)
     except OSError:
         return None
-    return told.stdout.strip() or None
+    return answer.stdout.strip() or None
 
 
 def _read_report(file: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A page that lets one hear and see what augmentation does."""
+"""A page of audio and pictures that show what augmentation does."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

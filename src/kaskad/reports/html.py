@@ -47,8 +47,8 @@ def render_comparison(comparison: Mapping[str, Any]) -> str:
 
 
 def render_description(description: Mapping[str, Any], picture: np.ndarray) -> str:
-    """The page of a corpus, with its first sample to hear and, in ``picture`` (height, width) from
-    0, black, to 1, as a model sees it."""
+    """The page of a corpus, with the audio of its first sample and ``picture``, its features as a
+    model sees them: (height, width), from 0, black, to 1."""
     clip = Clips().embed(description["sample"]["path"])
     return _render("description.html", description=description, clip=clip, picture=_png(picture))
 

@@ -142,8 +142,10 @@ def _require_parts(checkpoint: Any) -> None:
         if not (type(section) is dict or (section is None and name != "model")):
             raise CheckpointError(f"its configuration has no {name}, a dictionary of settings")
     for name, corpus in (_value(config, "data.corpora") or {}).items():
-        told = [corpus.get(key) for key in ("role", "language")] if type(corpus) is dict else [None]
-        if not all(isinstance(each, str) for each in told):
+        found = (
+            [corpus.get(key) for key in ("role", "language")] if type(corpus) is dict else [None]
+        )
+        if not all(isinstance(each, str) for each in found):
             raise CheckpointError(f"its configuration has no role and language of corpus {name!r}")
     if not isinstance(weights, dict):
         raise CheckpointError(f"its state_dict is a {type(weights).__name__}, not a dictionary")

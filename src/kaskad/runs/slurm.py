@@ -34,13 +34,13 @@ def queue_again() -> bool:
     if job is None:
         return False
     try:
-        told = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True)
+        answer = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True)
     except OSError as error:
         log.warning("scontrol requeue %s: %s", job, error)
         return False
-    if told.returncode != 0:
-        log.warning("scontrol requeue %s: %s", job, told.stderr.strip() or told.stdout.strip())
-    return told.returncode == 0
+    if answer.returncode != 0:
+        log.warning("scontrol requeue %s: %s", job, answer.stderr.strip() or answer.stdout.strip())
+    return answer.returncode == 0
 
 
 @contextmanager

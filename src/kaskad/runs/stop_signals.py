@@ -84,14 +84,14 @@ class StopSignals:
         self._process = 0
 
     def listen(self) -> None:
-        """Take the signals over from whoever had them. Only the main thread can."""
+        """Replace the handlers of the signals. Only the main thread can."""
         if threading.current_thread() is threading.main_thread() and self.received is None:
             self._listening, self._process = True, os.getpid()
             for number in NUMBERS:
                 handler = self._handlers.setdefault(number, signal.getsignal(number))
                 # nohup has a run survive its terminal.
                 if number != signal.SIGHUP or handler is not signal.SIG_IGN:
-                    signal.signal(number, self._hear)
+                    signal.signal(number, self._receive)
 
     def ignore(self) -> None:
         """Give the signals back."""
@@ -105,7 +105,7 @@ class StopSignals:
         if callable(handler) and handler is not signal.default_int_handler:
             handler(number, None)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _receive(self, number: int, frame: FrameType | None) -> None:
         if not self._listening:  # Lightning has put this back after an exception
             self.ignore()
             signal.raise_signal(number)

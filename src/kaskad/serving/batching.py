@@ -67,7 +67,7 @@ class Workers:
         return [job.future for job in jobs]
 
     def close(self) -> None:
-        """Hear what waits, then end the threads."""
+        """Decode what waits, then end the threads."""
         with self._changed:
             self._is_closing = True
             self._changed.notify_all()
@@ -79,7 +79,7 @@ class Workers:
             wanted = [job for job in batch if job.future.set_running_or_notify_cancel()]
             if wanted:
                 self._figures.batches.observe(len(wanted))
-                _hear(self._models[wanted[0].model][device], wanted)
+                _decode(self._models[wanted[0].model][device], wanted)
 
     def _next_batch(self) -> list[Job]:
         """The next utterances of one model; none once all are decoded and the service closes."""
@@ -113,14 +113,14 @@ class Workers:
         return batch
 
 
-def _hear(recogniser: Recogniser, jobs: Sequence[Job]) -> None:
+def _decode(recogniser: Recogniser, jobs: Sequence[Job]) -> None:
     """Decode a batch; where one utterance fails, the others do not."""
     try:
         hypotheses = recogniser.decode_waveforms([job.waveform for job in jobs])
     except Exception as error:  # whatever it is, the worker lives
         if len(jobs) > 1:
             for job in jobs:
-                _hear(recogniser, [job])
+                _decode(recogniser, [job])
             return
         log.exception("an utterance could not be decoded")
         jobs[0].future.set_exception(error)

@@ -93,7 +93,7 @@ class Session:
         self.coming: asyncio.Future[Any] | None = None  # the message after the last one taken
 
     async def run(self) -> None:
-        """Hear the client; raises ``RefusedError`` where that cannot go on."""
+        """Serve the client; raises ``RefusedError`` where that cannot go on."""
         query = dict(self.socket.query_params)
         first = await self._receive()
         settings = query
@@ -200,15 +200,15 @@ class Session:
 
     async def _tell(self, stream: Stream, *, is_last: bool = False) -> None:
         for ended in stream.take_ended():
-            await self.socket.send_json({"type": "final", **_told(ended)})
+            await self.socket.send_json({"type": "final", **_as_json(ended)})
             self.shown = ("", 0)
         current = stream.hypothesis
         if not is_last and (current.text, current.stable) != self.shown:
             self.shown = (current.text, current.stable)
-            await self.socket.send_json({"type": "partial", **_told(current)})
+            await self.socket.send_json({"type": "partial", **_as_json(current)})
 
 
-def _told(hypothesis: Hypothesis) -> dict[str, Any]:
+def _as_json(hypothesis: Hypothesis) -> dict[str, Any]:
     words = list(map(timed, hypothesis.words))
     stable = hypothesis.stable if isinstance(hypothesis, StreamHypothesis) else len(words)
     return {"text": hypothesis.text, "stable": stable, "words": words}

@@ -47,9 +47,9 @@ def excess_of(file: BinaryIO) -> str | None:
     try:
         with zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
-            said = sum(part.file_size for part in parts)
-            if said > size:
-                return f"its parts are said to be {said:,} bytes, and the file has {size:,}"
+            size_stated = sum(part.file_size for part in parts)
+            if size_stated > size:
+                return f"its parts claim {size_stated:,} bytes, and the file has {size:,}"
             for part in parts:
                 if part.filename.endswith(".pkl") and MADE_BY_SIZE.search(archive.read(part)):
                     return "it asks for memory by size, as no checkpoint does"

@@ -36,7 +36,7 @@ def read_parquet(path: Path) -> pl.DataFrame:
     Of some damaged tables polars ends the process, where pyarrow raises an error. So polars, which
     is faster, reads what was written here and has its SHA-256, and pyarrow all others.
     """
-    with _errors_told(path), path.open("rb") as file:
+    with _errors_with(path), path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - FOOTER))
         if not SEAL.search(file.read()):
@@ -51,14 +51,14 @@ def read_parquet(path: Path) -> pl.DataFrame:
 
 def parts_of_parquet(path: Path, rows: int) -> Iterator[pl.DataFrame]:
     """So many ``rows`` of a table in Parquet at a time; raises as ``read_parquet`` does."""
-    with _errors_told(path):
+    with _errors_with(path):
         for part in _opened(path).iter_batches(rows):
             yield _of_arrow(part)
 
 
 def parquet_schema(path: Path) -> pl.Schema:
     """The columns of a table in Parquet; raises as ``read_parquet`` does."""
-    with _errors_told(path):
+    with _errors_with(path):
         return _of_arrow(_opened(path).schema_arrow.empty_table()).schema
 
 
@@ -83,7 +83,7 @@ def _digest(content: bytes | memoryview, place: int) -> bytes:
 
 
 @contextmanager
-def _errors_told(path: Path) -> Iterator[None]:
+def _errors_with(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -23,7 +23,7 @@ def read_options(space: Mapping[str, Any]) -> dict[str, BaseDistribution]:
 
     Raises ``ConfigurationError`` for anything else.
     """
-    return {name: _values(name, said) for name, said in space.items()}
+    return {name: _values(name, values) for name, values in space.items()}
 
 
 def search(
@@ -77,15 +77,15 @@ def search(
             yield dict(trial.params)
 
 
-def _values(name: str, said: Any) -> BaseDistribution:
-    if isinstance(said, list) and said:
-        return CategoricalDistribution(said)
-    if isinstance(said, str):
-        override = OverridesParser.create().parse_override(f"{name}={said}")
+def _values(name: str, values: Any) -> BaseDistribution:
+    if isinstance(values, list) and values:
+        return CategoricalDistribution(values)
+    if isinstance(values, str):
+        override = OverridesParser.create().parse_override(f"{name}={values}")
         found = distribution_of(override) if override.is_sweep_override() else None
         if found is not None and not isinstance(found, CategoricalDistribution):
             return found
     raise ConfigurationError(
-        f"space.{name}={said!r}: wants a list of values, or an interval: 'interval(0.0, 2.0)', "
+        f"space.{name}={values!r}: wants a list of values, or an interval: 'interval(0.0, 2.0)', "
         "'int(interval(20, 100))', 'tag(log, interval(0.3, 3.0))'"
     )

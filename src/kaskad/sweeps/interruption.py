@@ -8,7 +8,7 @@ from kaskad.config.overrides import command_again
 
 
 @contextmanager
-def told_how_to_go_on(key: str, value: str) -> Iterator[None]:
+def show_how_to_go_on(key: str, value: str) -> Iterator[None]:
     """Where a signal ends what is within, print this command again, with ``key=value``."""
     try:
         yield

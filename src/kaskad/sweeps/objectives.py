@@ -17,7 +17,7 @@ def require_objectives(
     Args:
         option: The key of the configuration that has these ``names``.
         names: Figures to be made small.
-        task: What each job runs; its ``figures``, if it has them, tells by what it may be judged.
+        task: What each job runs; its ``figures``, if it has them, lists what it can be compared by.
         config: That of a job to come.
 
     Raises:

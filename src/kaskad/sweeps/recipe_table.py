@@ -84,10 +84,10 @@ class RecipeTable(Callback):
 
     def _changes(self, config: DictConfig) -> list[str]:
         """What the command line says beyond the name of the recipe and how to run it."""
-        said = config.hydra.overrides
+        given = config.hydra.overrides
         name = f"+experiments={self.name}"
-        settings = [o for o in said.task if o != name and not re.match(HOW, o)]
-        return settings + [o for o in said.hydra if re.match(r"\W*hydra\W(sweeper|callbacks)", o)]
+        settings = [o for o in given.task if o != name and not re.match(HOW, o)]
+        return settings + [o for o in given.hydra if re.match(r"\W*hydra\W(sweeper|callbacks)", o)]
 
     def _columns(self, result: JobResult) -> dict[str, float]:
         for name, parts in self.harmonic_mean.items():

@@ -52,10 +52,10 @@ def read_space(
     the command line say of a key replaces what `space` says of it, so `key=value` takes a key out.
     """
     parser = OverridesParser.create(config_loader=loader)
-    said = parser.parse_overrides(list(arguments))
-    stated = {override.key_or_group for override in said}
+    given = parser.parse_overrides(list(arguments))
+    stated = {override.key_or_group for override in given}
     kept = [f"{key}={values}" for key, values in (space or {}).items() if key not in stated]
-    overrides = [*said, *parser.parse_overrides(kept)]
+    overrides = [*given, *parser.parse_overrides(kept)]
     fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     free = {
         override.get_key_element(): distribution_of(override)

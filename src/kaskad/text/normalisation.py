@@ -43,15 +43,15 @@ def notes(manifest: pl.DataFrame, language: str | None = None) -> pl.DataFrame:
     and ``written``, the transcript as it came."""
     bare = manifest.select(without_tags(pl.col("text"))).to_series()
     spelt = spell_out_all(bare, _languages(manifest, language))
-    told = pl.DataFrame({"written": manifest["text"], "bare": bare, "spelt": spelt})
-    told = told.with_row_index("row")
+    changes = pl.DataFrame({"written": manifest["text"], "bare": bare, "spelt": spelt})
+    changes = changes.with_row_index("row")
     kinds = {
         "tags": tags_in(pl.col("written")).list.len() > 0,
         "spelt out": pl.col("bare") != pl.col("spelt"),
         "digits or signs": pl.col("spelt").str.contains(SPOKEN),
     }
     return pl.concat(
-        told.filter(is_so).select("row", pl.lit(kind).alias("note"), "written")
+        changes.filter(is_so).select("row", pl.lit(kind).alias("note"), "written")
         for kind, is_so in kinds.items()
     )
 

@@ -21,8 +21,8 @@ _UNSTRESSED = str.maketrans("", "", STRESS)
 _PHONE_OR_BORDER = re.compile(rf"{_PHONE.pattern}| ")
 
 # (voice, word) to its IPA with stress; forgotten when full, for a net that babbles has many words.
-_said: dict[tuple[str, str], str] = {}
-_MOST_SAID = 1_000_000
+_cache: dict[tuple[str, str], str] = {}
+_MOST_CACHED = 1_000_000
 
 
 class PhonemeTokenizer(AlphabetTokenizer):
@@ -57,8 +57,8 @@ class PhonemeTokenizer(AlphabetTokenizer):
         texts = super().spell(transcripts, language)
         if self.pronunciations is None:
             return pronounce(texts, language, stress=self.stress)
-        said = self.pronunciations([word for text in texts for word in text.split()])
-        spelt = [" ".join(said[word] for word in text.split()) for text in texts]
+        spoken = self.pronunciations([word for text in texts for word in text.split()])
+        spelt = [" ".join(spoken[word] for word in text.split()) for text in texts]
         return spelt if self.stress else [text.translate(_UNSTRESSED) for text in spelt]
 
     def split(self, text: str) -> list[str]:
@@ -77,19 +77,19 @@ def pronounce(texts: Sequence[str], language: str, *, stress: bool = False) -> l
     not the language.
     """
     voice = VOICES.get(language, language)
-    spelt = [" ".join(said) for said in _say([text.split() for text in texts], voice)]
+    spelt = [" ".join(spoken) for spoken in _look_up([text.split() for text in texts], voice)]
     return spelt if stress else [text.translate(_UNSTRESSED) for text in spelt]
 
 
-def _say(texts: Sequence[Sequence[str]], voice: str) -> list[list[str]]:
+def _look_up(texts: Sequence[Sequence[str]], voice: str) -> list[list[str]]:
     """Look words up, having asked for all that are new at once: the engine is slow to start."""
-    if len(_said) > _MOST_SAID:
-        _said.clear()
-    new = list({word: None for words in texts for word in words if (voice, word) not in _said})
+    if len(_cache) > _MOST_CACHED:
+        _cache.clear()
+    new = list({word: None for words in texts for word in words if (voice, word) not in _cache})
     if new:
-        said = espeak.pronounce(new, voice=voice)
-        _said.update({(voice, word): ipa or word for word, ipa in zip(new, said, strict=True)})
-    return [[_said[voice, word] for word in words] for words in texts]
+        spoken = espeak.pronounce(new, voice=voice)
+        _cache.update({(voice, word): ipa or word for word, ipa in zip(new, spoken, strict=True)})
+    return [[_cache[voice, word] for word in words] for words in texts]
 
 
 def part(pronunciations: Sequence[str]) -> list[str]:

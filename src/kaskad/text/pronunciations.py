@@ -146,8 +146,8 @@ class Pronunciations:
             if isinstance(source, Mapping):
                 found = {word: source[word] for word in left if word in source}
             else:
-                said = source.pronounce(left)
-                found = {word: best[0].phones for word, best in zip(left, said, strict=True)}
+                candidates = source.pronounce(left)
+                found = {word: best[0].phones for word, best in zip(left, candidates, strict=True)}
             self._known |= {word: as_ipa(phones) for word, phones in found.items()}
             left = [word for word in left if word not in found]
         if left:

@@ -1,1 +1,1 @@
-"""What was said in whole recordings, and the files that it is written to."""
+"""Transcripts of whole recordings, and the files that they are written to."""

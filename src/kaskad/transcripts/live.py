@@ -28,7 +28,7 @@ class MicrophoneError(ValueError):
 def transcribe_live(
     recogniser: Recogniser, source: str, path: str, name: str, endpoint: float
 ) -> Transcript:
-    """Show what is said as it is said, until the recording or Ctrl-C ends it.
+    """Show the words while they are spoken, until the recording or Ctrl-C ends it.
 
     Args:
         recogniser: What transcribes.

@@ -1,4 +1,4 @@
-"""What was said in a whole recording, put together of what was recognised in its parts."""
+"""The transcript of a whole recording, put together from those of its parts."""
 
 from dataclasses import dataclass, field, replace
 
@@ -26,7 +26,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was said in a recording: ``passages`` in the order of time, or the ``error`` for which
+    """The transcript of a recording: ``passages`` in the order of time, or the ``error`` for which
     there are none. ``name`` is what the recording is called in files, ``duration`` its seconds,
     and ``channels`` are those that were transcribed apart; ``None`` stands for all together."""
 

@@ -20,15 +20,15 @@ def test_a_room_lets_a_click_decay_by_60_db_in_its_reverberation_time() -> None:
     click = np.zeros(16_000, dtype=np.float32)
     click[0] = 1.0
     room = Augmentation([Room((0.5, 0.5), (0.0, 0.0), p=1.0)])
-    heard = room(click, 16_000, np.random.default_rng(0))
-    assert heard[0] ** 2 == pytest.approx((heard[1:] ** 2).sum(), rel=0.01)  # 0 dB
+    response = room(click, 16_000, np.random.default_rng(0))
+    assert response[0] ** 2 == pytest.approx((response[1:] ** 2).sum(), rel=0.01)  # 0 dB
 
     def level(second: float) -> float:
         begin = round(second * 16_000)
-        return float(10 * np.log10((heard[begin : begin + 800] ** 2).mean()))
+        return float(10 * np.log10((response[begin : begin + 800] ** 2).mean()))
 
     assert level(0.05) - level(0.4) == pytest.approx(0.35 / 0.5 * 60, abs=2)
-    assert np.abs(heard[8_100:]).max() < 1e-5
+    assert np.abs(response[8_100:]).max() < 1e-5
 
 
 def test_background_noise_is_as_loud_as_it_is_to_be(recordings: Path) -> None:

@@ -68,8 +68,8 @@ def whole(compose, tone_corpus: Path, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def hears_one_letter(whole: Path, tmp_path_factory) -> tuple[Path, str]:
-    """A checkpoint of a recogniser that hears a letter in everything, and the letter."""
+def one_letter(whole: Path, tmp_path_factory) -> tuple[Path, str]:
+    """A checkpoint of a recogniser that outputs the same letter for everything, and the letter."""
     checkpoint = torch.load(whole / "checkpoints" / "best.ckpt", weights_only=True)
     bias = checkpoint["state_dict"]["head.bias"]
     bias.fill_(-100.0)[1] = 100.0
@@ -166,17 +166,18 @@ def test_listed_users_are_told_how_the_run_goes_and_others_nothing(
 
 @pytest.mark.slow
 def test_a_run_that_is_asked_and_stopped_goes_on_to_the_same_weights(
-    start, serve, after_first_epoch, whole, hears_one_letter, tmp_path, interrupts_as_before
+    start, serve, after_first_epoch, whole, one_letter, tmp_path, interrupts_as_before
 ) -> None:
     server = serve()
-    recogniser, letter = hears_one_letter
+    recogniser, letter = one_letter
     decode = f"callbacks.remote.decode={recogniser}"
     told = []
 
     def talk() -> None:
         assert server.send_voice(voice()) == letter
         assert (
-            server.send_voice(b"no audio") == "cannot be heard: not an audio file, or a broken one"
+            server.send_voice(b"no audio")
+            == "cannot be transcribed: not an audio file, or a broken one"
         )
         told.append(server.ask("/stop yes"))
 
@@ -189,11 +190,11 @@ def test_a_run_that_is_asked_and_stopped_goes_on_to_the_same_weights(
     assert_same_end(tmp_path, whole)
 
 
-def test_voice_messages_that_are_too_long_are_not_heard(hears_one_letter, monkeypatch) -> None:
-    messages = VoiceMessages(str(hears_one_letter[0]), 2.0)
-    assert messages.in_words(voice(1.0)) == hears_one_letter[1]
+def test_voice_messages_that_are_too_long_are_not_heard(one_letter, monkeypatch) -> None:
+    messages = VoiceMessages(str(one_letter[0]), 2.0)
+    assert messages.in_words(voice(1.0)) == one_letter[1]
     for too_long in (lambda: messages.in_words(voice(3.0)), lambda: messages.check(1.0, 10**8)):
-        with pytest.raises(AudioError, match="it is too long; at most 2 seconds are heard"):
+        with pytest.raises(AudioError, match="it is too long; at most 2 seconds are transcribed"):
             too_long()
 
 
@@ -257,11 +258,11 @@ def test_what_cannot_work_is_refused_before_the_training(
 
 @pytest.mark.slow
 def test_nothing_that_is_written_or_shown_holds_the_token(
-    serve, fork_server, tone_corpus: Path, hears_one_letter, tmp_path: Path
+    serve, fork_server, tone_corpus: Path, one_letter, tmp_path: Path
 ) -> None:
     server, folder = serve(failures=2), tmp_path / "run"
     remote = [f"users=[{USER}]", f"api={server.url}", "backoff=0.01"]
-    remote.append(f"decode={hears_one_letter[0]}")
+    remote.append(f"decode={one_letter[0]}")
     arguments = [*SMALL, f"data.root={tone_corpus}", f"hydra.run.dir={folder}"]
     arguments += ["callbacks=remote", *(f"callbacks.remote.{each}" for each in remote)]
     arguments += ["hydra.verbose=true", "trainer.max_epochs=100000"]

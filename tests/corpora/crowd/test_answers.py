@@ -46,14 +46,14 @@ def test_blank_lines_are_no_answers_and_only_accepted_ones_count(tmp_path: Path)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1251"])
-def test_other_encodings_are_read_and_said(
+def test_other_encodings_are_read_and_reported(
     tmp_path: Path, encoding: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "a.tsv"
     path.write_text(f"{FIRST_LINE}\n1.wav\tраз два три\tанна\n", encoding=encoding)
     assert read_answers(path).select(*COLUMNS).row(0) == ("1.wav", "раз два три", "анна", None)
-    said = "a.tsv is not UTF-8; read as cp1251, where it says: 1.wav\tраз два" in caplog.text
-    assert said == (encoding == "cp1251")
+    warned = "a.tsv is not UTF-8; read as cp1251, where it says: 1.wav\tраз два" in caplog.text
+    assert warned == (encoding == "cp1251")
 
 
 def test_of_a_broken_line_nothing_is_used_but_its_recording(tmp_path: Path) -> None:

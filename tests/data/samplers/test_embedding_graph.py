@@ -26,7 +26,7 @@ EMBEDDINGS = (np.eye(8)[KINDS] + DRAW.normal(scale=0.05, size=(600, 8))).astype(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """With walks for passages 1 and 2; the last ten utterances were never met."""
+    """With walks for passages 1 and 2; the last ten utterances were never seen."""
     for passage in (1, 2):
         np.save(walk_file(tmp_path, passage), walk_through(EMBEDDINGS, np.arange(590), passage))
     return tmp_path
@@ -45,10 +45,10 @@ def test_the_walk_visits_all_and_seldom_leaves_its_kind(folder: Path) -> None:
 
 def test_a_walk_in_parts_is_the_same_in_however_many_threads(monkeypatch) -> None:
     monkeypatch.setattr("kaskad.data.embedding_index.PART", 200)
-    met = np.flatnonzero(np.arange(600) % 10)
-    walk, other = (walk_through(EMBEDDINGS, met, seed=0, threads=each) for each in (1, 3))
+    seen = np.flatnonzero(np.arange(600) % 10)
+    walk, other = (walk_through(EMBEDDINGS, seen, seed=0, threads=each) for each in (1, 3))
     assert np.array_equal(walk, other)
-    assert sorted(walk.tolist()) == met.tolist()
+    assert sorted(walk.tolist()) == seen.tolist()
     assert np.mean(KINDS[walk[1:]] != KINDS[walk[:-1]]) < 0.1
 
 
@@ -74,7 +74,7 @@ def test_a_graph_may_be_of_one() -> None:
     assert walk_through(EMBEDDINGS, only, seed=0).tolist() == [7]
 
 
-def test_what_was_not_met_has_no_row() -> None:
+def test_what_was_not_seen_has_no_row() -> None:
     embeddings = EMBEDDINGS[:5].copy()
     embeddings[1], embeddings[3, 2] = 0.0, np.nan
     assert seen_rows(embeddings).tolist() == [0, 2, 4]
@@ -113,12 +113,12 @@ def test_an_unknown_way_is_refused(folder: Path) -> None:
         order(folder, "close")
 
 
-def test_a_walk_that_is_lost_is_told(folder: Path) -> None:
+def test_a_walk_that_is_lost_is_reported(folder: Path) -> None:
     with pytest.raises(DataError, match=r"walk-3\.npy: the walk of this epoch, .* is gone"):
         order(folder, "near").plan(3)
 
 
-def test_where_no_utterance_was_met_the_order_is_random(folder: Path) -> None:
+def test_where_no_utterance_was_seen_the_order_is_random(folder: Path) -> None:
     np.save(walk_file(folder, 1), walk_through(EMBEDDINGS, np.array([], dtype=np.int64), seed=0))
     assert sorted(np.concatenate(order(folder, "near").plan(1)).tolist()) == [*range(600)]
 

@@ -86,15 +86,15 @@ def test_the_first_epoch_goes_from_short_to_long(sampler) -> None:
 def test_balanced_gives_every_speaker_as_much_and_within_a_speaker_every_utterance() -> None:
     order = Balanced(MANIFEST, 60.0, 32)
     owners = MANIFEST["speaker"].to_numpy()
-    met = np.zeros(len(owners))
+    drawn = np.zeros(len(owners))
     epochs = 200
     for passage in range(epochs):
         rows = np.concatenate(order.plan(passage))
         assert set(np.unique(owners[rows], return_counts=True)[1]) == {250}
-        met += np.bincount(rows, minlength=len(owners))
+        drawn += np.bincount(rows, minlength=len(owners))
     for speaker, count in zip(*np.unique(owners, return_counts=True), strict=True):
         expected = epochs * 250 / count
-        own = met[owners == speaker]
+        own = drawn[owners == speaker]
         # Four standard deviations of a draw that is at most as uneven as one without parts.
         assert np.abs(own - expected).max() < 4.5 * np.sqrt(expected) + 1, speaker
         assert own.sum() == epochs * 250

@@ -50,7 +50,7 @@ def test_passages_differ_and_are_as_full_as_those_of_length_buckets() -> None:
     assert len(windows) == len(LengthBuckets(MANIFEST, 60.0, 32))
 
 
-def test_a_corpus_of_files_is_refused_and_what_to_do_is_said() -> None:
+def test_a_corpus_of_files_is_refused_with_what_to_do() -> None:
     some = MANIFEST.with_columns(
         path=pl.when(pl.int_range(pl.len()) < 1_990).then("path").otherwise(pl.lit("/c/a.wav"))
     )

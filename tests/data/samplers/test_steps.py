@@ -42,7 +42,7 @@ def epoch(sampler: StepBatchSampler, number: int) -> list[list[tuple[int, int]]]
     return list(sampler)
 
 
-def heard(sampler: StepBatchSampler, epochs: int) -> list[int]:
+def rows_of(sampler: StepBatchSampler, epochs: int) -> list[int]:
     """The rows of so many epochs, one after the other."""
     return [row for number in range(epochs) for step in epoch(sampler, number) for _, row in step]
 
@@ -54,14 +54,14 @@ def test_an_epoch_ends_with_the_longest_or_the_shortest(mode, gone_through_once,
     for name, sampler in samplers(mode).items():
         assert len(epoch(sampler, 0)) == len(sampler) == steps
         assert all(epoch(sampler, 0))
-        once = sorted(heard(sampler, 1)) == [*range(len(DURATIONS[name]))]
+        once = sorted(rows_of(sampler, 1)) == [*range(len(DURATIONS[name]))]
         assert once == (name == gone_through_once)
 
 
 @pytest.mark.parametrize("mode", ["longest", "shortest"])
 def test_no_utterance_comes_again_before_every_other_has_come(mode: Interleave) -> None:
     for name, sampler in samplers(mode).items():
-        rows, count = heard(sampler, 6), len(DURATIONS[name])
+        rows, count = rows_of(sampler, 6), len(DURATIONS[name])
         passages = [rows[start : start + count] for start in range(0, len(rows), count)]
         assert len(passages) > 2
         for one, next_one in pairwise(passages):
@@ -95,7 +95,7 @@ def test_a_corpus_with_fewer_utterances_than_steps_is_spread_over_them() -> None
 def test_the_same_seed_and_epoch_give_the_same_order(mode: Interleave) -> None:
     one, two, other = samplers(mode, seed=1), samplers(mode, seed=1), samplers(mode, seed=2)
     for name in DURATIONS:
-        heard(one[name], 3)
+        rows_of(one[name], 3)
         assert epoch(one[name], 4) == epoch(two[name], 4) != epoch(other[name], 4)
 
 
@@ -183,7 +183,7 @@ def test_with_a_temperature_small_corpora_come_the_more_often() -> None:
     def passages(temperature: float) -> dict[str, float]:
         found = samplers("proportional", temperature=temperature)
         return {
-            name: len(heard(each, 12)) / 12 / len(DURATIONS[name]) for name, each in found.items()
+            name: len(rows_of(each, 12)) / 12 / len(DURATIONS[name]) for name, each in found.items()
         }
 
     as_they_are, warmer, alike = (passages(temperature) for temperature in (1.0, 2.0, np.inf))

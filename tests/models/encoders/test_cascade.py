@@ -55,7 +55,7 @@ def test_padding_never_changes_a_result(settings: dict) -> None:
 
 
 @torch.no_grad()
-def test_one_net_for_all_hears_languages_alike_unless_it_is_told() -> None:
+def test_one_net_for_all_treats_languages_alike_unless_asked() -> None:
     features = torch.randn(1, 9, BINS)
     for size, alike in ((0, True), (5, False)):
         net = cascade(language_embedding=size)

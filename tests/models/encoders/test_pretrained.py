@@ -112,8 +112,8 @@ def test_a_checkpoint_needs_nothing_of_where_its_weights_came_from(
     for file in moved.iterdir():
         file.unlink()
     loaded, _ = load_model(tmp_path / "a.ckpt")
-    heard = [each.eval().transcribe(noise(8_000)) for each in (recogniser, loaded)]
-    assert heard[0].score == pytest.approx(heard[1].score)
+    found = [each.eval().transcribe(noise(8_000)) for each in (recogniser, loaded)]
+    assert found[0].score == pytest.approx(found[1].score)
 
 
 def test_lower_layers_learn_more_slowly_and_frozen_ones_not_at_all(
@@ -148,8 +148,8 @@ def test_lora_trains_little_and_begins_as_the_net_was(compose, saved, tmp_path: 
     samples, lengths = torch.from_numpy(noise(8_000))[None, :, None], torch.tensor([8_000])
     with torch.no_grad():
         torch.testing.assert_close(lora(samples, lengths)[0], plain(samples, lengths)[0])
-    learnt = {name for name, weight in lora.named_parameters() if weight.requires_grad}
-    assert learnt and all("lora_" in name for name in learnt)
+    trained = {name for name, weight in lora.named_parameters() if weight.requires_grad}
+    assert trained and all("lora_" in name for name in trained)
 
 
 def test_what_is_not_there_or_is_something_else_is_refused(tmp_path: Path, saved) -> None:

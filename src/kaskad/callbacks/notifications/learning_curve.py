@@ -1,4 +1,4 @@
-"""How a run has learnt so far, as a picture."""
+"""The learning curve of a run so far, as a picture."""
 
 import io
 from collections.abc import Mapping

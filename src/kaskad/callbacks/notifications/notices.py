@@ -57,7 +57,7 @@ class Notices(FinalFigures):
                 f"{ORDINARY}, and failures to those of {CRITICAL} as well; neither is set: "
                 f"export {ORDINARY}=tgram://<bot token>/<chat>"
             )
-        self._told = -math.inf
+        self._last_sent = -math.inf
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         self._pace = TimeLeft(trainer)
@@ -76,8 +76,8 @@ class Notices(FinalFigures):
         if self.curve:
             self.curve.note(figures, trainer.current_epoch, monitored(trainer))
         now = time.monotonic()
-        if now - self._told >= self.interval:
-            self._told = now
+        if now - self._last_sent >= self.interval:
+            self._last_sent = now
             lines = [*_shown(figures), *best_so_far(trainer, figures)]
             lines += self._pace.time_left(trainer.global_step)
             self._tell(trainer, epoch_in_words(trainer), lines)

@@ -1,4 +1,4 @@
-"""A Telegram bot beside the training: it hears the users that it is to, and is in nobody's way."""
+"""A Telegram bot beside the training: it answers the listed users, and delays nothing."""
 
 import asyncio
 import logging
@@ -33,9 +33,10 @@ class TelegramBot:
     """Has ``router`` answer the private messages of ``users``, by their ids, from ``start`` to
     ``close``, in a thread of its own. Others get no answer; they are counted, and logged once each.
 
-    What was said before the start is not heard: it was meant for another run. A server that cannot
-    be reached is tried again after ``backoff`` seconds, then after twice as long each time, up to a
-    minute; that is logged once, and counted. ``api`` is the server's URL, null for Telegram's own.
+    Messages from before the start are ignored: they were meant for another run. A server that
+    cannot be reached is tried again after ``backoff`` seconds, then after twice as long each time,
+    up to a minute; that is logged once, and counted. ``api`` is the server's URL, null for
+    Telegram's own.
 
     The token is that in the environment variable ``KASKAD_TELEGRAM_TOKEN``; nothing that is logged
     holds it. Raises ``ValueError`` if there is none, or a wrong one, and without users.
@@ -81,7 +82,7 @@ class TelegramBot:
         self._thread.start()
 
     def close(self) -> None:
-        """Hear no more. What is being answered has a moment to get through."""
+        """Stop answering. What is being sent has a moment to get through."""
         if self._thread is None:
             return
         with suppress(RuntimeError):  # the thread has ended before
@@ -149,8 +150,8 @@ class TelegramBot:
                 if failed == attempts:
                     raise
                 if failed == 1:
-                    said = self._without_token(error)
-                    log.warning("Telegram cannot be reached, and is tried again: %s", said)
+                    message = self._without_token(error)
+                    log.warning("Telegram cannot be reached, and is tried again: %s", message)
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
             else:
@@ -168,5 +169,5 @@ class TelegramBot:
         return False
 
     def _without_token(self, error: Exception) -> str:
-        said = f"{type(error).__name__}: {error}".replace(self._secret, "…")
-        return shorten(said, 300)
+        message = f"{type(error).__name__}: {error}".replace(self._secret, "…")
+        return shorten(message, 300)

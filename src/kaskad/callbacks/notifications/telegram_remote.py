@@ -1,4 +1,4 @@
-"""A remote control: how a run goes, what it has learnt, and its end, from a telephone."""
+"""A remote control: the state of a run, its learning curve, and its end, from a telephone."""
 
 import asyncio
 import logging
@@ -40,7 +40,7 @@ HELP = """\
 /plot: the learning curve
 /best: the best so far, and its checkpoint
 /stop: end the run after this step, with a checkpoint to go on from
-a voice message: what is said in it"""
+a voice message: its transcript"""
 
 
 class VoiceMessages:
@@ -55,7 +55,7 @@ class VoiceMessages:
             self.recogniser, _ = load_recogniser(checkpoint)
 
     def in_words(self, audio: bytes) -> str:
-        """What is said in a file of audio (OGG/Opus); raises ``AudioError`` where it is none."""
+        """The transcript of a file of audio (OGG/Opus); raises ``AudioError`` where it is none."""
         with tempfile.NamedTemporaryFile(suffix=".oga") as file:
             file.write(audio)
             file.flush()
@@ -69,7 +69,7 @@ class VoiceMessages:
     def check(self, seconds: float, size: int = 0) -> None:
         """Raise ``AudioError`` for a message that is too long, in seconds or bytes."""
         if seconds > self.seconds or size > LARGEST_VOICE:
-            raise AudioError(f"it is too long; at most {self.seconds:g} seconds are heard")
+            raise AudioError(f"it is too long; at most {self.seconds:g} seconds are transcribed")
 
 
 class Remote(lightning.Callback):
@@ -181,7 +181,7 @@ class Remote(lightning.Callback):
     async def _voice(self, message: Message) -> SendMessage:
         if self.voice_messages is None:
             return message.answer(
-                "to hear voice messages, the run wants a recogniser: "
+                "to transcribe voice messages, the run needs a recogniser: "
                 "callbacks.remote.decode=<checkpoint or run folder>"
             )
         assert message.voice and message.bot
@@ -193,7 +193,7 @@ class Remote(lightning.Callback):
                 in_words = self.voice_messages.in_words
                 return message.reply(await asyncio.to_thread(in_words, audio.read()))
         except AudioError as error:
-            return message.reply(f"cannot be heard: {error}")
+            return message.reply(f"cannot be transcribed: {error}")
 
     async def _help(self, message: Message) -> SendMessage:
         return message.answer(HELP)

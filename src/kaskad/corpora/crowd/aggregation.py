@@ -1,4 +1,4 @@
-"""What a crowd has heard: several answers to a recording become one transcript.
+"""Aggregating a crowd's answers: several answers to a recording become one transcript.
 
 How far answers agree with the common transcript tells how good each worker is, and how sure each
 transcript.
@@ -30,7 +30,7 @@ class Consensus:
     """What became of a crowd's answers; nothing is in none of the tables.
 
     ``recordings``: ``audio``, ``text``, ``confidence``, ``answers`` (how many were used),
-    ``golden``. ``workers``: ``worker``, ``answers``, ``judged`` (of these, how many could be
+    ``golden``. ``workers``: ``worker``, ``answers``, ``compared`` (of these, how many could be
     compared), ``quality``. ``dropped``: ``audio``, ``worker``, ``text`` as it was answered, and the
     ``reason`` why it was not used; among them golden answers that others outvote, without worker.
     """
@@ -60,16 +60,18 @@ def aggregate(
     """
     if method not in METHODS:
         raise ValueError(f"unknown way to aggregate '{method}'; known: {', '.join(METHODS)}")
-    heard = answers.with_columns(answered="text", text=normalise(pl.col("text").fill_null("")))
+    answers = answers.with_columns(answered="text", text=normalise(pl.col("text").fill_null("")))
     right = normalise(pl.col("golden")).replace("", None)
-    heard = heard.with_columns(golden=right, problem=_problem())
-    golden, overruled = _golden(heard)
-    workers = _workers(heard, golden)
+    answers = answers.with_columns(golden=right, problem=_problem())
+    golden, overruled = _golden(answers)
+    workers = _workers(answers, golden)
     quality = workers.select("worker", "quality")
-    heard = heard.join(quality, on="worker", how="left", nulls_equal=True, maintain_order="left")
-    heard = heard.with_columns(problem=pl.coalesce("problem", _too_bad(min_quality)))
+    answers = answers.join(
+        quality, on="worker", how="left", nulls_equal=True, maintain_order="left"
+    )
+    answers = answers.with_columns(problem=pl.coalesce("problem", _too_bad(min_quality)))
 
-    used = heard.filter(pl.col("problem").is_null())
+    used = answers.filter(pl.col("problem").is_null())
     error = (1 - pl.col("quality")).clip(lower_bound=LEAST_ERROR).fill_null(1.0)
     used = used.with_columns(weight=1 / error).sort("weight", descending=True, maintain_order=True)
     is_lone = pl.len().over("audio") == 1
@@ -78,10 +80,10 @@ def aggregate(
     if several.height:
         texts |= METHODS[method](several)
     texts |= golden
-    unused = heard.filter(pl.col("problem").is_not_null())
+    unused = answers.filter(pl.col("problem").is_not_null())
     dropped = unused.select("audio", "worker", text="answered", reason="problem")
     return Consensus(
-        recordings=_recordings(heard, used, texts, golden),
+        recordings=_recordings(answers, used, texts, golden),
         workers=workers,
         dropped=pl.concat([dropped, overruled]),
     )
@@ -102,9 +104,9 @@ def _problem() -> pl.Expr:
     return pl.coalesce(in_itself, repeated.then(pl.lit("the same worker has answered before")))
 
 
-def _golden(heard: pl.DataFrame) -> tuple[Texts, pl.DataFrame]:
+def _golden(answers: pl.DataFrame) -> tuple[Texts, pl.DataFrame]:
     """The golden answer to each recording, and what is dropped because it differs from that."""
-    given = heard.select("audio", "golden").drop_nulls()
+    given = answers.select("audio", "golden").drop_nulls()
     counted = given.group_by("audio", "golden", maintain_order=True).len()
     counted = counted.sort("len", descending=True, maintain_order=True)
     is_best = pl.col("audio").is_first_distinct()
@@ -130,9 +132,9 @@ def _too_bad(min_quality: float) -> pl.Expr:
     )
 
 
-def _workers(heard: pl.DataFrame, golden: Texts) -> pl.DataFrame:
-    """Judge each worker by an equal vote of all, whatever the method: it is quick and sturdy."""
-    sound = heard.filter(pl.col("problem").is_null())
+def _workers(answers: pl.DataFrame, golden: Texts) -> pl.DataFrame:
+    """Rate each worker by an equal vote of all, whatever the method: it is quick and robust."""
+    sound = answers.filter(pl.col("problem").is_null())
     votes = sound.group_by("audio", maintain_order=True).agg("text")
     texts = {
         audio: " ".join(weighted_rover([text.split() for text in given]))
@@ -140,24 +142,24 @@ def _workers(heard: pl.DataFrame, golden: Texts) -> pl.DataFrame:
         if len(given) > 1
     } | golden
     errors = _agreements(sound, texts).select("worker", error=1 - pl.col("agreement"))
-    judged = errors.group_by("worker").agg(
-        judged=pl.col("error").count(), error=pl.col("error").sum()
+    compared = errors.group_by("worker").agg(
+        compared=pl.col("error").count(), error=pl.col("error").sum()
     )
-    smoothed = (pl.col("error") + errors["error"].mean()) / (pl.col("judged") + 1)
+    smoothed = (pl.col("error") + errors["error"].mean()) / (pl.col("compared") + 1)
     # An answer that cannot be used and has no worker either makes no worker.
     of_somebody = pl.col("worker").is_not_null() | pl.col("problem").is_null()
     return (
-        heard.filter(of_somebody)
+        answers.filter(of_somebody)
         .group_by("worker")
         .agg(answers=pl.len())
-        .join(judged, on="worker", how="left")
-        .select("worker", "answers", pl.col("judged").fill_null(0), quality=1 - smoothed)
+        .join(compared, on="worker", how="left")
+        .select("worker", "answers", pl.col("compared").fill_null(0), quality=1 - smoothed)
         .sort("quality", "worker", nulls_last=True)
     )
 
 
 def _recordings(
-    heard: pl.DataFrame, used: pl.DataFrame, texts: Texts, golden: Texts
+    answers: pl.DataFrame, used: pl.DataFrame, texts: Texts, golden: Texts
 ) -> pl.DataFrame:
     compared = _agreements(used, texts)
     quality = pl.col("quality").fill_null(1.0)
@@ -168,7 +170,7 @@ def _recordings(
     )
     is_golden = pl.col("audio").is_in(list(golden))
     return (
-        heard.select(pl.col("audio").drop_nulls().unique(maintain_order=True))
+        answers.select(pl.col("audio").drop_nulls().unique(maintain_order=True))
         .join(confidence, on="audio", how="left", maintain_order="left")
         .select(
             "audio",

@@ -24,7 +24,7 @@ COLUMNS = MappingProxyType(
 )
 """What an export calls what is read of it. It need not have golden answers (``GOLDEN:…``)."""
 STATUS = "ASSIGNMENT:status"
-# Assignments whose answers count: accepted, or done and not yet judged.
+# Assignments whose answers count: accepted, or done and not yet reviewed.
 VOTING = ("APPROVED", "ACCEPTED", "SUBMITTED")
 STATUSES = {
     "REJECTED": "rejected",

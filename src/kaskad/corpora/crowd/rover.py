@@ -7,7 +7,7 @@ Error Reduction (ROVER)", ASRU 1997. With equal weights the result is that of cr
 from collections.abc import Sequence
 
 Slot = dict[str, float]
-"""One place of the common transcript: what was heard there, ``""`` for nothing, and its votes."""
+"""One place of the common transcript: the word there, ``""`` for nothing, and its votes."""
 
 _BOTH, _ADDED, _OMITTED = range(3)
 

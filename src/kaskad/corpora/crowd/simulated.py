@@ -84,11 +84,11 @@ def _answer(words: Sequence[str], worker: str, vocabulary: list[str], draw: rand
     """What the worker types: some in sentences with a full stop, and now and then a line more."""
     if worker == NONSENSE:
         return "".join(draw.choices(string.ascii_lowercase + " ", k=draw.randint(5, 30))).strip()
-    heard = [_mishear(word, vocabulary, draw) for word in words]
+    misheard = [_mishear(word, vocabulary, draw) for word in words]
     right = [draw.random() >= WORKERS[worker] for _ in words]
     typed = " ".join(
         word if is_right else other
-        for word, other, is_right in zip(words, heard, right, strict=True)
+        for word, other, is_right in zip(words, misheard, right, strict=True)
     )
     if draw.random() < 0.3:
         typed = f"{typed.strip().capitalize()}."

@@ -123,16 +123,18 @@ def _transcribed(
     located = _locate(answers["audio"].drop_nulls().unique(), files, folder)
     asked = pl.col("audio").alias("INPUT:audio")
     answers = answers.with_columns(asked, pl.col("audio").replace(located))
-    kept, heard = _aggregated(folder.name, answers, method, min_quality, cache)
+    kept, recordings = _aggregated(folder.name, answers, method, min_quality, cache)
 
     there = {path.relative_to(folder).as_posix() for path in files}
     # The name on a broken line may be anything; without a file it is only listed as dropped.
     named = answers.filter(~pl.col("broken") | pl.col("audio").is_in(there))
     task = named.select(pl.exclude([*SCHEMA.keys() - {"audio"}])).group_by("audio")
-    heard = heard.join(task.agg(pl.all().drop_nulls().first()), on="audio", maintain_order="left")
-    unheard = sorted(there - {*heard["audio"]})
-    silence = pl.DataFrame({"audio": unheard}, schema={"audio": pl.String})
-    everything = pl.concat([heard, silence], how="diagonal")
+    recordings = recordings.join(
+        task.agg(pl.all().drop_nulls().first()), on="audio", maintain_order="left"
+    )
+    untouched = sorted(there - {*recordings["audio"]})
+    silence = pl.DataFrame({"audio": untouched}, schema={"audio": pl.String})
+    everything = pl.concat([recordings, silence], how="diagonal")
     unsure = "its transcript has confidence {}, less than min_confidence={}"
     manifest = everything.with_columns(
         id="audio",
@@ -230,5 +232,5 @@ def _tell(answers: pl.DataFrame, manifest: pl.DataFrame, review: pl.DataFrame, k
 
 @functools.cache
 def _warn_once(message: str) -> None:
-    """Train and validation come from the same folder, but a thing is said once."""
+    """Train and validation come from the same folder: each finding is reported once."""
     log.warning(message)

@@ -24,7 +24,7 @@ class Cascade(Encoder):
 
     The weights of a part bear its name: ``front``, ``subnets.<branch>``, ``embeddings.<branch>``,
     ``entries.<branch>`` and ``exits.<branch>`` (what adapts), ``shared``. By these names they are
-    frozen, and taken over from one cascade to another.
+    frozen, and transferred from one cascade to another.
 
     Args:
         input_size: Bins that come in.
