@@ -2,8 +2,8 @@
 
     python benchmarks/exported_speed.py --checkpoint releases/…/v1 [--sherpa runs/…] [--corpus an4]
 
-Test utterances are transcribed one by one, greedily, on one thread; the ways take turns, so that what
-else runs on the machine slows all of them alike, and the fastest turn of each counts.
+Test utterances are transcribed one by one, greedily, on one thread; the ways take turns, so that
+what else runs on the machine slows all of them alike, and the fastest turn of each counts.
 Kaskad's decoder is used for all but sherpa-onnx, which has its own, and needs a recogniser of
 features=kaldi. Beside them stands PyTorch with a beam and a 3-gram of the training transcripts.
 """
@@ -82,7 +82,7 @@ def sherpa(recogniser: CTCRecogniser, folder: Path) -> tuple[int, Transcribe]:
 
 
 def with_language_model(checkpoint: Path, transcripts: pl.DataFrame, folder: Path) -> Transcribe:
-    """The ear of PyTorch with a beam and a 3-gram of the training transcripts."""
+    """PyTorch with a beam and a 3-gram of the training transcripts."""
     arpa = folder / "3.arpa"
     make_language_model(transcripts, arpa, order=3)
     decoder = {

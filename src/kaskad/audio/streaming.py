@@ -22,7 +22,7 @@ class Resampler:
         )
 
     def push(self, samples: np.ndarray | Tensor) -> np.ndarray:
-        """Return what can be told of the waveform with these next samples.
+        """Return what is certain of the waveform after these next samples.
 
         Args:
             samples: (samples,) or (samples, channels), integers or floats from -1 to 1.

@@ -84,7 +84,7 @@ def release(config: DictConfig) -> dict[str, float]:
 
 
 def _earlier(config: DictConfig, place: Path) -> Path | None:
-    """The release to compare with, whole; a damaged one is told of, and left out."""
+    """The release to compare with, whole; a damaged one is reported, and left out."""
     earlier = Path(config.previous) if config.previous else package.earlier_release(place)
     if earlier is None:
         return None

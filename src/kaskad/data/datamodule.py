@@ -155,7 +155,7 @@ class SpeechDataModule(lightning.LightningDataModule):
         self._list(pl.DataFrame(rows, schema=SKIPPED_SCHEMA))
 
     def notes(self) -> list[str]:
-        """What corpora want told of them, in their column ``note``: that one is a stand-in."""
+        """What corpora say of themselves, in their column ``note``: that one is a stand-in."""
         noted = [table["note"] for table in self.manifests.values() if "note" in table.columns]
         return sorted({str(note) for notes in noted for note in notes.drop_nulls().unique()})
 

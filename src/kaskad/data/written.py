@@ -102,7 +102,7 @@ class LetterDataModule(WrittenDataModule):
     def connect(self, letters: Tokenizer, tokenizer: Tokenizer) -> None:
         """Read by ``letters`` and write by ``tokenizer`` from here on.
 
-        What training does not have of these is counted, and told of.
+        What training does not have of these is counted, and warned of.
         """
         self._tokenizers = (letters, tokenizer)
         for kind, labels, texts in zip(

@@ -9,7 +9,7 @@ from kaskad.models.encoders.encoder import Encoder
 
 
 class EmbeddingHook:
-    """Listens to an encoder: ``take`` gives the embeddings of the batch that last went through it,
+    """Watches an encoder: ``take`` gives the embeddings of the batch that last went through it,
     whatever it went through for. Until ``remove``.
     """
 
@@ -27,7 +27,7 @@ class EmbeddingHook:
         return encoded.masked_fill(outside, 0.0).sum(1) / lengths[:, None]
 
     def remove(self) -> None:
-        """Listen no more."""
+        """Stop watching."""
         self._hook.remove()
         self._encoded = None
 

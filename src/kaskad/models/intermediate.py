@@ -1,4 +1,4 @@
-"""CTC in the midst of an encoder: its lower layers learn as well to tell the labels."""
+"""CTC after a layer within an encoder: its lower layers learn to tell the labels as well."""
 
 from collections.abc import Sequence
 

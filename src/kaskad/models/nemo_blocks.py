@@ -13,7 +13,7 @@ from kaskad.models.encoders.citrinet import FIRST, LAST
 from kaskad.models.encoders.quartznet import Jasper, QuartzNet
 
 Blocks = Sequence[Mapping[str, Any]]
-EPSILON, OURS = 1e-3, 1e-5  # added to a variance by NeMo, and by PyTorch where nothing is said
+EPSILON, OURS = 1e-3, 1e-5  # added to a variance by NeMo, and by PyTorch by default
 REDUCTION = 8  # of squeeze-and-excitation, where a block does not say it
 # What blocks of both kinds have in common, by NeMo's names: what it is where a block does not say.
 ALIKE = {"groups": 1, "heads": -1, "future_context": -1}

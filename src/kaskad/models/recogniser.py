@@ -256,7 +256,7 @@ class Recogniser(Learner):
         return self.decode_waveforms([read_or_convert(each, given, rate) for each in audio])
 
     def stream(self, sample_rate: int | None = None, endpoint: float | None = None) -> Stream:
-        """Listen while somebody speaks: see ``Stream``. Raises ``StreamingError``."""
+        """Recognise speech while it is spoken: see ``Stream``. Raises ``StreamingError``."""
         raise StreamingError(f"a {type(self).__name__} {HEARS_WHOLE_UTTERANCES}")
 
     @torch.inference_mode()

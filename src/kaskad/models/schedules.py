@@ -1,4 +1,4 @@
-"""Learning rates over a run, as Lightning wants to be told of them."""
+"""Learning rates over a run, in the form that Lightning takes."""
 
 from typing import Any, Literal
 

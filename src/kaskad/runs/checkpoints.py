@@ -209,7 +209,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 def newest_whole_checkpoint(folder: Path) -> tuple[Path, dict[str, Any]]:
     """The checkpoint from which a run with this folder of checkpoints can go on, and its path.
 
-    A torn one is told of, and the one before it taken. Raises ``CheckpointError`` without any.
+    A damaged one is reported, and the one before it taken. Raises ``CheckpointError`` without any.
     """
     faults = []
     for path in (folder / LAST, folder / PREVIOUS):

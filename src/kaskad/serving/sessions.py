@@ -47,7 +47,7 @@ class RefusedError(Exception):
 
 
 @router.websocket("/v1/stream")
-async def listen(socket: WebSocket) -> None:
+async def stream(socket: WebSocket) -> None:
     """One session, from the first message to the last."""
     service: Service = socket.app.state.service
     await socket.accept()

@@ -31,7 +31,7 @@ class Format(StrEnum):
 
 
 class Granularity(StrEnum):
-    """What the times of verbose_json are told of."""
+    """What verbose_json gives times of."""
 
     SEGMENT = "segment"
     WORD = "word"

@@ -2,7 +2,7 @@
 loaded.
 
 That of ``torch.save`` is a zip archive of a pickle and of the bytes of each tensor, as they are.
-One whose parts are said to be larger than the file, or whose pickle makes something of a size that
+One whose parts claim to be larger than the file, or whose pickle makes something of a size that
 it only names, takes any amount of memory, though it has a few bytes.
 """
 

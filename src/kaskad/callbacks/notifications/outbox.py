@@ -89,7 +89,7 @@ class Outbox:
                 self.sent += 1
             else:
                 log.warning(
-                    "%s: tried %d times in vain to send '%s'",
+                    "%s: could not send, after %d tries, '%s'",
                     self.name,
                     self.attempts,
                     notice.title,

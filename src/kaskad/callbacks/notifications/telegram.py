@@ -66,7 +66,7 @@ class TelegramBot:
             ) from None
         self.users = frozenset(users)
         self.backoff = backoff
-        self.in_vain = 0  # requests
+        self.failures = 0  # requests
         self.strangers: Counter[int] = Counter()  # their messages
         self._secret = token.partition(":")[2]
         self._dispatcher = Dispatcher(disable_fsm=True)
@@ -89,8 +89,8 @@ class TelegramBot:
             self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(PATIENCE)
         self._thread = None
-        if self.in_vain:
-            log.warning("Telegram: %d requests in vain", self.in_vain)
+        if self.failures:
+            log.warning("Telegram: %d requests failed", self.failures)
         if self.strangers:
             messages, people = self.strangers.total(), len(self.strangers)
             log.warning("Telegram: %d messages of %d strangers not answered", messages, people)
@@ -146,7 +146,7 @@ class TelegramBot:
                 result = await request(*arguments, **keywords)
             except Exception as error:
                 failed += 1
-                self.in_vain += 1
+                self.failures += 1
                 if failed == attempts:
                     raise
                 if failed == 1:
@@ -156,7 +156,7 @@ class TelegramBot:
                 wait = min(2 * wait, LONGEST_WAIT)
             else:
                 if failed:
-                    log.info("Telegram can be reached again, after %d requests in vain", failed)
+                    log.info("Telegram can be reached again, after %d failed requests", failed)
                 return result
 
     async def _is_listed(self, message: Message) -> bool:

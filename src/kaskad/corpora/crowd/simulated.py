@@ -1,6 +1,6 @@
 """A synthetic corpus in the layout of Toloka's, so that ``data=toloka`` runs where there is none.
 
-espeak-ng says numbers, and simulated workers write down what they hear, each with a care of their
+espeak-ng says numbers, and simulated workers transcribe them, each with a care of their
 own; one writes nonsense.
 """
 
