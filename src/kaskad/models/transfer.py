@@ -76,7 +76,7 @@ def transfer_weights(
         labels, theirs = _trained(path, recogniser, features)
     rows = _shared_rows(labels, recogniser.tokenizer.labels)
 
-    ours = _trained(recogniser.state_dict())
+    ours = _trained_part(recogniser.state_dict())
     sources = _sources(ours, theirs, parts or {})
     transfer = Transfer(str(path.resolve()))
     with torch.no_grad():
@@ -122,7 +122,7 @@ def _trained(
     tokenizer = instantiate_trusted(node, path, trusted=[own_package])
     if not isinstance(tokenizer, Tokenizer):
         raise CheckpointError(f"{path}: its tokenizer is a {type(tokenizer).__name__}")
-    return tokenizer.labels, _trained(named_as_now(checkpoint["state_dict"]))
+    return tokenizer.labels, _trained_part(named_as_now(checkpoint["state_dict"]))
 
 
 def take_pretrained(recogniser: Recogniser) -> None:
@@ -132,7 +132,7 @@ def take_pretrained(recogniser: Recogniser) -> None:
         encoder.load_pretrained()
 
 
-def _trained(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _trained_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Without the constants of the features, which the configuration alone decides on, and what the
     loss has found in the training transcripts."""
     not_trained = ("features.", "loss.")

@@ -1,6 +1,7 @@
 """Citrinet: QuartzNet's separable convolutions, with squeeze-and-excitation, for subwords."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -74,7 +75,7 @@ class Citrinet(Encoder):
         maps = features.transpose(1, 2)  # (batch, bins, frames)
         outside = padding_mask(lengths, maps.shape[2])[:, None]
         maps = self.first(maps, outside)
-        for block in self.blocks:
+        for block in cast(Iterable[Block], self.blocks):
             maps = block(maps, outside, [maps])
             lengths = -(-lengths // block.stride)
             outside = outside[:, :, :: block.stride]
