@@ -37,7 +37,7 @@ SMALL = [
 ]
 
 
-def tested_run(folder: Path, corpora: dict[str, list[tuple[str, str, list[str]]]]) -> Path:
+def write_tested_run(folder: Path, corpora: dict[str, list[tuple[str, str, list[str]]]]) -> Path:
     """The folder of a tested run: references, hypotheses and their alternatives."""
     rows = [
         (name, f"{name}-{number}", *row)
@@ -76,7 +76,7 @@ def tested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [recognised(each, draw) for each in references]
     rows[7] = (rows[7][0], "", [])
     folder = tmp_path_factory.mktemp("tested")
-    return tested_run(folder, {"held_out": rows[:300], "test": rows[300:]})
+    return write_tested_run(folder, {"held_out": rows[:300], "test": rows[300:]})
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_where_nothing_can_be_learned_it_copies(compose, tmp_path: Path) -> None
     rows = [(draw.choice(ONES), draw.choice(ONES), []) for _ in range(200)]
     rows += [(each, each, []) for each in ONES for _ in range(100)]
     draw.shuffle(rows)
-    tested = tested_run(tmp_path / "tested", {"held_out": rows, "test": rows})
+    tested = write_tested_run(tmp_path / "tested", {"held_out": rows, "test": rows})
     settings = [*SMALL, "trainer.max_epochs=2", f"data.runs={tested}", f"data.test={tested}"]
     train(compose("train", tmp_path, *settings))
     report = json.loads((tmp_path / "report.json").read_text("utf-8"))
