@@ -156,7 +156,7 @@ def test_espeak_makes_a_dictionary_without_words_spelt_by_letter(tmp_path: Path)
     [
         (["data=none"], DataError, "there is no dictionary: data=pronunciations"),
         (["datamodule=text"], ConfigurationError, "datamodule=pronunciations"),
-        (["init_from=runs"], ConfigurationError, "nothing that a model of pronunciations"),
+        (["init_from=runs"], ConfigurationError, "a model of pronunciations cannot start"),
         (["data.most=2"], DataError, "no word has the role"),
     ],
 )
