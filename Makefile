@@ -38,7 +38,7 @@ test: install ## run the tests
 coverage: install ## run the tests, and print how much of each file they reach
 	$(PYTEST) --cov --cov-report=term:skip-covered
 
-test-fast: install ## run the tests that train nothing and start no command, in a minute
+test-fast: install ## run the tests that train nothing and start no command
 	$(PYTEST) -m 'not slow and not long'
 
 test-slow: install ## run the tests that take minutes each
