@@ -16,13 +16,13 @@ from torch import Tensor
 
 from kaskad.models.nemo_blocks import ForeignBlockError, named_as_ours, options_for
 from kaskad.runs.checkpoints import CheckpointError
-from kaskad.storage.archives import excess_of
+from kaskad.storage.archives import excess_of, most_unpacked
 from kaskad.storage.plain_yaml import read_plain_yaml
 
 SUFFIX = ".nemo"
 CONFIG, WEIGHTS = "model_config.yaml", "model_weights.ckpt"
 MOST_BYTES = 20 * 2**30  # of one file in an archive
-MOST_PACKED, FREELY = 20, 2**20  # times: weights pack badly, and settings well; bytes
+MOST_PACKED = 20  # times: weights pack badly
 HEAD = "decoder.decoder_layers.0"
 
 
@@ -98,7 +98,7 @@ def _read_archive(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], bytes 
     """Settings, weights, and SentencePiece's model where there is one."""
     found: dict[str, bytes] = {}
     try:
-        most = min(MOST_BYTES, MOST_PACKED * path.stat().st_size + FREELY)
+        most = min(MOST_BYTES, most_unpacked(path, MOST_PACKED))
         with tarfile.open(path, "r:*") as tar:
             for entry in tar:
                 name = entry.name.rpartition("/")[2]

@@ -23,9 +23,9 @@ MOST_PACKED, FREELY = 50, 2**20
 BLOCK = 2**20  # bytes
 
 
-def most_unpacked(file: Path) -> int:
-    """How many bytes a file of gzip may become."""
-    return MOST_PACKED * file.stat().st_size + FREELY
+def most_unpacked(file: Path, times: int = MOST_PACKED) -> int:
+    """How many bytes a packed file may become: so many ``times`` its own, and a few freely."""
+    return times * file.stat().st_size + FREELY
 
 
 def growth_of(file: Path) -> str | None:

@@ -5,8 +5,6 @@ from typing import Any
 import yaml
 
 _MERGE = "tag:yaml.org,2002:merge"
-
-
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 

@@ -1,8 +1,8 @@
 """Recurrent layers that do not wait for each other, computed at the same time on the processor.
 
 A recurrence is many small products, one after another, and threads that share each of them spend
-their time waiting for each other. The two directions of a layer share nothing: a thread for each
-does nearly twice as much, and nobody waits for a thread that a busy machine holds up.
+their time waiting for each other. The two directions of a layer share nothing: with a
+thread for each, nobody waits for a thread that a busy machine holds up.
 """
 
 import functools
